@@ -1,0 +1,209 @@
+//! Object keys: the only place where ids become key segments.
+//!
+//! `[a-z0-9_-]` stand for themselves, every other byte is `~hh`; a segment over 200 bytes is `~~` and the first 32 hex
+//! digits of the id's SHA-256 (the id itself is in the records).
+
+use crate::{KeyId, Scope, TenantId};
+use sha2::{Digest, Sha256};
+use std::fmt::{self, Write};
+
+const MAX_SEGMENT: usize = 200;
+
+/// A whole object key, made here from parsed ids or parsed from a list's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(String);
+
+/// The beginning of keys, ending with `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prefix(String);
+
+impl Key {
+    /// The key as the bucket spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A key that a list, a `prev` or a token named. It must lie below `prefix`.
+    pub fn below(prefix: &Prefix, text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(prefix.as_str())?;
+        let clean = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-~.".contains(&b))
+                && part != "."
+                && part != ".."
+        };
+        rest.split('/').all(clean).then(|| Self(text.to_owned()))
+    }
+
+    /// A key for tests of stores, as it stands. Production keys come from the functions below.
+    #[doc(hidden)]
+    pub fn raw(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Hash in the object's name: 32 hex digits of its SHA-256, where its kind has one.
+    pub fn hash(&self) -> Option<&str> {
+        let name = self.0.rsplit('/').next()?;
+        let stem = name.split('.').next()?;
+        let hash = stem.get(27..)?;
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (stem.as_bytes().get(26) == Some(&b'-') && hash.len() == 32 && hash.bytes().all(hex))
+            .then_some(hash)
+    }
+
+    /// ULID in the object's name, where its kind has one.
+    pub fn ulid(&self) -> Option<&str> {
+        let name = self.0.rsplit('/').next()?;
+        name.get(..26).filter(|ulid| ulid::Ulid::from_string(ulid).is_ok())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Prefix {
+    /// The prefix as the bucket spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A prefix for tests of stores, as it stands.
+    #[doc(hidden)]
+    pub fn raw(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+fn segment(id: &str) -> String {
+    let mut out = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "~{byte:02x}");
+            }
+        }
+    }
+    if out.len() > MAX_SEGMENT { format!("~~{}", hash32(id.as_bytes())) } else { out }
+}
+
+/// First 32 hex digits of the SHA-256 of `bytes`: the `<hash>` of object names.
+pub fn hash32(bytes: &[u8]) -> String {
+    let mut hex = hex::encode(Sha256::digest(bytes));
+    hex.truncate(32);
+    hex
+}
+
+/// Everything of a tenant.
+pub fn tenant(tenant: &TenantId) -> Prefix {
+    Prefix(format!("v1/t/{}/", segment(tenant.as_str())))
+}
+
+/// Everything of a user.
+pub fn user(scope: &Scope) -> Prefix {
+    Prefix(format!("{}u/{}/", tenant(&scope.tenant).0, segment(scope.user.as_str())))
+}
+
+/// Users of a tenant, one common prefix each.
+pub fn users(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}u/", tenant(tenant_id).0))
+}
+
+/// All WAL objects of a user.
+pub fn wal(scope: &Scope) -> Prefix {
+    Prefix(format!("{}wal/", user(scope).0))
+}
+
+/// Manifests of a user.
+pub fn manifests(scope: &Scope) -> Prefix {
+    Prefix(format!("{}man/", user(scope).0))
+}
+
+/// WAL objects of a user on one UTC day (`yyyymmdd`).
+pub fn wal_day(scope: &Scope, day: &str) -> Prefix {
+    Prefix(format!("{}{day}/", wal(scope).0))
+}
+
+/// One WAL object: `wal/<yyyymmdd>/<ulid>-<hash>.jsonl`, the day being that of the ULID.
+pub fn wal_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
+    let day = crate::clock::day(ulid.timestamp_ms());
+    Key(format!("{}{ulid}-{}.jsonl", wal_day(scope, &day).0, hash32(bytes)))
+}
+
+/// The record of an API key's making.
+pub fn api_key_created(tenant_id: &TenantId, kid: &KeyId) -> Key {
+    Key(format!("{}keys/{}/created.json", tenant(tenant_id).0, segment(kid.as_str())))
+}
+
+/// The record of an API key's end.
+pub fn api_key_revoked(tenant_id: &TenantId, kid: &KeyId) -> Key {
+    Key(format!("{}keys/{}/revoked.json", tenant(tenant_id).0, segment(kid.as_str())))
+}
+
+/// API keys of a tenant.
+pub fn api_keys(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}keys/", tenant(tenant_id).0))
+}
+
+/// Format versions that writers use.
+pub fn formats() -> Prefix {
+    Prefix("v1/format/".to_owned())
+}
+
+/// One format version record.
+pub fn format(ulid: ulid::Ulid) -> Key {
+    Key(format!("v1/format/{ulid}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::UserId;
+
+    fn scope(tenant: &str, user: &str) -> Scope {
+        Scope { tenant: TenantId::parse(tenant).unwrap(), user: UserId::parse(user).unwrap() }
+    }
+
+    #[test]
+    fn keys_never_leave_their_tenant() {
+        for odd in ["../b", "a/../../b", "a/b", "A", "é", "~", "a~2fb", ".", "..", "%2e%2e"] {
+            let prefix = user(&scope("t", odd));
+            assert!(prefix.as_str().starts_with("v1/t/t/u/"), "{odd}");
+            assert_eq!(prefix.as_str().matches('/').count(), 5, "{odd}: {}", prefix.as_str());
+        }
+    }
+
+    #[test]
+    fn different_ids_have_different_segments() {
+        let ids = ["a", "A", "~61", "a/b", "a~2fb", "ab", "a b", "a+b", "é"];
+        for (at, one) in ids.iter().enumerate() {
+            for other in &ids[at + 1..] {
+                assert_ne!(segment(one), segment(other));
+            }
+        }
+        assert_ne!(segment(&"É".repeat(100)), segment(&"è".repeat(100)));
+    }
+
+    #[test]
+    fn a_wal_key_carries_its_day_ulid_and_hash() {
+        let ulid = ulid::Ulid::from_parts(1_774_000_000_000, 7);
+        let key = wal_object(&scope("acme", "Bob"), ulid, b"x");
+        assert_eq!(
+            key.as_str(),
+            format!("v1/t/acme/u/~42ob/wal/20260320/{ulid}-2d711642b726b04401627ca9fbac32f5.jsonl")
+        );
+        assert_eq!(key.hash(), Some("2d711642b726b04401627ca9fbac32f5"));
+        assert_eq!(key.ulid(), Some(ulid.to_string().as_str()));
+    }
+
+    #[test]
+    fn a_foreign_key_is_only_accepted_below_its_prefix() {
+        let prefix = wal(&scope("t", "u"));
+        assert!(Key::below(&prefix, "v1/t/t/u/u/wal/20260101/x.jsonl").is_some());
+        assert!(Key::below(&prefix, "v1/t/t/u/v/wal/20260101/x.jsonl").is_none());
+        assert!(Key::below(&prefix, "v1/t/t/u/u/wal/../../v/x").is_none());
+    }
+}

@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE / "source"
 MONTHS = ("january february march april may june july august september october november december").split()
 LINE = re.compile(r"^([A-Z])(?:\*([a-z0-9]+))?: (.+)$")
-QUESTION = re.compile(r"^\?(w?) ?([a-z0-9+]*): (.+)$")
+QUESTION = re.compile(r"^\?([wu]?)(?: ([a-z0-9+]+))?: (.+)$")
 ROLE_WORDS = re.compile(
     r"\b(?:did you|you|did i|i|had i|have i|had you|have you)\s+(?:\w+ly\s+)?(?:say|said|suggest|suggested|tell|told|"
     r"recommend|recommended|advise|advised|mention|mentioned|explain|explained|warn|warned|ask|asked|propose|proposed|"
@@ -56,7 +56,7 @@ def read_archive(path):
         elif line.startswith("~"):
             sessions[-1][1].append(int(line[1:] or 1))
         elif found := QUESTION.match(line):
-            questions.append((found[1] == "w", [x for x in found[2].split("+") if x], found[3]))
+            questions.append((found[1] == "w", found[2].split("+") if found[2] else [], found[3]))
         elif sessions and (found := LINE.match(line)):
             sessions[-1][1].append((found[1], found[2], found[3]))
         elif not sessions and " = " in line:
@@ -82,9 +82,9 @@ def spread(user, speakers, sessions, pool):
                 continue
             for _ in range(item):
                 i = order.pop(0)
-                first = draw(user, "speaker", i) % len(letters) if "U" not in letters else letters.index("U")
-                turn = {"A": letters[first], "B": letters[(first + 1) % len(letters)]}
-                lines += [(turn[who], None, text) for who, text in pool[i]]
+                first = draw(user, "speaker", i) % len(letters)
+                turn = {} if "U" in letters else {"A": letters[first], "B": letters[(first + 1) % len(letters)]}
+                lines += [(turn.get(who, who), None, text) for who, text in pool[i]]
         yield start, lines
 
 
@@ -140,7 +140,7 @@ def kinds(wrong, question, evidence, names):
 
 def build():
     """All messages, all questions, and the counts that no output file shows."""
-    pools = {"pair": read_pool("pool-friends.txt"), "assistant": read_pool("pool-assistant.txt")}
+    pools = {"friends": read_pool("pool-friends.txt"), "assistant": read_pool("pool-assistant.txt")}
     messages, questions, facts = [], [], 0
     for path in sorted(SOURCE.glob("archive-*.txt")):
         head, sessions, asked = read_archive(path)

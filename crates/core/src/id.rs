@@ -16,8 +16,18 @@ fn parse(what: &'static str, text: &str) -> Result<Box<str>> {
     Ok(text.into())
 }
 
+/// Names that stand in keys and credentials: 1 to 64 of `[a-z0-9_-]`.
+fn parse_name(what: &'static str, text: &str) -> Result<Box<str>> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
+        let rule = format!("{what} must have 1 to 64 characters of a-z, 0-9, _ and -");
+        return Err(Error::unprocessable(what, rule));
+    }
+    Ok(text.into())
+}
+
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident $what:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $what:literal $parse:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Box<str>);
@@ -28,7 +38,7 @@ macro_rules! ids {
             /// # Errors
             /// `invalid` with the rule that it breaks.
             pub fn parse(text: &str) -> Result<Self> {
-                parse($what, text).map(Self)
+                $parse($what, text).map(Self)
             }
 
             /// The id as the caller gave it.
@@ -66,15 +76,15 @@ macro_rules! ids {
 
 ids! {
     /// Owner of an installation's data.
-    TenantId "tenant";
+    TenantId "tenant" parse_name;
     /// The person remembered.
-    UserId "user_id";
+    UserId "user_id" parse;
     /// One conversation of a user.
-    SessionId "session_id";
+    SessionId "session_id" parse;
     /// One message of a session.
-    MessageId "message_id";
+    MessageId "message_id" parse;
     /// Name of an API key.
-    KeyId "key_id";
+    KeyId "key_id" parse_name;
 }
 
 /// Whose data: always the first argument.

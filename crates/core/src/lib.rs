@@ -1,11 +1,19 @@
 //! The nouns of Holdfast: ids and scopes, keys, records and their fold, errors, ports. Touches nothing outside itself.
 
+pub mod access;
 pub mod clock;
 pub mod error;
+pub mod fold;
 mod id;
 pub mod key;
+pub mod message;
+pub mod order;
 pub mod ports;
+pub mod record;
+pub mod session;
+pub mod token;
 
 pub use error::{Case, Error, Result};
 pub use id::{KeyId, MAX_ID, MessageId, Scope, SessionId, TenantId, UserId};
 pub use key::{Key, Prefix};
+pub use order::{Hlc, Order};

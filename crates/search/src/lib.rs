@@ -1,1 +1,40 @@
-//! (in progress)
+//! What one user's index is made of: words, vectors, filters, and the fusion that ranks messages for a question.
+//!
+//! Portable: no clock, no threads, no I/O. The recipe and what each step of it is worth: `docs/retrieval.md`.
+
+mod analyze;
+mod bm25;
+mod calibrate;
+mod dates;
+mod dense;
+mod doc;
+mod filter;
+mod filter_parse;
+mod index;
+mod int8;
+mod language;
+mod names;
+mod passage;
+mod passing;
+mod places;
+mod question;
+mod search;
+mod sessions;
+mod stop;
+mod vectors;
+mod words;
+
+pub use analyze::terms;
+pub use dates::{DateSpec, dates};
+pub use dense::{Dense, ExactScan, NoVectors};
+pub use doc::{ChunkVector, Doc, DocNo, Entry};
+pub use filter::{Condition, Field, Filter, Operator};
+pub use index::UserIndex;
+pub use int8::{Int8Scan, Int8View};
+pub use language::Language;
+pub use names::{named_participant, participants, without_names};
+pub use passage::{MAX_CHUNK, chunks, dense_text};
+pub use passing::Passing;
+pub use question::{Boosts, Hit, Mode, Question, Recall, Recipe, Stage};
+pub use search::{Scratch, search};
+pub use vectors::Vectors;

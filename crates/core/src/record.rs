@@ -1,0 +1,223 @@
+//! Records and the objects of the write-ahead log: the bytes at rest.
+//!
+//! A WAL object is JSON lines. The first line names what its writer knew: `{"v":1,"prev":[…],"head":…}`; then a record a
+//! line: `{"v":1,"kind","id","at","by","session"?,"from"?,"body"}`, or `sealed` in place of `body` (reserved for
+//! encryption). A reader takes every version up to [`VERSION`] and refuses a newer one; it keeps unknown kinds and fields.
+
+use crate::{Error, Hlc, Order, Result, SessionId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use ulid::Ulid;
+
+/// Version of records and WAL objects that this program writes, and the newest that it reads.
+pub const VERSION: u32 = 1;
+
+/// At most so many keys in `prev`, and in a token.
+pub const MAX_FRONTIER: usize = 8;
+
+/// First line of a WAL object: what its writer knew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of the object.
+    pub v: u32,
+    /// Keys of WAL objects that the writer had read or written, at most [`MAX_FRONTIER`]; readers fetch them by name.
+    #[serde(default)]
+    pub prev: Vec<String>,
+    /// Newest manifest that the writer had read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+}
+
+/// What a record is about. Unknown kinds of newer writers are kept as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A session's fields: see [`crate::session`].
+    Session,
+    /// A message: see [`crate::message`].
+    Message,
+    /// A kind that this program does not know.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// Who wrote a record: the kind of the key and its id, as `<kind>/<key id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// Kind of the key.
+    pub kind: WriterKind,
+    /// Id of the key.
+    pub key: String,
+}
+
+/// Kind of the key that wrote a record: stored role is privilege.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WriterKind {
+    /// May act for any user of its tenant.
+    Service,
+    /// Bound to one user.
+    User,
+    /// Operator.
+    Admin,
+}
+
+impl WriterKind {
+    /// Name as records and keys spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            WriterKind::Service => "service",
+            WriterKind::User => "user",
+            WriterKind::Admin => "admin",
+        }
+    }
+
+    /// The kind spelled `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        [WriterKind::Service, WriterKind::User, WriterKind::Admin]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
+
+impl Serialize for Writer {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{}/{}", self.kind.name(), self.key))
+    }
+}
+
+impl<'de> Deserialize<'de> for Writer {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        let (kind, key) = text.split_once('/').ok_or_else(|| serde::de::Error::custom("by"))?;
+        let kind = WriterKind::parse(kind).ok_or_else(|| serde::de::Error::custom("by"))?;
+        Ok(Self { kind, key: key.to_owned() })
+    }
+}
+
+/// One record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of the record.
+    pub v: u32,
+    /// What it is about.
+    pub kind: Kind,
+    /// Id of the thing; of a message its message id, of a session its session id.
+    pub id: String,
+    /// Hybrid time.
+    pub at: Hlc,
+    /// Who wrote it.
+    pub by: Writer,
+    /// The session that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Highest order of its sources, for derived records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What it says; the kind knows its form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Box<RawValue>>,
+    /// Reserved for encryption: `{key, nonce, bytes}` in place of `body`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Box<RawValue>>,
+}
+
+impl Record {
+    /// A record of `kind` about the thing `id` in `session`.
+    pub fn new(
+        kind: Kind,
+        id: &str,
+        session: &SessionId,
+        stamp: &Stamp,
+        body: Box<RawValue>,
+    ) -> Self {
+        Self {
+            v: VERSION,
+            kind,
+            id: id.to_owned(),
+            at: stamp.at,
+            by: stamp.by.clone(),
+            session: Some(session.clone()),
+            from: None,
+            body: Some(body),
+            sealed: None,
+        }
+    }
+}
+
+/// When and by whom a record is written.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// Hybrid time.
+    pub at: Hlc,
+    /// Who writes.
+    pub by: Writer,
+}
+
+/// A WAL object, decoded.
+#[derive(Debug, Clone)]
+pub struct WalObject {
+    /// What its writer knew.
+    pub header: Header,
+    /// Its records, in place.
+    pub records: Vec<Record>,
+}
+
+impl WalObject {
+    /// The bytes of an object. Equal input gives equal bytes.
+    ///
+    /// # Errors
+    /// `internal` when a record cannot be written as JSON.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let line = |json: serde_json::Result<()>, out: &mut Vec<u8>| {
+            out.push(b'\n');
+            json.map_err(|e| Error::internal("a record cannot be encoded").caused_by(e))
+        };
+        let header = serde_json::to_writer(&mut out, &self.header);
+        line(header, &mut out)?;
+        for record in &self.records {
+            let json = serde_json::to_writer(&mut out, record);
+            line(json, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// Reads an object's bytes.
+    ///
+    /// # Errors
+    /// `corrupt` when they are not such an object, with reason `newer_format` when a newer program wrote them.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|e| Error::corrupt("a journal object is not UTF-8").caused_by(e))?;
+        let body = text
+            .strip_suffix('\n')
+            .ok_or_else(|| Error::corrupt("a journal object does not end with a line"))?;
+        let mut lines = body.split('\n');
+        let header: Header = parse(lines.next().unwrap_or_default())?;
+        let records = lines.map(parse).collect::<Result<_>>()?;
+        Ok(Self { header, records })
+    }
+
+    /// Order of the record at `position` in the object named by `ulid`.
+    pub fn order(record: &Record, ulid: Ulid, position: usize) -> Order {
+        Order { hlc: record.at, ulid, position: u32::try_from(position).unwrap_or(u32::MAX) }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u32,
+    }
+    let wrong = |e| Error::corrupt("a line of a journal object is not a record").caused_by(e);
+    let Version { v } = serde_json::from_str(line).map_err(wrong)?;
+    if v > VERSION {
+        return Err(Error::because(
+            crate::Case::Corrupt,
+            "newer_format",
+            format!("a record has version {v}, this program reads up to {VERSION}: upgrade"),
+        ));
+    }
+    serde_json::from_str(line).map_err(wrong)
+}

@@ -1,0 +1,113 @@
+//! Who stands next to whom: the messages of each session in journal order, and the two neighbours on each side.
+
+use crate::DocNo;
+use std::collections::HashMap;
+
+/// No neighbour.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Neighbours on each side that count as a message's context.
+pub(crate) const REACH: usize = 2;
+
+/// Two before, two after: nearest inside.
+pub(crate) type Neighbours = [u32; 2 * REACH];
+
+/// The sessions of an index.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    numbers: HashMap<Box<str>, u32>,
+    names: Vec<Box<str>>,
+    docs: Vec<Vec<DocNo>>,
+    neighbours: Vec<Neighbours>,
+    own: Vec<u32>,
+    lengths: Vec<u32>,
+    total: u64,
+}
+
+impl Sessions {
+    /// The number of a session, a new one if need be.
+    pub(crate) fn intern(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.numbers.insert(name.into(), number);
+        self.names.push(name.into());
+        self.docs.push(Vec::new());
+        number
+    }
+
+    /// The number of a session that is there.
+    pub(crate) fn number(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The name of a session.
+    pub(crate) fn name(&self, number: u32) -> &str {
+        self.names.get(number as usize).map_or("", |name| name)
+    }
+
+    /// The messages of a session in journal order.
+    pub(crate) fn docs(&self, number: u32) -> &[DocNo] {
+        self.docs.get(number as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts the newest message, of `length` terms, into its session; `before` says whether a message of the session
+    /// comes before it.
+    pub(crate) fn place(&mut self, session: u32, length: u32, before: impl Fn(DocNo) -> bool) {
+        let doc = self.own.len() as DocNo;
+        self.own.push(length);
+        self.neighbours.push([NONE; 2 * REACH]);
+        self.lengths.push(0);
+        let Some(docs) = self.docs.get_mut(session as usize) else { return };
+        let at = match docs.last() {
+            Some(last) if !before(*last) => docs.partition_point(|doc| before(*doc)),
+            _ => docs.len(),
+        };
+        docs.insert(at, doc);
+        for near in at.saturating_sub(REACH)..(at + REACH + 1).min(docs.len()) {
+            self.look_around(session, near);
+        }
+    }
+
+    fn look_around(&mut self, session: u32, at: usize) {
+        let Some(docs) = self.docs.get(session as usize) else { return };
+        let Some(&doc) = docs.get(at) else { return };
+        let near = |at: Option<usize>| at.and_then(|at| docs.get(at)).copied().unwrap_or(NONE);
+        let around = [
+            near(at.checked_sub(2)),
+            near(at.checked_sub(1)),
+            near(Some(at + 1)),
+            near(Some(at + 2)),
+        ];
+        let own = |doc: u32| self.own.get(doc as usize).copied().unwrap_or(0);
+        let length = own(doc) + around.iter().map(|doc| own(*doc)).sum::<u32>();
+        if let Some(neighbours) = self.neighbours.get_mut(doc as usize) {
+            *neighbours = around;
+        }
+        if let Some(held) = self.lengths.get_mut(doc as usize) {
+            self.total = self.total + u64::from(length) - u64::from(*held);
+            *held = length;
+        }
+    }
+
+    /// Neighbours of each message, by its number.
+    pub(crate) fn neighbours(&self) -> &[Neighbours] {
+        &self.neighbours
+    }
+
+    /// Terms of each message together with its neighbours, by its number.
+    pub(crate) fn window_lengths(&self) -> &[u32] {
+        &self.lengths
+    }
+
+    /// Terms of each message alone, by its number.
+    pub(crate) fn own_lengths(&self) -> &[u32] {
+        &self.own
+    }
+
+    /// Sum of all window lengths.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+}

@@ -1,0 +1,23 @@
+//! The native host: serves the components of a `spin.toml` over HTTP, each within its limits.
+//!
+//! Read in this order: [`manifest`] (what is asked for), [`compose`] and [`engine`] (bytes to machine code),
+//! [`app`] (components with their pools), [`pool`] (instances and requests), [`http`] (the door).
+
+pub mod app;
+pub mod compose;
+pub mod doors;
+pub mod engine;
+pub mod http;
+pub mod manifest;
+pub mod metrics;
+pub mod outgoing;
+pub mod pool;
+pub mod problem;
+pub mod route;
+pub mod settings;
+pub mod state;
+pub mod variables;
+
+pub use app::App;
+pub use http::Server;
+pub use settings::Settings;

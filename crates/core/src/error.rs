@@ -162,6 +162,13 @@ impl Error {
         self
     }
 
+    /// Says which thing the detail is about.
+    #[must_use]
+    pub fn about(mut self, thing: &dyn fmt::Display) -> Self {
+        self.detail = format!("{thing}: {}", self.detail);
+        self
+    }
+
     /// Keeps the cause for the log.
     #[must_use]
     pub fn caused_by(

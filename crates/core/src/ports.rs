@@ -67,6 +67,16 @@ pub trait Ids {
     fn random(&self) -> [u8; 10];
 }
 
+/// What a writer needs from outside.
+pub struct Outside<'a, O, C, I> {
+    /// The bucket.
+    pub objects: &'a O,
+    /// The time.
+    pub clock: &'a C,
+    /// Fresh names.
+    pub ids: &'a I,
+}
+
 /// Why a text is embedded: passages and queries may be prepared differently, and queries go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

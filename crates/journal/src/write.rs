@@ -1,0 +1,109 @@
+//! Writing: one PUT of a new key a call, acknowledged only when it is durable.
+
+use bytes::Bytes;
+use holdfast_core::ports::{Clock, Ids, Objects, Outside};
+use holdfast_core::record::{
+    Header, Kind, MAX_FRONTIER, Record, Stamp, VERSION, WalObject, Writer,
+};
+use holdfast_core::token::Frontier;
+use holdfast_core::{Case, Error, Hlc, Key, Order, Result, Scope, SessionId, key};
+use serde_json::value::RawValue;
+use ulid::Ulid;
+
+/// Longest time between minting an object's ULID and its acknowledgement, in milliseconds. Readers list from a little
+/// before the present, so what becomes visible later than this is written again under a fresh name.
+pub const MAX_WRITE: u64 = 30_000;
+
+const TRIES: u32 = 3;
+
+/// A record that has no time and writer yet.
+#[derive(Debug)]
+pub struct Draft {
+    /// What it is about.
+    pub kind: Kind,
+    /// Id of the thing.
+    pub id: String,
+    /// The session that it belongs to.
+    pub session: SessionId,
+    /// What it says.
+    pub body: Box<RawValue>,
+}
+
+/// What was written, durably.
+#[derive(Debug)]
+pub struct Written {
+    /// Where.
+    pub key: Key,
+    /// The object's bytes.
+    pub bytes: Bytes,
+    /// Order of each record, in the order of the drafts.
+    pub orders: Vec<Order>,
+    /// What a reader has seen who has seen this.
+    pub frontier: Frontier,
+}
+
+/// Whose journal is written, and by whom.
+#[derive(Debug)]
+pub struct Pen<'a> {
+    /// Whose.
+    pub scope: &'a Scope,
+    /// By whom.
+    pub by: Writer,
+    /// What the writer has seen: its own view joined with the request's token.
+    pub known: &'a Frontier,
+    /// Milliseconds to add to our clock, by what the store's answers allow.
+    pub offset: i64,
+}
+
+/// Writes `drafts` as one object of the user's journal.
+///
+/// # Errors
+/// `outcome_unknown` when the object may have been written; any other error means that it was not and will not be.
+pub async fn write(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    pen: Pen<'_>,
+    drafts: Vec<Draft>,
+) -> Result<Written> {
+    let Pen { scope, by, known, offset } = pen;
+    let now = || outside.clock.now().saturating_add_signed(offset);
+    let stamp = Stamp { at: Hlc::mint(now(), [known.hlc]), by };
+    let object = WalObject { header: header(known), records: stamped(drafts, &stamp) };
+    let bytes = Bytes::from(object.encode()?);
+    for _ in 0..TRIES {
+        let minted = now();
+        let ulid = fresh(minted, outside.ids);
+        let key = key::wal_object(scope, ulid, &bytes);
+        outside.objects.put(&key, bytes.clone()).await?;
+        if now().saturating_sub(minted) <= MAX_WRITE {
+            return Ok(written(key, ulid, bytes, &object.records, known));
+        }
+    }
+    let detail = "the store is too slow to acknowledge a write: repeat it with the same ids";
+    Err(Error::because(Case::Unavailable, "outcome_unknown", detail))
+}
+
+fn header(known: &Frontier) -> Header {
+    let prev = known.keys.iter().take(MAX_FRONTIER).cloned().collect();
+    Header { v: VERSION, prev, head: known.head.clone() }
+}
+
+fn stamped(drafts: Vec<Draft>, stamp: &Stamp) -> Vec<Record> {
+    let record = |d: Draft| Record::new(d.kind, &d.id, &d.session, stamp, d.body);
+    drafts.into_iter().map(record).collect()
+}
+
+fn fresh(now: u64, ids: &impl Ids) -> Ulid {
+    let mut random = [0; 16];
+    random[6..].copy_from_slice(&ids.random());
+    Ulid::from_parts(now, u128::from_be_bytes(random))
+}
+
+fn written(key: Key, ulid: Ulid, bytes: Bytes, records: &[Record], known: &Frontier) -> Written {
+    let order = |(position, record)| WalObject::order(record, ulid, position);
+    let orders: Vec<Order> = records.iter().enumerate().map(order).collect();
+    let hlc = orders.iter().map(|order| order.hlc).max().unwrap_or_default();
+    // What it names in `prev` need not be named again.
+    let own = Frontier { hlc, head: known.head.clone(), keys: vec![key.as_str().to_owned()] };
+    let frontier = Frontier { hlc: hlc.max(known.hlc), ..own };
+    Written { key, bytes, orders, frontier }
+}

@@ -1,0 +1,144 @@
+//! Outgoing HTTP of components: allowed destinations only, over kept connections, never following a redirect.
+
+pub mod allow;
+mod connect;
+
+pub use allow::AllowList;
+
+use crate::settings::OutgoingSettings;
+use bytes::Bytes;
+use connect::Connector;
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::sync::Arc;
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
+
+/// The way out for one component's instances: its allow-list and its own kept connections.
+#[derive(Clone)]
+pub struct Outgoing {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    component: Arc<str>,
+    allow: Arc<AllowList>,
+    settings: OutgoingSettings,
+    client: Client<Connector, WasiBody>,
+}
+
+type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>);
+
+impl Outgoing {
+    /// The way out of `component`, which may reach what `allow` names.
+    pub fn new(component: Arc<str>, allow: AllowList, settings: OutgoingSettings) -> Self {
+        let allow = Arc::new(allow);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(settings.idle)
+            .pool_max_idle_per_host(settings.idle_per_host)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .build(Connector::new(allow.clone(), settings.connect_timeout));
+        Self { shared: Arc::new(Shared { component, allow, settings, client }) }
+    }
+}
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        processed: Box<dyn Future<Output = Result<()>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent>> + Send> {
+        drop(processed);
+        let shared = self.shared.clone();
+        Box::new(async move { shared.send(request, options).await })
+    }
+}
+
+impl Shared {
+    async fn send(
+        &self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> Result<Sent> {
+        if let Err(refusal) = self.allow.check(request.uri()) {
+            tracing::warn!(component = &*self.component, "outgoing request refused: {refusal}");
+            return Err(refusal.into());
+        }
+        let limit = options.and_then(|o| o.first_byte_timeout).unwrap_or(self.settings.first_byte_timeout);
+        let limit = limit.min(self.settings.first_byte_timeout);
+        let response = tokio::time::timeout(limit, self.exchange(request))
+            .await
+            .map_err(|_| Error::ConnectionReadTimeout)??;
+        let response = response.map(|body| body.map_err(Error::Hyper).boxed_unsync());
+        Ok((response, Box::new(std::future::ready(Ok(())))))
+    }
+
+    /// Sends; a second time when a kept connection was dead, the method is idempotent and the body is at hand.
+    async fn exchange(
+        &self,
+        request: http::Request<WasiBody>,
+    ) -> Result<http::Response<hyper::body::Incoming>> {
+        let (parts, body) = request.into_parts();
+        let length = body.size_hint().exact();
+        let small = length.is_some_and(|n| n <= self.settings.replay as u64);
+        if !parts.method.is_idempotent() || !small {
+            let request = http::Request::from_parts(parts, body);
+            return self.client.request(request).await.map_err(translate);
+        }
+        let body = body.collect().await?.to_bytes();
+        match self.client.request(rebuild(&parts, &body)).await {
+            Err(error) if is_dead_connection(&error) => {
+                self.client.request(rebuild(&parts, &body)).await.map_err(translate)
+            }
+            result => result.map_err(translate),
+        }
+    }
+}
+
+fn rebuild(parts: &http::request::Parts, body: &Bytes) -> http::Request<WasiBody> {
+    let body = Full::new(body.clone()).map_err(Error::from).boxed_unsync();
+    http::Request::from_parts(parts.clone(), body)
+}
+
+/// The connection ended before an answer: it was kept too long, or the server went away.
+fn is_dead_connection(error: &ClientError) -> bool {
+    if error.is_connect() {
+        return false;
+    }
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(hyper) = cause.downcast_ref::<hyper::Error>()
+            && (hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed())
+        {
+            return true;
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+            return matches!(
+                io.kind(),
+                BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+            );
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// What the guest is told: the connector's own verdicts, a request body's own error, else the connection's end.
+fn translate(error: ClientError) -> Error {
+    let connect = error.is_connect();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        if let Some(failure) = cause.downcast_ref::<connect::Failure>() {
+            return failure.to_error();
+        }
+        if let Some(Error::HttpRequestBodySize(size)) = cause.downcast_ref::<Error>() {
+            return Error::HttpRequestBodySize(*size);
+        }
+        source = cause.source();
+    }
+    if connect { Error::ConnectionRefused } else { Error::ConnectionTerminated }
+}

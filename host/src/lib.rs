@@ -8,6 +8,7 @@ pub mod compose;
 pub mod doors;
 pub mod engine;
 pub mod http;
+pub mod log;
 pub mod manifest;
 pub mod metrics;
 pub mod outgoing;
@@ -16,6 +17,7 @@ pub mod problem;
 pub mod route;
 pub mod settings;
 pub mod state;
+mod stdio;
 pub mod variables;
 
 pub use app::App;

@@ -4,7 +4,7 @@ use crate::state::State;
 use std::collections::BTreeMap;
 use wasmtime::component::{Accessor, HasData, Linker};
 
-#[expect(missing_docs, reason = "generated from WIT")]
+#[allow(missing_docs, reason = "generated from WIT")]
 mod generated {
     wasmtime::component::bindgen!({
         inline: r#"

@@ -17,6 +17,7 @@ import stem
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE / "source"
 MONTHS = ("january february march april may june july august september october november december").split()
+SEASONS = {"@summer": range(5, 10), "@winter": (10, 11, 12, 1, 2, 3)}
 LINE = re.compile(r"^([A-Z])(?:\*([a-z0-9]+))?: (.+)$")
 QUESTION = re.compile(r"^\?([wu]?)(?: ([a-z0-9+]+))?: (.+)$")
 ROLE_WORDS = re.compile(
@@ -24,8 +25,8 @@ ROLE_WORDS = re.compile(
     r"recommend|recommended|advise|advised|mention|mentioned|explain|explained|warn|warned|ask|asked|propose|proposed|"
     r"give me|gave me|offer|offered|describe|described|complain|complained|report|reported|admit|admitted)\b", re.I)
 LEAST = {"messages": 2000, "questions": 200, "no-shared-stem": 60, "unanswerable": 20, "dated": 20, "names-speaker": 30,
-         "wrong-person": 15, "multi": 20, "paraphrase": 30, "plain": 30, "names-role": 10, "fact messages": 250,
-         "pool lines": 500, "days covered": 365}
+         "wrong-person": 15, "multi": 20, "paraphrase": 30, "plain": 30, "names-role": 10, "in-context": 30,
+         "fact messages": 250, "pool lines": 500, "days covered": 365}
 MAX_BYTES = 1_500_000
 
 
@@ -35,13 +36,13 @@ def draw(*key):
 
 
 def read_pool(name):
-    """Exchanges of a pool file: blocks of `A:`/`B:` lines between blank lines."""
-    blocks = (SOURCE / name).read_text(encoding="utf-8").split("\n\n")
+    """Exchanges of a pool file as (months, lines): blocks of `A: …` lines, a season before them or none."""
     pool = []
-    for block in blocks:
-        lines = [x for x in block.splitlines() if x and not x.startswith("#")]
-        if lines:
-            pool.append([(x[0], x[3:]) for x in lines if x[1:3] == ": " or sys.exit(f"{name}: bad line {x!r}")])
+    for block in (SOURCE / name).read_text(encoding="utf-8").split("\n\n"):
+        found = [x for x in block.splitlines() if x and not x.startswith("#")]
+        months = SEASONS[found.pop(0)] if found and found[0] in SEASONS else range(1, 13)
+        if found:
+            pool.append((months, [(x[0], x[3:]) for x in found if x[1:3] == ": " or sys.exit(f"{name}: bad {x!r}")]))
     return pool
 
 
@@ -65,26 +66,31 @@ def read_archive(path):
             head.update([line.split(": ", 1)])
         else:
             sys.exit(f"{path.name}:{number}: cannot read {line!r}")
-    return head, sessions, questions
+    return head, sorted(sessions, key=lambda x: x[0]), questions
+
+
+def exchange(user, letters, order, pool, month):
+    """The next exchange of the pool that fits the month, spoken by two of the archive's people."""
+    fits = [i for i in order if month in pool[i][0]]
+    if not fits:
+        sys.exit(f"{user}: asks for more exchanges than its pool has")
+    order.remove(fits[0])
+    first = draw(user, "speaker", fits[0]) % len(letters)
+    turn = {} if "U" in letters else {"A": letters[first], "B": letters[(first + 1) % len(letters)]}
+    return [(turn.get(who, who), None, text) for who, text in pool[fits[0]][1]]
 
 
 def spread(user, speakers, sessions, pool):
     """Lines of each session, with the exchanges that `~n` asks for, in the order fixed by the user's name."""
     order = sorted(range(len(pool)), key=lambda i: draw(user, "pool", i))
-    if sum(x for _, items in sessions for x in items if isinstance(x, int)) > len(order):
-        sys.exit(f"{user}: asks for more exchanges than its pool has")
-    letters = list(speakers)
     for start, items in sessions:
         lines = []
         for item in items:
-            if not isinstance(item, int):
+            if isinstance(item, int):
+                for _ in range(item):
+                    lines += exchange(user, list(speakers), order, pool, start.month)
+            else:
                 lines.append(item)
-                continue
-            for _ in range(item):
-                i = order.pop(0)
-                first = draw(user, "speaker", i) % len(letters)
-                turn = {} if "U" in letters else {"A": letters[first], "B": letters[(first + 1) % len(letters)]}
-                lines += [(turn.get(who, who), None, text) for who, text in pool[i]]
         yield start, lines
 
 
@@ -113,7 +119,7 @@ def messages_of(head, sessions, pools):
 
 def dated(question, evidence):
     """Does the question name a year, month or day of one of its evidence messages?"""
-    asked = stem.re.findall(r"[a-z]+|\d+", question.lower())
+    asked = re.findall(r"[a-z]+|\d+", question.lower())
     months = [MONTHS.index(w) + 1 for w in asked if w in MONTHS and (w != "may" or "May" in question)]
     years = [int(w) for w in asked if re.fullmatch("20[0-9][0-9]", w)]
     whens = [datetime.datetime.fromisoformat(m["event_time"][:-1]) for m in evidence]
@@ -121,7 +127,15 @@ def dated(question, evidence):
         (not months or w.month in months) and (not years or w.year in years) for w in whens)
 
 
-def kinds(wrong, question, evidence, names):
+def leans(asked, evidence, own):
+    """Do the two messages on each side of the evidence, not itself, hold most of what the question asks with?"""
+    at = [own.index(m) for m in evidence]
+    around = " ".join(m["content"] for i in at for m in own[max(0, i - 2):i + 3] if m["session"] == own[i]["session"])
+    alone = asked & stem.stems(" ".join(m["content"] for m in evidence))
+    return len(asked & stem.stems(around)) - len(alone) >= max(1, len(asked) / 3)
+
+
+def kinds(wrong, question, evidence, names, own):
     """What the question is, derived from its text and its evidence; only `wrong-person` is the author's word."""
     if not evidence:
         return ["unanswerable"]
@@ -131,6 +145,7 @@ def kinds(wrong, question, evidence, names):
     share = len(asked & stem.stems(text)) / max(1, len(asked))
     none = not stem.shared(question, text)
     out = ["no-shared-stem" if none else "paraphrase" if share <= 1 / 3 else "plain"]
+    out += ["in-context"] if leans(asked, evidence, own) else []
     out += ["dated"] if dated(question, evidence) else []
     out += ["wrong-person"] if wrong else []
     out += ["names-speaker"] if named and named == {m.get("name") for m in evidence} else []
@@ -152,11 +167,12 @@ def build():
             if unknown:
                 sys.exit(f"{path.name}: no message is labelled {unknown}")
             evidence = [by_id[labels[x]] for x in wanted]
-            questions.append({"id": f"{head['user']}-q{n:02}", "user": head["user"], "question": text,
-                              "evidence": [m["id"] for m in evidence], "kind": kinds(wrong, text, evidence, names)})
+            questions.append({"id": f"{head['user']}-q{n:03}", "user": head["user"], "question": text,
+                              "evidence": [m["id"] for m in evidence],
+                              "kind": kinds(wrong, text, evidence, names, own)})
         messages += own
         facts += len(labels)
-    pool_lines = {text for pool in pools.values() for block in pool for _, text in block}
+    pool_lines = {text for pool in pools.values() for _, block in pool for _, text in block}
     return messages, questions, {"fact messages": facts, "pool lines": len(pool_lines)}
 
 

@@ -6,14 +6,15 @@ version (`bli`, `logi`) are in.
 import re
 
 STOP = frozenset("""
-i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it its
-itself they them their theirs themselves what which who whom this that these those am is are was were be been being have
-has had having do does did doing would should could ought will shall can may might must a an the and but if or because as
-until while of at by for with about against between into through during before after above below to from up down in out
-on off over under again further then once here there when where why how all any both each few more most other some such
-no nor not only own same so than too very just also im youre hes shes its were theyre ive youve weve theyve id youd hed
-shed wed theyd ill youll hell shell well theyll isnt arent wasnt werent hasnt havent hadnt doesnt dont didnt wont wouldnt
-shant shouldnt cant cannot couldnt mustnt lets thats whos whats heres theres whens wheres whys hows s t
+i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it
+its itself they them their theirs themselves what which who whom this that these those am is are was were be been
+being have has had having do does did doing would should could ought will shall can may might must a an the and but
+if or because as until while of at by for with about against between into through during before after above below to
+from up down in out on off over under again further then once here there when where why how all any both each few
+more most other some such no nor not only own same so than too very just also im youre hes shes its were theyre ive
+youve weve theyve id youd hed shed wed theyd ill youll hell shell well theyll isnt arent wasnt werent hasnt havent
+hadnt doesnt dont didnt wont wouldnt shant shouldnt cant cannot couldnt mustnt lets thats whos whats heres theres
+whens wheres whys hows s t
 """.split())
 
 
@@ -112,7 +113,7 @@ def stems(text, stem=porter):
 
 
 def shared(a, b, stem=porter):
-    """Stems that two texts share: equal, or one (five letters or more) opening the other, in either direction."""
+    """Stems that two texts share: equal, or one (four letters or more) opening the other, in either direction."""
     left, right = stems(a, stem), stems(b, stem)
     return sorted(x for x in left for y in right
-                  if x == y or (len(x) > 4 and y.startswith(x)) or (len(y) > 4 and x.startswith(y)))
+                  if x == y or (len(x) > 3 and y.startswith(x)) or (len(y) > 3 and x.startswith(y)))

@@ -1,1 +1,16 @@
-//! (in progress)
+//! The component `manage-sessions`: creates, lists and changes sessions, as the door `sessions` and over HTTP.
+
+mod bindings;
+mod door;
+mod http;
+mod verbs;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use spin_sdk::http::{Request, Response};
+use spin_sdk::http_service;
+
+#[http_service]
+async fn handle(request: Request) -> Response<Full<Bytes>> {
+    holdfast_kit::serve(request, http::route).await
+}

@@ -215,6 +215,9 @@ impl Caller {
                     "an admin key acts for no user: use a service or user key",
                 ));
             }
+            (WriterKind::User, None, _) => {
+                return Err(Error::denied("this user key is bound to nobody: make a new one"));
+            }
             (_, Some(own), None) => own.clone(),
             (_, Some(own), Some(named)) if *own == named => named,
             (_, Some(_), Some(_)) => {

@@ -3,14 +3,18 @@
 //! * Messages: same session, id and digest are one message, of two copies the lower order stands. Same id, other digest:
 //!   both stay, the later in order as `<id>~<8 hex of its digest>`.
 //! * Sessions: of each field the record with the highest order stands. A message alone makes a session.
+//! * A copy (the same record in another object) changes nothing but that the lower order, and its writer, stand.
 //! * A tool's answer never sorts before its call, a child never before its parent: such a late parent takes its children
 //!   along ([`Place`]).
+
+mod session;
 
 use crate::message::{Digest, MessageBody, MessageVectors};
 use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
 use crate::{Hlc, Order, Result, SessionId};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use session::{Activity, Edit, Parent, Place, Session, lowest, parents};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Handle of a message in its view: given out in the order of arrival, never moved or used again.
@@ -60,20 +64,6 @@ pub struct Entry {
     parents: Box<[Parent]>,
 }
 
-/// Where a message sorts: at its own order, or right after a parent that has a higher one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    anchor: Order,
-    level: u32,
-    own: Order,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Parent {
-    Message(Box<str>),
-    Call(Box<str>),
-}
-
 /// A message as a reader sees it.
 #[derive(Debug, Clone)]
 pub struct Found<'a> {
@@ -104,19 +94,6 @@ pub struct FoundSession<'a> {
     pub last: Order,
     /// Messages.
     pub messages: u32,
-}
-
-#[derive(Debug, Default)]
-struct Session {
-    fields: SessionFields,
-    history: Vec<(Order, SessionFields)>,
-    first: Option<Order>,
-    last: Option<Order>,
-    places: Vec<Number>,
-    ids: HashMap<Box<str>, Vec<Number>>,
-    calls: HashMap<Box<str>, Number>,
-    awaited: HashSet<Parent>,
-    unsettled: bool,
 }
 
 /// The fold so far.
@@ -172,36 +149,46 @@ impl View {
         match record.kind {
             Kind::Session => {
                 let fields = SessionFields::decode(body)?;
-                let key = self.touch(session, order);
-                if let Some(session) = self.sessions.get_mut(&key) {
-                    session.set(order, fields);
-                }
+                let key = self.key(session);
+                let edit = Edit { order, by: record.by.clone(), fields };
+                let activity =
+                    self.sessions.get_mut(&key).map_or(Activity::None, |found| found.set(edit));
+                self.active(&key, activity);
                 Ok(Applied::Session)
             }
             Kind::Message => {
                 let body = MessageBody::decode(body)?;
-                let key = self.touch(session, order);
-                self.newest = self.newest.max(Some(order));
+                let key = self.key(session);
                 Ok(self.message(key, record, order, body))
             }
             Kind::Other(_) => Ok(Applied::Unknown),
         }
     }
 
-    fn touch(&mut self, id: &SessionId, order: Order) -> Rc<str> {
-        let key: Rc<str> = match self.sessions.get_key_value(id.as_str()) {
-            Some((key, _)) => key.clone(),
-            None => id.as_str().into(),
-        };
-        let session = self.sessions.entry(key.clone()).or_default();
-        session.first = Some(session.first.map_or(order, |first| first.min(order)));
-        if session.last.is_none_or(|last| last < order) {
-            if let Some(last) = session.last.replace(order) {
-                self.by_activity.remove(&(last, key.clone()));
-            }
-            self.by_activity.insert((order, key.clone()));
+    fn key(&mut self, id: &SessionId) -> Rc<str> {
+        if let Some((key, _)) = self.sessions.get_key_value(id.as_str()) {
+            return key.clone();
         }
+        let key: Rc<str> = id.as_str().into();
+        self.sessions.insert(key.clone(), Session::default());
         key
+    }
+
+    fn active(&mut self, key: &Rc<str>, activity: Activity) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let before = session.last;
+        match activity {
+            Activity::None => return,
+            Activity::New(order) => {
+                session.first = Some(session.first.map_or(order, |first| first.min(order)));
+                session.last = session.last.max(Some(order));
+            }
+            Activity::Lowered => session.recount(&self.entries),
+        }
+        if before != session.last {
+            before.map(|last| self.by_activity.remove(&(last, key.clone())));
+            session.last.map(|last| self.by_activity.insert((last, key.clone())));
+        }
     }
 
     fn message(
@@ -217,14 +204,14 @@ impl View {
             self.entries.get(*number as usize).is_some_and(|entry| entry.digest == body.digest)
         });
         if let Some(number) = known {
-            let moved = self.lower(number, order, &key);
+            let moved = self.lower(number, order, &record.by, &key);
             return Applied::Again { number, moved, vectors: body.vectors };
         }
         let number = Number::try_from(self.entries.len()).unwrap_or(Number::MAX);
         numbers.push(number);
         let calls = body.message.tool_call_ids();
         for call in &calls {
-            session.calls.entry(call.as_str().into()).or_insert(number);
+            session.calls.entry(call.as_str().into()).or_default().push(number);
         }
         let entry = Entry {
             session: key.clone(),
@@ -233,29 +220,36 @@ impl View {
             order,
             by: record.by.clone(),
             text: body.text.clone(),
-            place: Place { anchor: order, level: 0, own: order },
+            place: Place::own(order),
             parents: parents(&body),
         };
         let appends = session.appends(&self.entries, &entry, &calls);
         session.places.push(number);
         if !appends {
             session.unsettled = true;
-            self.unsettled.push(key);
+            self.unsettled.push(key.clone());
         }
         self.entries.push(entry);
+        self.newest = self.newest.max(Some(order));
+        self.active(&key, Activity::New(order));
         Applied::Message { number, body: Box::new(body) }
     }
 
-    fn lower(&mut self, number: Number, order: Order, key: &Rc<str>) -> bool {
+    fn lower(&mut self, number: Number, order: Order, by: &Writer, key: &Rc<str>) -> bool {
         let Some(entry) = self.entries.get_mut(number as usize).filter(|e| order < e.order) else {
             return false;
         };
-        entry.order = order;
-        entry.place = Place { anchor: order, level: 0, own: order };
+        let before = std::mem::replace(&mut entry.order, order);
+        entry.by = by.clone();
+        entry.place = Place::own(order);
+        if self.newest == Some(before) {
+            self.newest = self.entries.iter().map(|entry| entry.order).max();
+        }
         if let Some(session) = self.sessions.get_mut(key) {
             session.unsettled = true;
             self.unsettled.push(key.clone());
         }
+        self.active(key, Activity::Lowered);
         true
     }
 
@@ -267,15 +261,18 @@ impl View {
         }
     }
 
-    /// The message with this id in this view.
+    /// The message with this id in this view. `<id>~<8 hex>` names it by its digest too, whether or not another has its
+    /// id: an id that was once answered stays good.
     pub fn find(&self, session: &str, id: &str) -> Option<Found<'_>> {
         let found = self.sessions.get(session)?;
         let number = match found.ids.get(id) {
-            Some(numbers) => *found.lowest(numbers, &self.entries)?,
+            Some(numbers) => lowest(numbers, &self.entries)?,
             None => {
-                let (base, _) = id.rsplit_once('~')?;
+                let (base, hex) = id.rsplit_once('~')?;
                 let numbers = found.ids.get(base)?;
-                *numbers.iter().find(|number| self.found(**number).is_some_and(|f| f.id == id))?
+                *numbers
+                    .iter()
+                    .find(|n| self.entries.get(**n as usize).is_some_and(|e| e.hex() == hex))?
             }
         };
         self.found(number)
@@ -286,13 +283,10 @@ impl View {
         let entry = self.entries.get(number as usize)?;
         let session = self.sessions.get(&entry.session)?;
         let rank = session.rank(&self.entries, entry)?;
-        let first = session.ids.get(&entry.id).and_then(|all| session.lowest(all, &self.entries));
-        let conflict = first.is_some_and(|first| *first != number);
-        let id = if conflict {
-            format!("{}~{}", entry.id, hex::encode(&entry.digest[..4]))
-        } else {
-            entry.id.to_string()
-        };
+        let first = session.ids.get(&entry.id).and_then(|all| lowest(all, &self.entries));
+        let conflict = first.is_some_and(|first| first != number);
+        let id =
+            if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
         Some(Found { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank })
     }
 
@@ -327,7 +321,7 @@ impl View {
         Some(FoundSession {
             id: key,
             fields: &session.fields,
-            fields_order: session.history.last().map(|(order, _)| *order),
+            fields_order: session.history.last().map(|edit| edit.order),
             created_at: session.first?.hlc,
             last: session.last?,
             messages: u32::try_from(session.places.len()).unwrap_or(u32::MAX),
@@ -357,123 +351,8 @@ impl View {
     }
 }
 
-impl Session {
-    fn set(&mut self, order: Order, fields: SessionFields) {
-        match self.history.binary_search_by_key(&order, |(order, _)| *order) {
-            Ok(_) => return,
-            Err(at) => self.history.insert(at, (order, fields)),
-        }
-        self.fields = self
-            .history
-            .iter()
-            .fold(SessionFields::default(), |fields, (_, newer)| fields.overlaid(newer));
+impl Entry {
+    fn hex(&self) -> String {
+        hex::encode(self.digest.get(..4).unwrap_or_default())
     }
-
-    /// The new entry belongs at the end: all its known parents stand before it, and nobody waits for it.
-    fn appends(&mut self, entries: &[Entry], new: &Entry, calls: &[String]) -> bool {
-        let last = self.places.last().and_then(|number| entries.get(*number as usize));
-        let mut appends = last.is_none_or(|last| last.place < new.place);
-        for parent in &new.parents {
-            let known =
-                self.parent(entries, parent).and_then(|number| entries.get(number as usize));
-            match known {
-                Some(parent) => appends &= parent.place < new.place,
-                None => drop(self.awaited.insert(parent.clone())),
-            }
-        }
-        appends &= !self.awaited.remove(&Parent::Message(new.id.clone()));
-        for call in calls {
-            appends &= !self.awaited.remove(&Parent::Call(call.as_str().into()));
-        }
-        appends
-    }
-
-    fn parent(&self, entries: &[Entry], parent: &Parent) -> Option<Number> {
-        match parent {
-            Parent::Message(id) => {
-                self.ids.get(id).and_then(|all| self.lowest(all, entries)).copied()
-            }
-            Parent::Call(id) => self.calls.get(id).copied(),
-        }
-    }
-
-    fn lowest<'a>(&self, numbers: &'a [Number], entries: &[Entry]) -> Option<&'a Number> {
-        numbers.iter().min_by_key(|number| entries.get(**number as usize).map(|entry| entry.order))
-    }
-
-    fn rank(&self, entries: &[Entry], entry: &Entry) -> Option<u32> {
-        let place = |number: &Number| entries.get(*number as usize).map(|entry| entry.place);
-        let at =
-            self.places.binary_search_by(|number| place(number).cmp(&Some(entry.place))).ok()?;
-        u32::try_from(at + 1).ok()
-    }
-
-    /// Where the message of this order stands, or would stand.
-    fn position(&self, entries: &[Entry], order: Order) -> (usize, bool) {
-        let entry = |number: &Number| entries.get(*number as usize);
-        let own = Place { anchor: order, level: 0, own: order };
-        match self.places.binary_search_by(|n| entry(n).map(|e| e.place).cmp(&Some(own))) {
-            Ok(at) => (at, true),
-            Err(at) => {
-                let moved =
-                    self.places.iter().position(|n| entry(n).is_some_and(|e| e.order == order));
-                moved.map_or((at, false), |at| (at, true))
-            }
-        }
-    }
-
-    fn settle(&mut self, entries: &mut [Entry]) {
-        let mut numbers = std::mem::take(&mut self.places);
-        let order = |entries: &[Entry], n: &Number| entries.get(*n as usize).map(|e| e.order);
-        numbers.sort_unstable_by_key(|number| order(entries, number));
-        let mut placed: HashMap<Number, Place> = HashMap::new();
-        for number in &numbers {
-            self.place(entries, *number, &mut placed, 0);
-        }
-        for (number, place) in placed {
-            if let Some(entry) = entries.get_mut(number as usize) {
-                entry.place = place;
-            }
-        }
-        numbers.sort_unstable_by_key(|number| entries.get(*number as usize).map(|e| e.place));
-        self.places = numbers;
-        self.unsettled = false;
-    }
-
-    fn place(
-        &self,
-        entries: &[Entry],
-        number: Number,
-        placed: &mut HashMap<Number, Place>,
-        depth: u32,
-    ) -> Option<Place> {
-        if let Some(place) = placed.get(&number) {
-            return Some(*place);
-        }
-        let entry = entries.get(number as usize)?;
-        let own = Place { anchor: entry.order, level: 0, own: entry.order };
-        // Put down first, so that a circle of parents ends here.
-        placed.insert(number, own);
-        let parents = entry.parents.iter().filter(|_| depth < 64);
-        let highest = parents
-            .filter_map(|parent| self.parent(entries, parent))
-            .filter(|parent| *parent != number)
-            .filter_map(|parent| self.place(entries, parent, placed, depth + 1))
-            .max();
-        let place = match highest {
-            Some(parent) if parent > own => {
-                Place { anchor: parent.anchor, level: parent.level + 1, own: entry.order }
-            }
-            _ => own,
-        };
-        placed.insert(number, place);
-        Some(place)
-    }
-}
-
-fn parents(body: &MessageBody) -> Box<[Parent]> {
-    let message = &body.message;
-    let parent = message.parent_id.as_deref().map(|id| Parent::Message(id.into()));
-    let call = message.tool_call_id.as_deref().map(|id| Parent::Call(id.into()));
-    parent.into_iter().chain(call).collect()
 }

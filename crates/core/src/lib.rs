@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod clock;
+pub mod context;
 pub mod error;
 pub mod fold;
 mod id;
@@ -11,6 +12,7 @@ pub mod order;
 pub mod ports;
 pub mod record;
 pub mod session;
+pub mod settings;
 pub mod token;
 
 pub use error::{Case, Error, Result};

@@ -119,32 +119,31 @@ impl Message {
     pub fn tool_call_ids(&self) -> Vec<String> {
         #[derive(Deserialize)]
         struct Call {
-            id: Option<String>,
+            id: String,
         }
-        let calls = self.tool_calls.as_deref().map(serde_json::from_str::<Vec<Call>>);
-        calls
-            .and_then(std::result::Result::ok)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|c| c.id)
-            .collect()
+        each(self.tool_calls.as_deref()).into_iter().map(|Call { id }| id).collect()
     }
+}
+
+/// Items of the array that `json` is, of those that have the form of `T`.
+fn each<T: serde::de::DeserializeOwned>(json: Option<&str>) -> Vec<T> {
+    let items: Vec<&RawValue> =
+        json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    items.into_iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect()
 }
 
 fn text_of_blocks(blocks: &str) -> String {
     #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Block {
-        Bare(String),
-        Text { text: String },
-        Other(serde::de::IgnoredAny),
+    struct Text {
+        text: String,
     }
-    let blocks: Vec<Block> = serde_json::from_str(blocks).unwrap_or_default();
-    let texts = blocks.into_iter().filter_map(|block| match block {
-        Block::Bare(text) | Block::Text { text } => Some(text),
-        Block::Other(_) => None,
-    });
-    texts.collect::<Vec<_>>().join("\n")
+    let items: Vec<&RawValue> = serde_json::from_str(blocks).unwrap_or_default();
+    let text = |item: &RawValue| {
+        let json = item.get();
+        let bare = serde_json::from_str::<String>(json);
+        bare.or_else(|_| serde_json::from_str(json).map(|Text { text }| text)).ok()
+    };
+    items.into_iter().filter_map(text).collect::<Vec<_>>().join("\n")
 }
 
 /// SHA-256 of a message's bytes in its record: with the id it is the message's identity.
@@ -192,8 +191,11 @@ impl MessageBody {
     /// A body of a new message.
     ///
     /// # Errors
-    /// `internal` when it cannot be written as JSON.
+    /// `internal` when it cannot be written as JSON, or when vectors do not fit their chunks.
     pub fn new(message: Message, vectors: Vec<MessageVectors>) -> Result<Self> {
+        if !vectors.iter().all(|v| fits(v.values.len(), v.chunks.len())) {
+            return Err(Error::internal("a message's vectors do not fit its chunks"));
+        }
         let text = serde_json::to_string(&message).map_err(encoding)?.into_boxed_str();
         let digest = Sha256::digest(text.as_bytes()).into();
         Ok(Self { text, message, digest, vectors })
@@ -226,6 +228,11 @@ impl MessageBody {
     }
 }
 
+/// So many components are the same number of them, at least one, for each chunk.
+fn fits(components: usize, chunks: usize) -> bool {
+    chunks > 0 && components > 0 && components % chunks == 0
+}
+
 fn encoding(e: serde_json::Error) -> Error {
     Error::internal("a message cannot be encoded").caused_by(e)
 }
@@ -249,8 +256,7 @@ impl TryFrom<VectorsAtRest> for MessageVectors {
             .decode(at_rest.f16)
             .map_err(|e| Error::corrupt("a vector cannot be read").caused_by(e))?;
         let (pairs, rest) = bytes.as_chunks::<2>();
-        if !rest.is_empty() || at_rest.chunks.is_empty() || pairs.len() % at_rest.chunks.len() != 0
-        {
+        if !rest.is_empty() || !fits(pairs.len(), at_rest.chunks.len()) {
             return Err(Error::corrupt("a message's vectors do not fit its chunks"));
         }
         let values = pairs.iter().map(|pair| f16::from_le_bytes(*pair)).collect();

@@ -48,10 +48,11 @@ impl Serialize for Hlc {
 impl<'de> Deserialize<'de> for Hlc {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(from)?;
-        if text.len() != 16 {
-            return Err(serde::de::Error::custom("a hybrid time has 16 hex digits"));
+        let hlc = u64::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)?;
+        if hlc.to_string() != *text {
+            return Err(serde::de::Error::custom("a hybrid time has 16 lower-case hex digits"));
         }
-        u64::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+        Ok(hlc)
     }
 }
 

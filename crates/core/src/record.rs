@@ -5,8 +5,11 @@
 //! encryption). A reader takes every version up to [`VERSION`] and refuses a newer one; it keeps unknown kinds and fields.
 
 use crate::{Error, Hlc, Order, Result, SessionId};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::fmt;
 use ulid::Ulid;
 
 /// Version of records and WAL objects that this program writes, and the newest that it reads.
@@ -16,7 +19,7 @@ pub const VERSION: u32 = 1;
 pub const MAX_FRONTIER: usize = 8;
 
 /// First line of a WAL object: what its writer knew.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Version of the object.
     pub v: u32,
@@ -26,6 +29,12 @@ pub struct Header {
     /// Newest manifest that the writer had read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self { v: VERSION, prev: Vec::new(), head: None }
+    }
 }
 
 /// What a record is about. Unknown kinds of newer writers are kept as they are.
@@ -96,7 +105,7 @@ impl<'de> Deserialize<'de> for Writer {
 }
 
 /// One record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Record {
     /// Version of the record.
     pub v: u32,
@@ -109,17 +118,90 @@ pub struct Record {
     /// Who wrote it.
     pub by: Writer,
     /// The session that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// Highest order of its sources, for derived records.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// What it says; the kind knows its form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Box<RawValue>>,
     /// Reserved for encryption: `{key, nonce, bytes}` in place of `body`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Box<RawValue>>,
+    /// Fields of newer writers, carried as they are, after the others.
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+/// Fields that this program does not know, in their order, each with its JSON text.
+#[derive(Debug, Clone, Default)]
+struct Unknown(Vec<(String, Box<RawValue>)>);
+
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Record;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    // By hand, because serde's `flatten` cannot keep the text of the fields that it collects.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Record, A::Error> {
+        let (mut v, mut kind, mut id, mut at, mut by) = (None, None, None, None, None);
+        let (mut session, mut from, mut body, mut sealed) = (None, None, None, None);
+        let mut unknown = Unknown::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "v" => once(&mut v, "v", &mut map)?,
+                "kind" => once(&mut kind, "kind", &mut map)?,
+                "id" => once(&mut id, "id", &mut map)?,
+                "at" => once(&mut at, "at", &mut map)?,
+                "by" => once(&mut by, "by", &mut map)?,
+                "session" => once(&mut session, "session", &mut map)?,
+                "from" => once(&mut from, "from", &mut map)?,
+                "body" => once(&mut body, "body", &mut map)?,
+                "sealed" => once(&mut sealed, "sealed", &mut map)?,
+                _ => unknown.0.push((name, map.next_value()?)),
+            }
+        }
+        Ok(Record {
+            v: v.ok_or_else(|| A::Error::missing_field("v"))?,
+            kind: kind.ok_or_else(|| A::Error::missing_field("kind"))?,
+            id: id.ok_or_else(|| A::Error::missing_field("id"))?,
+            at: at.ok_or_else(|| A::Error::missing_field("at"))?,
+            by: by.ok_or_else(|| A::Error::missing_field("by"))?,
+            session,
+            from,
+            body,
+            sealed,
+            unknown,
+        })
+    }
+}
+
+fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    field: &mut Option<T>,
+    name: &'static str,
+    map: &mut A,
+) -> std::result::Result<(), A::Error> {
+    match field.replace(map.next_value()?) {
+        None => Ok(()),
+        Some(_) => Err(A::Error::duplicate_field(name)),
+    }
 }
 
 impl Record {
@@ -141,6 +223,7 @@ impl Record {
             from: None,
             body: Some(body),
             sealed: None,
+            unknown: Unknown::default(),
         }
     }
 }
@@ -170,15 +253,9 @@ impl WalObject {
     /// `internal` when a record cannot be written as JSON.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        let line = |json: serde_json::Result<()>, out: &mut Vec<u8>| {
-            out.push(b'\n');
-            json.map_err(|e| Error::internal("a record cannot be encoded").caused_by(e))
-        };
-        let header = serde_json::to_writer(&mut out, &self.header);
-        line(header, &mut out)?;
+        line(&self.header, &mut out)?;
         for record in &self.records {
-            let json = serde_json::to_writer(&mut out, record);
-            line(json, &mut out)?;
+            line(record, &mut out)?;
         }
         Ok(out)
     }
@@ -194,8 +271,9 @@ impl WalObject {
             .strip_suffix('\n')
             .ok_or_else(|| Error::corrupt("a journal object does not end with a line"))?;
         let mut lines = body.split('\n');
-        let header: Header = parse(lines.next().unwrap_or_default())?;
-        let records = lines.map(parse).collect::<Result<_>>()?;
+        let header = parse(lines.next().unwrap_or_default(), |header: &Header| header.v)?;
+        let record = |line| parse(line, |record: &Record| record.v);
+        let records = lines.map(record).collect::<Result<_>>()?;
         Ok(Self { header, records })
     }
 
@@ -205,19 +283,35 @@ impl WalObject {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T> {
+/// Writes a thing as one line. JSON text that others shaped must not break it.
+fn line(thing: &impl Serialize, out: &mut Vec<u8>) -> Result<()> {
+    let start = out.len();
+    serde_json::to_writer(&mut *out, thing)
+        .map_err(|e| Error::internal("a record cannot be encoded").caused_by(e))?;
+    if out.get(start..).is_some_and(|line| line.contains(&b'\n')) {
+        return Err(Error::internal("a record holds JSON text of several lines"));
+    }
+    out.push(b'\n');
+    Ok(())
+}
+
+fn parse<'a, T: Deserialize<'a>>(line: &'a str, version: impl Fn(&T) -> u32) -> Result<T> {
     #[derive(Deserialize)]
     struct Version {
         v: u32,
     }
-    let wrong = |e| Error::corrupt("a line of a journal object is not a record").caused_by(e);
-    let Version { v } = serde_json::from_str(line).map_err(wrong)?;
-    if v > VERSION {
+    let parsed = serde_json::from_str::<T>(line);
+    // A newer form need not have the fields of ours: then only its version is read.
+    let v = match &parsed {
+        Ok(thing) => Some(version(thing)),
+        Err(_) => serde_json::from_str(line).ok().map(|Version { v }| v),
+    };
+    if let Some(v) = v.filter(|v| *v > VERSION) {
         return Err(Error::because(
             crate::Case::Corrupt,
             "newer_format",
             format!("a record has version {v}, this program reads up to {VERSION}: upgrade"),
         ));
     }
-    serde_json::from_str(line).map_err(wrong)
+    parsed.map_err(|e| Error::corrupt("a line of a journal object is not a record").caused_by(e))
 }

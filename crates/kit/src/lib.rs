@@ -1,1 +1,22 @@
-//! (in progress)
+//! The guest side of the ports: the only crate that knows WASI. HTTP in, the bucket out, settings, credentials, errors.
+
+mod answer;
+mod auth;
+mod call;
+mod outside;
+mod query;
+pub mod read;
+mod settings;
+mod state;
+pub mod types;
+#[doc(hidden)]
+#[path = "bindings.rs"]
+pub mod wit;
+
+pub use answer::{Answer, problem};
+pub use call::{Call, serve};
+pub use outside::{Bucket, GuestClock, GuestIds};
+pub use query::Query;
+pub use settings::Settings;
+pub use state::{State, state};
+pub use wit::{embedder, index, memory, tokens};

@@ -200,3 +200,37 @@ impl Objects for Memory {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+
+    fn run(claim: impl AsyncFnOnce(&Memory)) {
+        block_on(claim(&Memory::new()));
+    }
+
+    crate::conformance!(run);
+
+    #[test]
+    fn a_hidden_key_is_read_by_name_and_not_listed() {
+        run(async |memory| {
+            memory.put(&Key::raw("p/a"), Bytes::from_static(b"x")).await.unwrap();
+            memory.hide("p/a");
+            assert!(memory.list(&Prefix::raw("p/"), None).await.unwrap().objects.is_empty());
+            assert!(memory.get(&Key::raw("p/a")).await.unwrap().is_some());
+        });
+    }
+
+    #[test]
+    fn a_lost_answer_is_stored_and_a_lost_request_is_not_and_both_are_unknown() {
+        run(async |memory| {
+            memory.next_puts([Outcome::LostAnswer, Outcome::LostRequest]);
+            for name in ["a", "b"] {
+                let error = memory.put(&Key::raw(name), Bytes::new()).await.unwrap_err();
+                assert_eq!(error.reason, "outcome_unknown");
+            }
+            assert_eq!(memory.keys(), ["a"]);
+        });
+    }
+}

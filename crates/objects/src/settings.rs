@@ -104,7 +104,8 @@ fn origin(text: &str) -> Result<String> {
     }
     let parsed: http::uri::Authority =
         authority.parse().map_err(|_| wrong("s3_endpoint", SHAPE))?;
-    if parsed.host().is_empty() || authority.contains(['@', ',']) {
+    let odd_port = parsed.port_u16().is_none() && parsed.host() != authority;
+    if parsed.host().is_empty() || authority.contains(['@', ',']) || odd_port {
         return Err(wrong("s3_endpoint", SHAPE));
     }
     Ok(match parsed.port() {

@@ -135,9 +135,10 @@ mod tests {
 
     #[test]
     fn german_is_detected_by_its_stop_words() {
-        assert_eq!(of("Das Fahrrad ist mir gestohlen worden und die Katzen"), [
-            "fahrrad", "gestohl", "word", "katz"
-        ]);
+        assert_eq!(
+            of("Das Fahrrad ist mir gestohlen worden und die Katzen"),
+            ["fahrrad", "gestohl", "word", "katz"]
+        );
     }
 
     #[test]

@@ -60,8 +60,7 @@ impl Dense for ExactScan<'_> {
         for span in self.vectors.spans() {
             let Some(doc) = span.doc.filter(|doc| passing.contains(*doc)) else { continue };
             let rows = span.start..span.start + span.len;
-            if let Some(best) =
-                rows.filter_map(|row| self.row_cosine(query, row)).reduce(f32::max)
+            if let Some(best) = rows.filter_map(|row| self.row_cosine(query, row)).reduce(f32::max)
             {
                 top.offer(doc, best);
             }

@@ -4,6 +4,7 @@
 
 mod analyze;
 mod bm25;
+mod calendar;
 mod calibrate;
 mod dates;
 mod dense;
@@ -16,7 +17,7 @@ mod language;
 mod names;
 mod passage;
 mod passing;
-mod places;
+
 mod question;
 mod search;
 mod sessions;

@@ -56,6 +56,14 @@ impl Vectors {
         self.inverse_norms.get(row as usize).copied()
     }
 
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        self.values.capacity() * 2
+            + self.inverse_norms.capacity() * 4
+            + self.spans.capacity() * size_of::<Span>()
+            + self.span_of.capacity() * 4
+    }
+
     /// Has the message vectors?
     pub fn has(&self, doc: DocNo) -> bool {
         self.span(doc).is_some()

@@ -83,17 +83,24 @@ pub fn read_verified(dir: &Path, file: &ModelFile) -> Result<Vec<u8>, FileFault>
     Ok(bytes)
 }
 
+/// Files are read in blocks of this many bytes; only the last is shorter.
+const BLOCK: usize = 256 * 1024;
+
 /// Passes a file's blocks on while it hashes them; an error says that none of them may be used.
-fn scan(dir: &Path, file: &ModelFile, mut sink: impl FnMut(&[u8])) -> Result<(), FileFault> {
+pub(crate) fn scan(dir: &Path, file: &ModelFile, mut sink: impl FnMut(&[u8])) -> Result<(), FileFault> {
     let path = dir.join(file.name);
     let mut source = open_sized(&path, file)?;
     let mut hash = Sha256::new();
-    let mut block = vec![0_u8; 256 * 1024];
+    let mut block = Vec::with_capacity(BLOCK);
     loop {
-        let read = source.read(&mut block).map_err(|e| FileFault::Unreadable(path.clone(), e))?;
-        let Some(part) = block.get(..read).filter(|part| !part.is_empty()) else { break };
-        hash.update(part);
-        sink(part);
+        block.clear();
+        let part = source.by_ref().take(BLOCK as u64);
+        { part }.read_to_end(&mut block).map_err(|e| FileFault::Unreadable(path.clone(), e))?;
+        if block.is_empty() {
+            break;
+        }
+        hash.update(&block);
+        sink(&block);
     }
     if hex::encode(hash.finalize()) == file.sha256 { Ok(()) } else { Err(FileFault::Corrupt(path)) }
 }

@@ -1,1 +1,19 @@
-//! (in progress)
+//! The native ports: HTTP by reqwest, the machine's clock, the system's randomness.
+
+mod system;
+mod transport;
+
+pub use system::{SystemClock, SystemIds};
+pub use transport::{Limits, ReqwestTransport};
+
+/// The bucket as the native host reaches it.
+pub type Bucket = holdfast_objects::Store<ReqwestTransport, SystemClock, SystemIds>;
+
+/// A bucket with `settings`. Sends nothing; call it inside a tokio runtime.
+///
+/// # Errors
+/// `invalid`, naming the setting at fault.
+pub fn bucket(settings: holdfast_objects::Settings) -> holdfast_core::Result<Bucket> {
+    let transport = ReqwestTransport::new(Limits::default())?;
+    Bucket::new(settings, transport, SystemClock, SystemIds)
+}

@@ -40,6 +40,14 @@ impl Failure {
         }
     }
 
+    /// May the component have done something before it failed?
+    pub fn may_have_run(&self) -> bool {
+        !matches!(
+            self,
+            Failure::Busy | Failure::Instance(_) | Failure::TooLarge(_) | Failure::Stalled
+        )
+    }
+
     /// What the caller is told. `writes` says whether the method may have changed something.
     ///
     /// A request that ran out of time or instances is 503 (it may be repeated); of a write that ran, nobody knows

@@ -170,7 +170,7 @@ async fn call(
                 if answered.is_ready() && worked.is_ready() { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
-            Ok(())
+            wasmtime::error::Ok(())
         })
         .await
         .flatten()

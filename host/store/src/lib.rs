@@ -8,7 +8,7 @@
 //!   `If-Match` is lost;
 //! - LIST is exact after each answer, in byte order of the keys, from memory.
 //!
-//! One process serves a folder at a time. A key costs about its length + 100 bytes of memory.
+//! One process serves a folder at a time. A key costs about its length + 140 bytes of memory.
 
 mod bucket;
 mod condition;

@@ -18,6 +18,9 @@ use crate::{Settings, s3};
 
 /// How long requests in flight may take to end after a shutdown began.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long a connection may be idle; above the 90 s after which usual clients drop theirs,
+/// so that none is closed under a request.
+const IDLE: Duration = Duration::from_secs(120);
 /// How long to wait after the system refused a connection, for want of file handles say.
 const REFUSED: Duration = Duration::from_millis(50);
 
@@ -97,6 +100,7 @@ fn connect(socket: TcpStream, service: &S3Service, connections: &GracefulShutdow
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
         .serve_connection(TokioIo::new(socket), service.clone());
     let connection = connections.watch(connection);
     tokio::spawn(async move {

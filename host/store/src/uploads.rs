@@ -153,7 +153,10 @@ impl Uploads {
             let entry = entry?;
             // An upload whose head is missing was being begun or forgotten: not one to list.
             if let Ok(mut file) = File::open(entry.path().join(HEAD)) {
-                uploads.push((entry.file_name().into_string().unwrap_or_default(), Head::read(&mut file)?));
+                uploads.push((
+                    entry.file_name().into_string().unwrap_or_default(),
+                    Head::read(&mut file)?,
+                ));
             }
         }
         uploads.sort_by(|(one, a), (other, b)| (&a.key, one).cmp(&(&b.key, other)));

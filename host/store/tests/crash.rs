@@ -66,7 +66,8 @@ async fn killed_amid_concurrent_writes_it_keeps_all_that_was_acknowledged_and_no
         }
         process.kill();
         writers.join_all().await;
-        check(folder.path(), &acknowledged.lock().unwrap().clone()).await;
+        let acknowledged = acknowledged.lock().unwrap().clone();
+        check(folder.path(), &acknowledged).await;
     }
 }
 

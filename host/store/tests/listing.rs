@@ -39,9 +39,10 @@ fn oracle(keys: &BTreeSet<String>, prefix: &str, delimiter: &str, after: &str) -
 fn lines(page: &Answer) -> Vec<String> {
     assert_eq!(page.status, 200, "{}", page.text());
     let keys = page.elements("Key").into_iter().map(decoded);
-    let prefixes = page.elements("CommonPrefixes").into_iter().map(|prefix| {
-        decoded(prefix.trim_start_matches("<Prefix>").trim_end_matches("</Prefix>"))
-    });
+    let prefixes = page
+        .elements("CommonPrefixes")
+        .into_iter()
+        .map(|prefix| decoded(prefix.trim_start_matches("<Prefix>").trim_end_matches("</Prefix>")));
     let mut lines: Vec<_> = keys.chain(prefixes).collect();
     lines.sort();
     lines

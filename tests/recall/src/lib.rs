@@ -1,1 +1,5 @@
-//! Our own questions over our own conversations: reads the cases, embeds them, measures evidence recall.
+//! Our own questions over our own conversations: reads them, embeds them, and measures evidence recall.
+
+pub mod cases;
+pub mod embed;
+pub mod measure;

@@ -34,7 +34,9 @@ pub(super) async fn copy(store: &Arc<Store>, input: CopyObjectInput) -> Answer<C
         if_unmodified_since: input.copy_source_if_unmodified_since,
     };
     let (from_bucket, from_key) = named(&input.copy_source)?;
-    if !replace && (from_bucket.as_str(), from_key.as_str()) == (input.bucket.as_str(), input.key.as_str()) {
+    if !replace
+        && (from_bucket.as_str(), from_key.as_str()) == (input.bucket.as_str(), input.key.as_str())
+    {
         return Err(s3_error!(InvalidRequest, "a copy onto itself must replace the metadata"));
     }
     let given = Attributes {
@@ -89,10 +91,9 @@ pub(super) async fn copy_part(
     let bytes = range(wanted, &source.head)?;
     let name = UploadName { bucket: input.bucket, key: input.key, id: input.upload_id };
     let (draft, kept_in) = (store.draft(), store.clone());
-    let head = blocking(move || {
-        kept_in.uploads.keep_part(&name, number, take(draft, source, &bytes)?)
-    })
-    .await?;
+    let head =
+        blocking(move || kept_in.uploads.keep_part(&name, number, take(draft, source, &bytes)?))
+            .await?;
     let result = CopyPartResult {
         e_tag: Some(etag(head.etag)),
         last_modified: Some(timestamp(head.modified)),

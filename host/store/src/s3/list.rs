@@ -101,7 +101,9 @@ fn lines(page: Page, name: Spelling) -> (Vec<Object>, Vec<CommonPrefix>) {
     let (mut contents, mut prefixes) = (Vec::new(), Vec::new());
     for item in page.items {
         match item {
-            Item::Prefix(prefix) => prefixes.push(CommonPrefix { prefix: Some(name.spell(&prefix)) }),
+            Item::Prefix(prefix) => {
+                prefixes.push(CommonPrefix { prefix: Some(name.spell(&prefix)) })
+            }
             Item::Object(key, entry) => contents.push(Object {
                 key: Some(name.spell(&key)),
                 size: Some(length(entry.size)),

@@ -131,8 +131,7 @@ pub(super) async fn complete(
         let number = part_number(part.part_number.unwrap_or(0))?;
         parts.push((number, part.e_tag.map(|etag| etag.into_value())));
     }
-    let condition =
-        WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match };
+    let condition = WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match };
     let name = UploadName { bucket: input.bucket, key: input.key, id: input.upload_id };
     let (store, asked) = (store.clone(), name.clone());
     let head = blocking(move || {

@@ -31,7 +31,8 @@ pub(super) async fn get(store: &Arc<Store>, input: GetObjectInput) -> Answer<Get
     let (key, wanted) = (input.key, input.range);
     let opened = blocking(move || {
         let opened = bucket.open(&key)?;
-        let range = match conditions.check(&opened.head).and_then(|()| range(wanted, &opened.head)) {
+        let range = match conditions.check(&opened.head).and_then(|()| range(wanted, &opened.head))
+        {
             Ok(range) => range,
             Err(refused) => return Ok(Err(refused)),
         };

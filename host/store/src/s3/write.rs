@@ -21,7 +21,10 @@ const METADATA_BYTES: usize = 2048;
 const KEYS: usize = 1000;
 
 /// Stores an object; the answer means that it is durable.
-pub(super) async fn put(store: &Arc<Store>, req: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
+pub(super) async fn put(
+    store: &Arc<Store>,
+    req: S3Request<PutObjectInput>,
+) -> Answer<PutObjectOutput> {
     let input = req.input;
     let bucket = store.bucket(&input.bucket)?;
     let attributes = Attributes {
@@ -32,8 +35,7 @@ pub(super) async fn put(store: &Arc<Store>, req: S3Request<PutObjectInput>) -> A
         cache_control: input.cache_control,
         metadata: metadata(input.metadata)?,
     };
-    let condition =
-        WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match };
+    let condition = WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match };
     let trailers = req.trailing_headers.as_ref();
     let finished = body::receive(store.draft(), input.body, &req.headers, trailers).await?;
     let key = input.key;

@@ -167,6 +167,22 @@ impl Client {
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
+    /// The head of a signed PUT as it goes over the wire, for a test that sends the body itself.
+    pub fn head_of_put(&self, key: &str, body: &[u8]) -> String {
+        let (path, uri) = (object(key), format!("http://{}{}", self.address, object(key)));
+        let mut request = Request::put(&uri).body(Full::new(Bytes::new())).unwrap();
+        self.sign(&mut request, "PUT", &uri, &[], body);
+        let headers: String = request
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap()))
+            .collect();
+        let (address, length) = (self.address, body.len());
+        format!(
+            "PUT {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{headers}\r\n"
+        )
+    }
+
     fn sign(
         &self,
         request: &mut Request<Full<Bytes>>,

@@ -1,0 +1,123 @@
+//! The typed door `sessions`: the same verbs, in the types of `holdfast:memory`.
+
+use crate::bindings::Door;
+use crate::bindings::exports::holdfast::memory::sessions::{
+    Change, Guest, NewSession, Session, SessionPage,
+};
+use crate::verbs::{self, Shown};
+use holdfast_core::record::{Writer, WriterKind};
+use holdfast_core::session::SessionFields;
+use holdfast_core::{Result, Scope, SessionId};
+use holdfast_kit::read::{after, reading};
+use holdfast_kit::{State, memory, state};
+
+impl Guest for Door {
+    async fn create(
+        scope: memory::Scope,
+        session: NewSession,
+        seen: Option<String>,
+    ) -> Result<Session, memory::Error> {
+        Ok(make(scope, session, seen).await?)
+    }
+
+    async fn get(
+        scope: memory::Scope,
+        id: String,
+        how: memory::Reading,
+    ) -> Result<Session, memory::Error> {
+        Ok(find(scope, id, how).await?)
+    }
+
+    async fn list(
+        scope: memory::Scope,
+        page: memory::Page,
+        how: memory::Reading,
+    ) -> Result<SessionPage, memory::Error> {
+        Ok(pages(scope, page, how).await?)
+    }
+
+    async fn update(
+        scope: memory::Scope,
+        id: String,
+        change: Change,
+        if_match: Option<String>,
+        seen: Option<String>,
+    ) -> Result<Session, memory::Error> {
+        Ok(set(scope, id, change, if_match, seen).await?)
+    }
+}
+
+async fn make(scope: memory::Scope, new: NewSession, seen: Option<String>) -> Result<Session> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let id = new.id.unwrap_or_else(|| verbs::fresh_id(state, &scope, None));
+    let fields =
+        SessionFields { name: new.name, kind: new.kind, status: None, metadata: new.metadata };
+    let change = writing(state, &scope, seen)?;
+    let made = verbs::create(state, &scope, &SessionId::parse(&id)?, fields, change).await?;
+    Ok(made.session.into())
+}
+
+async fn find(scope: memory::Scope, id: String, how: memory::Reading) -> Result<Session> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let seen = after(state, &scope, how.after.as_deref())?;
+    let reading = reading(how.consistency.as_deref(), seen)?;
+    let (session, _) = verbs::get(&scope, &SessionId::parse(&id)?, reading).await?;
+    Ok(session.into())
+}
+
+async fn pages(
+    scope: memory::Scope,
+    page: memory::Page,
+    how: memory::Reading,
+) -> Result<SessionPage> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let seen = after(state, &scope, how.after.as_deref())?;
+    let reading = reading(how.consistency.as_deref(), seen)?;
+    let (shown, next_cursor, frontier) = verbs::list(state, &scope, &page.into(), reading).await?;
+    Ok(SessionPage {
+        sessions: shown.into_iter().map(Session::from).collect(),
+        next_cursor,
+        after: state.signer(&scope).after(&frontier),
+    })
+}
+
+async fn set(
+    scope: memory::Scope,
+    id: String,
+    change: Change,
+    if_match: Option<String>,
+    seen: Option<String>,
+) -> Result<Session> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let fields = SessionFields {
+        name: change.name,
+        kind: change.kind,
+        status: change.status,
+        metadata: change.metadata,
+    };
+    let id = SessionId::parse(&id)?;
+    let writing = writing(state, &scope, seen)?;
+    let changed = verbs::update(state, &scope, &id, fields, if_match.as_deref(), writing).await?;
+    Ok(changed.session.into())
+}
+
+fn writing(state: &State, scope: &Scope, seen: Option<String>) -> Result<verbs::Change> {
+    let by = Writer { kind: WriterKind::Service, key: "door".to_owned() };
+    Ok(verbs::Change { by, after: after(state, scope, seen.as_deref())?.unwrap_or_default() })
+}
+
+impl From<Shown> for Session {
+    fn from(shown: Shown) -> Self {
+        Self {
+            id: shown.id,
+            name: shown.fields.name,
+            kind: shown.fields.kind.unwrap_or_default(),
+            status: shown.fields.status.unwrap_or_default(),
+            metadata: shown.fields.metadata,
+            created_at: shown.created_at,
+            last_activity: shown.last_activity,
+            message_count: shown.messages,
+            etag: shown.order,
+        }
+    }
+}

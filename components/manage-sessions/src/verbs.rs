@@ -1,0 +1,220 @@
+//! Creating, reading and changing sessions: each change is a record that says what it sets.
+
+use holdfast_core::clock::rfc3339;
+use holdfast_core::ports::{Ids, Outside};
+use holdfast_core::record::{Kind, Writer};
+use holdfast_core::session::{DEFAULT_STATUS, DEFAULT_TYPE, SessionFields};
+use holdfast_core::token::Frontier;
+use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
+use holdfast_journal::{Draft, Pen};
+use holdfast_kit::index::{self, Knowledge, Object, Reading};
+use holdfast_kit::read::{Asked, Cursors};
+use holdfast_kit::{GuestClock, GuestIds, State};
+use uuid::Builder;
+
+/// A session as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Its id.
+    pub id: String,
+    /// Its fields, defaults filled in.
+    pub fields: SessionFields,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub last_activity: String,
+    /// Messages in this view.
+    pub messages: u32,
+    /// Order of the record that last set fields; empty when none did.
+    pub order: String,
+}
+
+/// Who changes, and what was seen.
+pub struct Change {
+    /// Who.
+    pub by: Writer,
+    /// What the writer has seen.
+    pub after: Frontier,
+}
+
+/// A session after a change, and what a reader has seen who has seen it.
+pub struct Changed {
+    /// The session.
+    pub session: Shown,
+    /// It was there already, the same.
+    pub existed: bool,
+    /// What a reader has seen who has seen this.
+    pub frontier: Frontier,
+}
+
+impl TryFrom<index::Session> for Shown {
+    type Error = Error;
+
+    fn try_from(found: index::Session) -> Result<Self> {
+        let fields: SessionFields = serde_json::from_str(&found.body).map_err(|e| {
+            Error::corrupt(format!("session {} cannot be read", found.id)).caused_by(e)
+        })?;
+        Ok(Self {
+            id: found.id,
+            fields: defaults().overlaid(&fields),
+            created_at: rfc3339(Hlc(found.created_at).milliseconds()),
+            last_activity: rfc3339(Hlc(found.last_activity).milliseconds()),
+            messages: found.messages,
+            order: found.order,
+        })
+    }
+}
+
+fn defaults() -> SessionFields {
+    SessionFields {
+        kind: Some(DEFAULT_TYPE.to_owned()),
+        status: Some(DEFAULT_STATUS.to_owned()),
+        ..SessionFields::default()
+    }
+}
+
+/// A fresh session id, or one derived from the Idempotency-Key.
+pub fn fresh_id(state: &State, scope: &Scope, idempotency_key: Option<&str>) -> String {
+    match idempotency_key {
+        Some(key) => {
+            let parts = [scope.tenant.as_str(), scope.user.as_str(), "session", key];
+            let name: String = parts.iter().map(|part| format!("{}:{part}/", part.len())).collect();
+            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+        }
+        None => {
+            let now = state.bucket.now();
+            Builder::from_unix_timestamp_millis(now, &GuestIds.random()).into_uuid().to_string()
+        }
+    }
+}
+
+/// Creates a session. One that exists and holds what is asked for is not an error and writes nothing.
+///
+/// # Errors
+/// `conflict` where the view knows one that differs.
+pub async fn create(
+    state: &State,
+    scope: &Scope,
+    id: &SessionId,
+    fields: SessionFields,
+    change: Change,
+) -> Result<Changed> {
+    let reading = local(&change.after);
+    // The view at hand may know the session; a store never waits for it.
+    if let Ok(found) = index::find_session(scope.into(), id.to_string(), reading).await
+        && let Some(item) = found.item
+        && !item.order.is_empty()
+    {
+        let session: Shown = item.try_into()?;
+        let same = session.fields == defaults().overlaid(&fields);
+        let frontier = change.after.joined(&found.frontier.into());
+        return if same {
+            Ok(Changed { session, existed: true, frontier })
+        } else {
+            let detail = format!("session {id} exists and differs: change it with PATCH");
+            Err(Error::new(Case::Conflict, detail).at("id"))
+        };
+    }
+    let mut created = defaults().overlaid(&fields);
+    created.metadata = fields.metadata;
+    set(state, scope, id, created, change).await
+}
+
+/// Changes a session's fields; what is none stays.
+///
+/// # Errors
+/// `not_found` when there is none; `precondition_failed` when `if_match` is not its etag now.
+pub async fn update(
+    state: &State,
+    scope: &Scope,
+    id: &SessionId,
+    fields: SessionFields,
+    if_match: Option<&str>,
+    change: Change,
+) -> Result<Changed> {
+    let reading = Reading {
+        consistency: index::Consistency::Latest,
+        after: Some(change.after.clone().into()).filter(|f: &index::Frontier| f.hlc > 0),
+    };
+    let (now, _) = get(scope, id, reading.clone()).await?;
+    if if_match.is_some_and(|etag| etag.trim_matches('"') != now.order && etag != "*") {
+        let detail = "the session was changed meanwhile: read it again";
+        return Err(Error::because(Case::Conflict, "precondition_failed", detail).at("If-Match"));
+    }
+    if fields == SessionFields::default() {
+        return Err(Error::unprocessable(
+            "",
+            "nothing to change: give name, type, status or metadata",
+        ));
+    }
+    let before = now.clone();
+    let mut changed = set(state, scope, id, fields.clone(), change).await?;
+    let order = changed.session.order;
+    let fields = before.fields.overlaid(&fields);
+    changed.session =
+        Shown { fields, order, last_activity: changed.session.last_activity, ..before };
+    Ok(changed)
+}
+
+async fn set(
+    state: &State,
+    scope: &Scope,
+    id: &SessionId,
+    fields: SessionFields,
+    change: Change,
+) -> Result<Changed> {
+    let known = index::known(scope.into(), id.to_string(), Vec::new()).await.ok();
+    let offset = known.as_ref().and_then(|known| known.clock_offset);
+    let frontier = known.map(|Knowledge { frontier, .. }| frontier.into()).unwrap_or_default();
+    let seen = change.after.joined(&frontier);
+    let draft = Draft {
+        kind: Kind::Session,
+        id: id.to_string(),
+        session: id.clone(),
+        body: fields.encode()?,
+    };
+    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
+    let offset = offset.or(state.bucket.skew().offset()).unwrap_or(0);
+    let pen = Pen { scope, by: change.by, known: &seen, offset };
+    let written = holdfast_journal::write(&outside, pen, vec![draft]).await?;
+    let object = Object { key: written.key.to_string(), bytes: written.bytes.to_vec() };
+    // Durable already: an index that fails does not fail the write.
+    let _ = index::upsert(scope.into(), vec![object]).await;
+    let order = written.orders.first().copied();
+    let at = order.map_or(0, |order: Order| order.hlc.milliseconds());
+    let session = Shown {
+        id: id.to_string(),
+        fields,
+        created_at: rfc3339(at),
+        last_activity: rfc3339(at),
+        messages: 0,
+        order: order.map(|order| order.to_string()).unwrap_or_default(),
+    };
+    Ok(Changed { session, existed: false, frontier: written.frontier })
+}
+
+fn local(after: &Frontier) -> Reading {
+    let after = Some(after.clone().into()).filter(|frontier: &index::Frontier| frontier.hlc > 0);
+    Reading { consistency: index::Consistency::Local, after }
+}
+
+/// One session.
+pub async fn get(scope: &Scope, id: &SessionId, reading: Reading) -> Result<(Shown, Frontier)> {
+    let found = index::find_session(scope.into(), id.to_string(), reading).await?;
+    let item = found.item.ok_or_else(|| Error::not_found(format!("there is no session {id}")))?;
+    Ok((item.try_into()?, found.frontier.into()))
+}
+
+/// A page of sessions by last activity, the cursor of the next, and what the answer saw.
+pub async fn list(
+    state: &State,
+    scope: &Scope,
+    asked: &Asked,
+    reading: Reading,
+) -> Result<(Vec<Shown>, Option<String>, Frontier)> {
+    let cursors = Cursors::new(state, scope, "sessions", asked.descending);
+    let found = index::list_sessions(scope.into(), cursors.page(asked)?, reading).await?;
+    let next = cursors.next(found.next.as_deref().map(|next| (next, 0)))?;
+    let shown = found.items.into_iter().map(Shown::try_from).collect::<Result<_>>()?;
+    Ok((shown, next, found.frontier.into()))
+}

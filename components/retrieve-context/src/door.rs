@@ -1,0 +1,99 @@
+//! The typed door `context`: the same verbs, in the types of `holdfast:memory`.
+
+use crate::bindings::Door;
+use crate::bindings::exports::holdfast::memory::context::{
+    Guest, Hit, Need, Packed, Query, SearchPage, Stage, TurnMessage, Used,
+};
+use crate::retrieve::{self, retrieve};
+use crate::search::{self, MAX_TOP_K, TOP_K, default_boosts, mode, mode_name};
+use holdfast_core::Result;
+use holdfast_core::context::Candidate;
+use holdfast_core::message::Role;
+use holdfast_kit::index;
+use holdfast_kit::read::{after, reading};
+use holdfast_kit::types::message;
+use holdfast_kit::{memory, state};
+
+impl Guest for Door {
+    async fn search(
+        scope: memory::Scope,
+        query: Query,
+        how: memory::Reading,
+    ) -> Result<SearchPage, memory::Error> {
+        Ok(find(scope, query, how).await?)
+    }
+
+    async fn retrieve(
+        scope: memory::Scope,
+        need: Need,
+        how: memory::Reading,
+    ) -> Result<Packed, memory::Error> {
+        Ok(packed(scope, need, how).await?)
+    }
+}
+
+async fn find(scope: memory::Scope, query: Query, how: memory::Reading) -> Result<SearchPage> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let after = after(state, &scope, how.after.as_deref())?;
+    let reading = reading(how.consistency.as_deref(), after)?;
+    let query = search::Query {
+        text: query.text,
+        from_session: query.session.clone(),
+        session: query.session,
+        filters: query.filters,
+        top_k: query.top_k.unwrap_or(TOP_K).clamp(1, MAX_TOP_K),
+        threshold: query.threshold,
+        mode: mode(query.mode.as_deref())?,
+        boosts: default_boosts(),
+    };
+    let found = search::search(&scope, query, reading).await?;
+    let frontier = found.recall.frontier.clone().into();
+    Ok(SearchPage {
+        hits: found.recall.hits.into_iter().map(hit).collect::<Result<_>>()?,
+        indexed_through: found.recall.indexed_through,
+        mode: mode_name(found.mode).to_owned(),
+        after: state.signer(&scope).after(&frontier),
+    })
+}
+
+fn hit(hit: index::Hit) -> Result<Hit> {
+    let explain = hit.stages.into_iter().map(|s| Stage { name: s.name, value: s.value }).collect();
+    Ok(Hit { message: message(&hit.message)?, score: hit.score, explain })
+}
+
+async fn packed(scope: memory::Scope, need: Need, how: memory::Reading) -> Result<Packed> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let after = after(state, &scope, how.after.as_deref())?;
+    let reading = reading(how.consistency.as_deref(), after)?;
+    let need = retrieve::Need {
+        session: need.session,
+        query: need.query,
+        max_tokens: need.max_tokens,
+        include_conversations: need.include_conversations,
+        same_session_boost: None,
+    };
+    let context = retrieve(state, &scope, need, reading).await?;
+    let packed = context.packed;
+    let relevant = packed.relevant.iter().map(|candidate| used(candidate, "relevant"));
+    let recent = packed.recent.iter().map(|(candidate, why)| used(candidate, why.name()));
+    let used = relevant.chain(recent).collect();
+    let messages = packed.recent.iter().map(|(candidate, _)| turn(candidate)).collect();
+    Ok(Packed {
+        messages,
+        used,
+        tokens: u32::try_from(packed.tokens).unwrap_or(u32::MAX),
+        context: packed.text,
+        after: state.signer(&scope).after(&context.frontier),
+    })
+}
+
+fn used(candidate: &Candidate, why: &str) -> Used {
+    let (session, id) = candidate.id.clone();
+    Used { id, session, why: why.to_owned() }
+}
+
+fn turn(candidate: &Candidate) -> TurnMessage {
+    let demoted = candidate.role == Role::System && !candidate.trusted;
+    let role = if demoted { Role::User } else { candidate.role };
+    TurnMessage { role: role.name().to_owned(), content: candidate.text.clone() }
+}

@@ -1,0 +1,136 @@
+//! Retrieving a context: the newest turns, what is relevant to the question, packed to a budget of tokens.
+
+use crate::search::{Query, default_boosts, search};
+use holdfast_core::clock::rfc3339;
+use holdfast_core::context::{Candidate, Choice, Packed, pack};
+use holdfast_core::message::Role;
+use holdfast_core::token::Frontier;
+use holdfast_core::{Hlc, Result, Scope, token};
+use holdfast_kit::index::{self, Message, Mode, Page, Reading};
+use holdfast_kit::read::noun;
+use holdfast_kit::{State, tokens};
+
+/// Newest messages of the session that may go in.
+const RECENT: u32 = 200;
+/// Relevant messages that may go in.
+const RELEVANT: u32 = 30;
+
+/// What a context is for.
+pub struct Need {
+    /// The session that goes on.
+    pub session: Option<String>,
+    /// What is asked; the newest user message of the session when none.
+    pub query: Option<String>,
+    /// Tokens, at most.
+    pub max_tokens: u32,
+    /// Messages of other sessions may take part.
+    pub include_conversations: bool,
+    /// Boost of the session's own messages, in z-scores; the recipe's when none.
+    pub same_session_boost: Option<f32>,
+}
+
+/// A packed context, and what it saw.
+pub struct Context {
+    /// What is packed.
+    pub packed: Packed,
+    /// The session's newest messages, as they are stored.
+    pub recent: Vec<Message>,
+    /// The marker of quoted blocks.
+    pub marker: String,
+    /// Order of the newest message that took part; empty when there is none.
+    pub indexed_through: String,
+    /// What the answer saw.
+    pub frontier: Frontier,
+}
+
+/// Packs the newest turns verbatim, then what is relevant, into the budget.
+pub async fn retrieve(
+    state: &State,
+    scope: &Scope,
+    need: Need,
+    reading: Reading,
+) -> Result<Context> {
+    let (newest, mut frontier) = newest(scope, &need, &reading).await?;
+    let mut indexed_through = newest.last().map(|m| m.order.clone()).unwrap_or_default();
+    let recent = newest.iter().map(candidate).collect::<Result<Vec<_>>>()?;
+    let mut relevant = Vec::new();
+    if let Some(text) = question(&need, &recent) {
+        // The first call has brought the view up to date: this one asks the same view.
+        let reading = Reading { consistency: index::Consistency::Local, after: reading.after };
+        let found = search(scope, query(&need, text), reading).await?;
+        relevant =
+            found.recall.hits.iter().map(|hit| candidate(&hit.message)).collect::<Result<_>>()?;
+        indexed_through = indexed_through.max(found.recall.indexed_through);
+        frontier = frontier.joined(&found.recall.frontier.into());
+    }
+    let marker = marker(state, scope, &recent, &relevant);
+    let choice = Choice {
+        recent: &recent,
+        relevant: &relevant,
+        budget: need.max_tokens as usize,
+        marker: &marker,
+    };
+    let packed =
+        pack(&choice, &|texts| tokens::count(texts).into_iter().map(|n| n as usize).collect());
+    Ok(Context { packed, recent: newest, marker, indexed_through, frontier })
+}
+
+/// The session's newest messages, oldest first; without a session the user is brought up to date all the same.
+async fn newest(scope: &Scope, need: &Need, reading: &Reading) -> Result<(Vec<Message>, Frontier)> {
+    let page = Page { after: None, limit: RECENT, descending: true };
+    if let Some(session) = &need.session {
+        let found = index::history(scope.into(), session.clone(), page, reading.clone()).await?;
+        let mut items = found.items;
+        items.reverse();
+        return Ok((items, found.frontier.into()));
+    }
+    let page = Page { limit: 1, ..page };
+    let found = index::list_sessions(scope.into(), page, reading.clone()).await?;
+    Ok((Vec::new(), found.frontier.into()))
+}
+
+fn question(need: &Need, recent: &[Candidate]) -> Option<String> {
+    let newest = || recent.iter().rev().find(|message| message.role == Role::User);
+    let text = need.query.clone().or_else(|| newest().map(|message| message.text.clone()))?;
+    (!text.trim().is_empty()).then_some(text)
+}
+
+fn query(need: &Need, text: String) -> Query {
+    let mut boosts = default_boosts();
+    boosts.same_session = need.same_session_boost.unwrap_or(boosts.same_session);
+    Query {
+        text,
+        session: need.session.clone().filter(|_| !need.include_conversations),
+        from_session: need.session.clone(),
+        filters: None,
+        top_k: RELEVANT,
+        threshold: None,
+        mode: Mode::Hybrid,
+        boosts,
+    }
+}
+
+fn candidate(found: &Message) -> Result<Candidate> {
+    let message = noun(found)?;
+    let stored_at = || rfc3339(Hlc(found.at).milliseconds());
+    Ok(Candidate {
+        id: (found.session.clone(), found.id.clone()),
+        role: message.role,
+        trusted: found.trusted,
+        time: message.event_time.clone().unwrap_or_else(stored_at),
+        text: message.text(),
+        name: message.name,
+    })
+}
+
+/// The marker of quoted blocks: the same for the same view and question, and nobody who writes messages can guess it.
+fn marker(state: &State, scope: &Scope, recent: &[Candidate], relevant: &[Candidate]) -> String {
+    let mut parts: Vec<&[u8]> = vec![b"marker", scope.tenant.as_str().as_bytes()];
+    parts.push(scope.user.as_str().as_bytes());
+    for candidate in recent.iter().chain(relevant) {
+        parts.push(candidate.id.1.as_bytes());
+        parts.push(candidate.text.as_bytes());
+    }
+    let mac = token::mac(state.settings.root_secret.as_bytes(), &parts);
+    mac.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}

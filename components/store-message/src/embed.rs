@@ -1,0 +1,104 @@
+//! Vectors of messages on their way in: the caller's own, and the embedder's for what is short enough to wait for.
+
+use half::f16;
+use holdfast_core::message::{Message, MessageVectors};
+use holdfast_core::record::WriterKind;
+use holdfast_core::{Error, Result, Scope};
+use holdfast_formats::{CallerVector, NewMessage};
+use holdfast_kit::embedder::{self, Purpose};
+use holdfast_search::{chunks, dense_text};
+use std::ops::Range;
+
+/// A message of more chunks than this is embedded in the background: a store does not wait for a thousand chunks.
+const MAX_CHUNKS: usize = 16;
+/// So is what exceeds this in one call.
+const MAX_CHUNKS_OF_CALL: usize = 128;
+
+/// Vectors of each message; empty for one that is pending. An embedder that cannot be reached leaves all pending.
+///
+/// # Errors
+/// `denied` when a key other than a service key brings vectors in the runtime's own space; `unprocessable` when
+/// one has not that space's dimensions.
+pub async fn vectors(
+    scope: &Scope,
+    writer: WriterKind,
+    messages: &[NewMessage],
+) -> Result<Vec<Vec<MessageVectors>>> {
+    let mut all: Vec<Vec<MessageVectors>> = Vec::new();
+    let own = own_space(scope, writer, messages).await?;
+    let mut texts = Vec::new();
+    let mut plan: Vec<Vec<Range<usize>>> = Vec::new();
+    for message in messages {
+        let given: Vec<_> = message.embedding.iter().map(|v| given(v, &message.message)).collect();
+        let has_own = given.iter().any(|vectors| Some(&vectors.space) == own.as_ref());
+        all.push(given);
+        plan.push(if has_own { Vec::new() } else { queue(&message.message, &mut texts) });
+    }
+    if texts.is_empty() {
+        return Ok(all);
+    }
+    let tenant = scope.tenant.to_string();
+    if let Ok(made) = embedder::embed(tenant, Purpose::Passage, texts).await {
+        let mut each = made.values.chunks_exact(made.dimensions.max(1) as usize);
+        for (vectors, ranges) in all.iter_mut().zip(plan).filter(|(_, ranges)| !ranges.is_empty()) {
+            let values = each.by_ref().take(ranges.len()).flatten().copied().map(f16::from_f32);
+            let values: Vec<f16> = values.collect();
+            let chunks = ranges.iter().map(|r| (bound(r.start), bound(r.end))).collect();
+            vectors.push(MessageVectors { space: made.space.clone(), chunks, values });
+        }
+    }
+    Ok(all)
+}
+
+fn queue(message: &Message, texts: &mut Vec<String>) -> Vec<Range<usize>> {
+    let text = message.text();
+    let ranges = chunks(&text);
+    if ranges.len() > MAX_CHUNKS || texts.len() + ranges.len() > MAX_CHUNKS_OF_CALL {
+        return Vec::new();
+    }
+    let chunk = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+    texts.extend(ranges.iter().map(|range| dense_text(message.speaker(), chunk(range))));
+    ranges
+}
+
+fn given(vector: &CallerVector, message: &Message) -> MessageVectors {
+    MessageVectors {
+        space: vector.space.clone(),
+        chunks: vec![(0, bound(message.text().len()))],
+        values: vector.vector.iter().copied().map(f16::from_f32).collect(),
+    }
+}
+
+/// The runtime's own space, where a message brings vectors: only a service key may bring them in it.
+async fn own_space(
+    scope: &Scope,
+    writer: WriterKind,
+    messages: &[NewMessage],
+) -> Result<Option<String>> {
+    if messages.iter().all(|message| message.embedding.is_none()) {
+        return Ok(None);
+    }
+    let tenant = scope.tenant.to_string();
+    let Ok(made) = embedder::embed(tenant, Purpose::Passage, Vec::new()).await else {
+        return Ok(None);
+    };
+    for vector in messages.iter().filter_map(|m| m.embedding.as_ref()) {
+        if vector.space != made.space {
+            continue;
+        }
+        if writer != WriterKind::Service {
+            let detail =
+                format!("only a service key may bring vectors in the space {}", made.space);
+            return Err(Error::denied(detail).at("embedding"));
+        }
+        if vector.vector.len() != made.dimensions as usize {
+            let detail = format!("a vector in the space {} has {}", made.space, made.dimensions);
+            return Err(Error::unprocessable("embedding", detail + " components"));
+        }
+    }
+    Ok(Some(made.space))
+}
+
+fn bound(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

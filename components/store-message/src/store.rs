@@ -1,0 +1,179 @@
+//! Storing: authorise, check, embed, one PUT, index, answer. No read of the bucket comes before the write.
+
+use crate::{embed, identity::identify};
+use holdfast_core::clock::MAX_SKEW;
+use holdfast_core::message::{MessageBody, Role};
+use holdfast_core::ports::Outside;
+use holdfast_core::record::{Kind, Writer, WriterKind};
+use holdfast_core::token::Frontier;
+use holdfast_core::{Case, Error, Result, Scope, SessionId};
+use holdfast_formats::NewMessage;
+use holdfast_journal::{Draft, Pen, Written};
+use holdfast_kit::index::{self, Knowledge, Object, Present};
+use holdfast_kit::{GuestClock, GuestIds, State};
+
+/// Who writes, and what makes a repetition the same write.
+pub struct Writing {
+    /// Who.
+    pub by: Writer,
+    /// May store roles other than `user`.
+    pub may_set_roles: bool,
+    /// Messages without an id get one derived from this.
+    pub idempotency_key: Option<String>,
+    /// What the writer has seen.
+    pub after: Frontier,
+}
+
+/// What was stored.
+pub struct Stored {
+    /// Id and order of each message.
+    pub places: Vec<(String, String)>,
+    /// The next search finds them.
+    pub indexed: bool,
+    /// They had been stored before.
+    pub replayed: bool,
+    /// What a reader has seen who has seen this.
+    pub frontier: Frontier,
+}
+
+/// A store that failed: why, and the ids that it would have had.
+pub struct Failed {
+    /// Why.
+    pub error: Error,
+    /// Ids of the messages, once they were given.
+    pub ids: Vec<String>,
+}
+
+/// Stores messages at the end of a session, all or none.
+pub async fn store(
+    state: &State,
+    scope: &Scope,
+    session: &SessionId,
+    messages: Vec<NewMessage>,
+    writing: Writing,
+) -> Result<Stored, Failed> {
+    let ids = identify(state, scope, session, &messages, writing.idempotency_key.as_deref());
+    match store_as(state, scope, session, messages, writing, &ids).await {
+        Ok(stored) => Ok(stored),
+        Err(error) => Err(Failed { error, ids }),
+    }
+}
+
+async fn store_as(
+    state: &State,
+    scope: &Scope,
+    session: &SessionId,
+    messages: Vec<NewMessage>,
+    writing: Writing,
+    ids: &[String],
+) -> Result<Stored> {
+    check_roles(&messages, writing.may_set_roles)?;
+    let bodies = bodies(&messages)?;
+    let known = known(scope, session, ids).await;
+    if let Some(stored) = replayed(ids, &bodies, &known, &messages, &writing.after)? {
+        return Ok(stored);
+    }
+    let vectors = embed::vectors(scope, writing.by.kind, &messages).await?;
+    let mut drafts = Vec::with_capacity(ids.len());
+    for ((id, mut body), vectors) in ids.iter().zip(bodies).zip(vectors) {
+        body.vectors = vectors;
+        let (kind, session, body) = (Kind::Message, session.clone(), body.encode()?);
+        drafts.push(Draft { kind, id: id.clone(), session, body });
+    }
+    let offset = offset(state, &known)?;
+    let seen = writing.after.joined(&known.frontier.into());
+    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
+    let pen = Pen { scope, by: writing.by, known: &seen, offset };
+    let written = holdfast_journal::write(&outside, pen, drafts).await?;
+    Ok(acknowledged(scope, ids, written).await)
+}
+
+async fn acknowledged(scope: &Scope, ids: &[String], written: Written) -> Stored {
+    let object = Object { key: written.key.to_string(), bytes: written.bytes.to_vec() };
+    // Durable already: an index that fails does not fail the write.
+    let indexed = index::upsert(scope.into(), vec![object]).await.is_ok();
+    let orders = written.orders.iter().map(ToString::to_string);
+    let places = ids.iter().cloned().zip(orders).collect();
+    Stored { places, indexed, replayed: false, frontier: written.frontier }
+}
+
+fn check_roles(messages: &[NewMessage], may_set_roles: bool) -> Result<()> {
+    let foreign = messages.iter().position(|m| m.message.role != Role::User);
+    match foreign {
+        Some(at) if !may_set_roles => {
+            let detail =
+                "this key stores messages of role user only: it lacks the permission roles";
+            Err(Error::denied(detail).at(format!("/messages/{at}/role")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bodies(messages: &[NewMessage]) -> Result<Vec<MessageBody>> {
+    messages.iter().map(|m| MessageBody::new(m.message.clone(), Vec::new())).collect()
+}
+
+/// What the index knows; nothing, when it cannot be asked.
+async fn known(scope: &Scope, session: &SessionId, ids: &[String]) -> Knowledge {
+    let nothing = index::Frontier { hlc: 0, head: None, keys: Vec::new() };
+    index::known(scope.into(), session.to_string(), ids.to_vec()).await.unwrap_or(Knowledge {
+        present: Vec::new(),
+        frontier: nothing,
+        clock_offset: None,
+    })
+}
+
+/// The answer of a store whose messages are all there already.
+///
+/// # Errors
+/// Where the view at hand knows an id with another content: `idempotency_mismatch` for an id derived from the
+/// Idempotency-Key, `conflict` for the caller's own.
+fn replayed(
+    ids: &[String],
+    bodies: &[MessageBody],
+    known: &Knowledge,
+    messages: &[NewMessage],
+    after: &Frontier,
+) -> Result<Option<Stored>> {
+    let mut places = Vec::new();
+    for ((id, body), message) in ids.iter().zip(bodies).zip(messages) {
+        let mut of_id = known.present.iter().filter(|present| present.id == *id).peekable();
+        if of_id.peek().is_none() {
+            continue;
+        }
+        let same = |present: &&Present| present.digest == hex(&body.digest);
+        let order = of_id.find(same).map(|present| present.order.clone());
+        places.push((id.clone(), order.ok_or_else(|| taken(id, message.id.is_some()))?));
+    }
+    let complete = places.len() == ids.len();
+    let frontier = after.joined(&known.frontier.clone().into());
+    Ok(complete.then_some(Stored { places, indexed: true, replayed: true, frontier }))
+}
+
+fn taken(id: &str, own: bool) -> Error {
+    if own {
+        return Error::new(Case::Conflict, format!("message {id} exists with other content"))
+            .at("id");
+    }
+    let detail = "the Idempotency-Key was used with other messages: use a fresh one";
+    Error::because(Case::Invalid, "idempotency_mismatch", detail).at("Idempotency-Key")
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Milliseconds to add to our clock: by what the index knows, else by what this instance has seen.
+fn offset(state: &State, known: &Knowledge) -> Result<i64> {
+    let offset = known.clock_offset.or(state.bucket.skew().offset()).unwrap_or(0);
+    if offset.abs() > MAX_SKEW {
+        let detail = format!("this machine's clock is {offset} ms off the store's: set it");
+        return Err(Error::because(Case::Unavailable, "clock", detail));
+    }
+    Ok(offset)
+}
+
+/// The writer behind a typed door: inside the application, which holds the bucket's secret.
+pub fn door_writer() -> Writer {
+    Writer { kind: WriterKind::Service, key: "door".to_owned() }
+}

@@ -1,0 +1,209 @@
+//! One session of the fold: its fields, and the order of its messages.
+
+use super::{Entry, Number};
+use crate::Order;
+use crate::message::MessageBody;
+use crate::record::Writer;
+use crate::session::SessionFields;
+use std::collections::{HashMap, HashSet};
+
+/// Where a message sorts: at its own order, or right after a parent that has a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    anchor: Order,
+    level: u32,
+    own: Order,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Parent {
+    Message(Box<str>),
+    Call(Box<str>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub fields: SessionFields,
+    pub history: Vec<Edit>,
+    pub first: Option<Order>,
+    pub last: Option<Order>,
+    pub places: Vec<Number>,
+    pub ids: HashMap<Box<str>, Vec<Number>>,
+    pub calls: HashMap<Box<str>, Vec<Number>>,
+    awaited: HashSet<Parent>,
+    pub unsettled: bool,
+}
+
+/// One record of a session's fields.
+#[derive(Debug)]
+pub(super) struct Edit {
+    pub order: Order,
+    pub by: Writer,
+    pub fields: SessionFields,
+}
+
+/// What a record changed of a session's activity.
+pub(super) enum Activity {
+    /// A record that was not known.
+    New(Order),
+    /// A known record whose order is lower now.
+    Lowered,
+    /// A copy that changes nothing.
+    None,
+}
+
+impl Place {
+    pub fn own(order: Order) -> Self {
+        Self { anchor: order, level: 0, own: order }
+    }
+}
+
+impl Session {
+    pub fn set(&mut self, edit: Edit) -> Activity {
+        let same = |known: &Edit| {
+            known.order.hlc == edit.order.hlc && known.by == edit.by && known.fields == edit.fields
+        };
+        let order = edit.order;
+        let activity = match self.history.iter().position(same) {
+            Some(at) if self.history.get(at).is_some_and(|known| known.order <= order) => {
+                return Activity::None;
+            }
+            Some(at) => {
+                self.history.remove(at);
+                Activity::Lowered
+            }
+            None => Activity::New(order),
+        };
+        let at = self.history.partition_point(|known| known.order < order);
+        self.history.insert(at, edit);
+        let edits = self.history.iter();
+        self.fields = edits.fold(SessionFields::default(), |old, new| old.overlaid(&new.fields));
+        activity
+    }
+
+    pub fn recount(&mut self, entries: &[Entry]) {
+        let messages = self.places.iter().filter_map(|n| entries.get(*n as usize)).map(|e| e.order);
+        let orders = messages.chain(self.history.iter().map(|edit| edit.order));
+        (self.first, self.last) = orders.fold((None, None), |(first, last), order| {
+            (Some(first.map_or(order, |first: Order| first.min(order))), last.max(Some(order)))
+        });
+    }
+
+    /// The new entry belongs at the end: all its known parents stand before it, and nobody waits for it.
+    pub fn appends(&mut self, entries: &[Entry], new: &Entry, calls: &[String]) -> bool {
+        let last = self.places.last().and_then(|number| entries.get(*number as usize));
+        let mut appends = last.is_none_or(|last| last.place < new.place);
+        for parent in &new.parents {
+            let known =
+                self.parent(entries, parent).and_then(|number| entries.get(number as usize));
+            match known {
+                Some(parent) => appends &= parent.place < new.place,
+                None => drop(self.awaited.insert(parent.clone())),
+            }
+        }
+        appends &= !self.awaited.remove(&Parent::Message(new.id.clone()));
+        for call in calls {
+            appends &= !self.awaited.remove(&Parent::Call(call.as_str().into()));
+        }
+        appends
+    }
+
+    fn parent(&self, entries: &[Entry], parent: &Parent) -> Option<Number> {
+        match parent {
+            Parent::Message(id) => self.ids.get(id),
+            Parent::Call(id) => self.calls.get(id),
+        }
+        .and_then(|all| lowest(all, entries))
+    }
+
+    pub fn rank(&self, entries: &[Entry], entry: &Entry) -> Option<u32> {
+        let place = |number: &Number| entries.get(*number as usize).map(|entry| entry.place);
+        let at =
+            self.places.binary_search_by(|number| place(number).cmp(&Some(entry.place))).ok()?;
+        u32::try_from(at + 1).ok()
+    }
+
+    /// Where the message of this order stands, or would stand.
+    pub fn position(&self, entries: &[Entry], order: Order) -> (usize, bool) {
+        let entry = |number: &Number| entries.get(*number as usize);
+        let own = Place::own(order);
+        match self.places.binary_search_by(|n| entry(n).map(|e| e.place).cmp(&Some(own))) {
+            Ok(at) => (at, true),
+            Err(at) => {
+                let moved =
+                    self.places.iter().position(|n| entry(n).is_some_and(|e| e.order == order));
+                moved.map_or((at, false), |at| (at, true))
+            }
+        }
+    }
+
+    pub fn settle(&mut self, entries: &mut [Entry]) {
+        let mut numbers = std::mem::take(&mut self.places);
+        let order = |entries: &[Entry], n: &Number| entries.get(*n as usize).map(|e| e.order);
+        numbers.sort_unstable_by_key(|number| order(entries, number));
+        let mut placed: HashMap<Number, Settling> = HashMap::new();
+        for number in &numbers {
+            self.place(entries, *number, &mut placed);
+        }
+        for (number, settling) in placed {
+            if let Some(entry) = entries.get_mut(number as usize) {
+                entry.place = settling.place;
+            }
+        }
+        numbers.sort_unstable_by_key(|number| entries.get(*number as usize).map(|e| e.place));
+        self.places = numbers;
+        self.unsettled = false;
+    }
+
+    /// Places a message after its parents, which are placed first, however long the chain is.
+    fn place(&self, entries: &[Entry], root: Number, placed: &mut HashMap<Number, Settling>) {
+        let mut open = vec![root];
+        while let Some(number) = open.last().copied() {
+            let met = placed.get(&number).copied();
+            let entry = entries.get(number as usize).filter(|_| met.is_none_or(|met| !met.done));
+            let Some(entry) = entry else {
+                open.pop();
+                continue;
+            };
+            let own = Place::own(entry.order);
+            let parents = || {
+                let known = entry.parents.iter().filter_map(|p| self.parent(entries, p));
+                known.filter(|parent| *parent != number)
+            };
+            if met.is_none() {
+                // Put down first, so that a circle of parents ends here.
+                placed.insert(number, Settling { place: own, done: false });
+                open.extend(parents().filter(|parent| !placed.contains_key(parent)));
+                continue;
+            }
+            let highest = parents().filter_map(|p| placed.get(&p)).map(|p| p.place).max();
+            let place = match highest {
+                Some(parent) if parent > own => {
+                    Place { anchor: parent.anchor, level: parent.level + 1, own: entry.order }
+                }
+                _ => own,
+            };
+            placed.insert(number, Settling { place, done: true });
+            open.pop();
+        }
+    }
+}
+
+/// A place that is being worked out.
+#[derive(Clone, Copy)]
+struct Settling {
+    place: Place,
+    done: bool,
+}
+
+pub(super) fn lowest(numbers: &[Number], entries: &[Entry]) -> Option<Number> {
+    let known = numbers.iter().filter_map(|n| Some((entries.get(*n as usize)?.order, *n)));
+    known.min().map(|(_, number)| number)
+}
+
+pub(super) fn parents(body: &MessageBody) -> Box<[Parent]> {
+    let message = &body.message;
+    let parent = message.parent_id.as_deref().map(|id| Parent::Message(id.into()));
+    let call = message.tool_call_id.as_deref().map(|id| Parent::Call(id.into()));
+    parent.into_iter().chain(call).collect()
+}

@@ -1,0 +1,133 @@
+//! The one table of settings that guests read as variables and the host as flags, environment and file.
+//!
+//! A setting `s3_endpoint` is the variable `s3_endpoint` in `spin.toml`, the environment `HOLDFAST_S3_ENDPOINT`, and on
+//! stock Spin `SPIN_VARIABLE_S3_ENDPOINT`. `docs/settings.md` is generated from this table.
+
+use crate::{Error, Result};
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value when nobody sets it; none when somebody must.
+    pub default: Option<&'static str>,
+    /// It never shows.
+    pub secret: bool,
+    /// Who reads it.
+    pub reader: Reader,
+    /// What it does, with its unit.
+    pub doc: &'static str,
+}
+
+/// Who reads a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Components, as a variable; the host too.
+    Both,
+    /// The native host only.
+    Host,
+}
+
+macro_rules! settings {
+    ($($name:ident $reader:ident $default:expr, $secret:literal, $doc:literal;)*) => {
+        /// Every setting.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: stringify!($name), default: $default, secret: $secret, reader: Reader::$reader, doc: $doc,
+        }),*];
+    };
+}
+
+settings! {
+    s3_endpoint Both None, false, "origin of the object store: scheme, host and port, nothing else";
+    s3_path Both Some(""), false, "path below the origin, before the bucket";
+    s3_region Both Some("us-east-1"), false, "region that requests are signed for";
+    s3_bucket Both None, false, "the bucket";
+    s3_access_key Both None, true, "access key id of the bucket";
+    s3_secret_key Both None, true, "secret access key of the bucket";
+    s3_session_token Both Some(""), true, "session token of temporary credentials";
+    s3_etag_is_not_md5 Both Some("false"), false, "the store's ETags are not MD5 sums (SSE-KMS, SSE-C): verify writes by reading";
+    s3_deadline_ms Both Some("20000"), false, "longest time for one operation on the store, retries included, in milliseconds";
+    root_secret Both None, true, "secret that keys, tokens and cursors are signed with; at least 32 bytes; changing it voids them";
+    root_key_sha256 Both Some(""), true, "SHA-256 (hex) of the installation's first key, which needs no look-up";
+    root_tenant Both Some("default"), false, "tenant of the first key";
+    key_ttl_ms Both Some("30000"), false, "how long the verdict on a key is kept, in milliseconds";
+    embed_deadline_ms Both Some("5000"), false, "longest wait for the embedder in a store, in milliseconds; what is late is embedded in the background";
+    message_bytes Both Some("1048576"), false, "largest message, in bytes";
+    batch_bytes Both Some("8388608"), false, "largest request body, in bytes";
+    batch_items Both Some("1000"), false, "most messages of one request";
+    metadata_bytes Both Some("16384"), false, "largest metadata of a message or session, in bytes";
+    query_bytes Both Some("8192"), false, "longest query, in bytes";
+    json_depth Both Some("32"), false, "deepest JSON";
+    single_host Host Some("false"), false, "this host is the bucket's only writer: nothing is listed to learn of others";
+    index_memory_mib Host Some("2048"), false, "memory for loaded users, in MiB; the least recently used leave first";
+    index_shards Host Some("0"), false, "threads that hold users; 0 means one a core";
+    load_deadline_ms Host Some("5000"), false, "longest wait for a user's first load, in milliseconds; the load goes on";
+    model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
+    embedder_threads Host Some("1"), false, "embedding jobs at a time";
+    tokenizer Host Some("o200k_base"), false, "how tokens are counted: o200k_base or cl100k_base";
+    instance_memory_mib Host Some("64"), false, "memory limit of one component instance, in MiB";
+    instances Host Some("64"), false, "most instances of one component";
+    request_deadline_ms Host Some("30000"), false, "longest time for one request, in milliseconds";
+    drain_ms Host Some("10000"), false, "longest wait for requests in flight at a shutdown, in milliseconds";
+    hosts Host Some(""), false, "names, beside localhost, that requests may give as Host on loopback; comma separated";
+    log Host Some("info"), false, "what is logged, as tracing filters say it";
+    log_format Host Some("text"), false, "text or json";
+}
+
+/// The setting of this name.
+///
+/// # Errors
+/// `invalid` that names the nearest setting.
+pub fn find(name: &str) -> Result<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name).ok_or_else(|| {
+        let near = nearest(name, SETTINGS.iter().map(|setting| setting.name));
+        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Error::invalid(format!("there is no setting {name}{hint}")).at(name)
+    })
+}
+
+/// The name that is spelled most like `name`, when one is near.
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let far = name.chars().count() / 2 + 1;
+    names
+        .into_iter()
+        .map(|other| (distance(name, other), other))
+        .filter(|(distance, _)| *distance <= far)
+        .min()
+        .map(|(_, other)| other)
+}
+
+/// Levenshtein distance in characters.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((b, above), diagonal) in other.iter().zip(row.iter().skip(1)).zip(&row) {
+            let left = next.last().copied().unwrap_or(0);
+            next.push((diagonal + usize::from(a != *b)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_setting_names_the_nearest_known_one() {
+        assert!(find("s3_endpiont").unwrap_err().detail.contains("did you mean s3_endpoint?"));
+        assert!(!find("zzz").unwrap_err().detail.contains("did you mean"));
+        assert_eq!(find("s3_bucket").unwrap().name, "s3_bucket");
+    }
+
+    #[test]
+    fn distances_are_levenshtein() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+    }
+}

@@ -1,0 +1,70 @@
+//! Answers: JSON, and problems (RFC 9457) made of the one error table.
+
+use bytes::Bytes;
+use holdfast_core::Error;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What a route answers.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Content type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+    /// More headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Answer {
+    /// A JSON answer.
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        Self::raw(status, body)
+    }
+
+    /// A JSON answer whose text is there already.
+    pub fn raw(status: u16, json: impl Into<Bytes>) -> Self {
+        let content_type = "application/json";
+        Self { status, content_type, body: json.into(), headers: Vec::new() }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// The problem of an error, with more members where the route gives them.
+pub fn problem(error: &Error, request_id: &str, more: Option<Value>) -> Answer {
+    let mut body = json!({
+        "type": format!("urn:holdfast:problem:{}", error.reason),
+        "title": error.title(),
+        "status": error.status(),
+        "code": error.reason,
+        "detail": error.detail,
+        "instance": format!("urn:holdfast:request:{request_id}"),
+        "request_id": request_id,
+    });
+    if let Some(members) = body.as_object_mut() {
+        if let Some(field) = &error.field {
+            members.insert("pointer".to_owned(), json!(field));
+        }
+        if let Some(Value::Object(more)) = more {
+            members.extend(more);
+        }
+    }
+    let mut answer = Answer::json(error.status(), &body);
+    answer.content_type = "application/problem+json";
+    if let Some(seconds) = error.retry_after {
+        answer = answer.with("retry-after", seconds.to_string());
+    }
+    if error.status() == 401 {
+        answer = answer.with("www-authenticate", "Bearer realm=\"holdfast\"");
+    }
+    answer
+}

@@ -1,0 +1,96 @@
+//! Settings of a guest, read once an instance from `spin:variables`.
+
+use holdfast_core::settings::SETTINGS;
+use holdfast_core::{Error, Result, TenantId};
+use holdfast_formats::Limits;
+use spin_sdk::variables;
+
+/// What a component reads of the one settings table.
+#[derive(Debug)]
+pub struct Settings {
+    /// The bucket and its credentials.
+    pub store: holdfast_objects::Settings,
+    /// What keys, tokens and cursors are signed with.
+    pub root_secret: String,
+    /// SHA-256 (hex) of the first key; empty when there is none.
+    pub root_key_sha256: String,
+    /// Tenant of the first key.
+    pub root_tenant: TenantId,
+    /// How long the verdict on a key is kept, in milliseconds.
+    pub key_ttl: u64,
+    /// Longest wait for the embedder in a store, in milliseconds.
+    pub embed_deadline: u64,
+    /// Longest query, in bytes.
+    pub query_bytes: usize,
+    /// Limits of what is stored.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Reads the variables of this component.
+    ///
+    /// # Errors
+    /// `unavailable` that names the variable and what is wrong with it: the operator must mend it.
+    pub async fn read() -> Result<Self> {
+        let flag = |text: String| text == "true";
+        let mut policy = holdfast_objects::Policy::default();
+        policy.deadline = number("s3_deadline_ms").await?;
+        Ok(Self {
+            store: holdfast_objects::Settings {
+                endpoint: text("s3_endpoint").await?,
+                path: text("s3_path").await?,
+                region: text("s3_region").await?,
+                bucket: text("s3_bucket").await?,
+                access_key: text("s3_access_key").await?,
+                secret_key: text("s3_secret_key").await?,
+                session_token: Some(text("s3_session_token").await?).filter(|t| !t.is_empty()),
+                etag_is_not_md5: flag(text("s3_etag_is_not_md5").await?),
+                policy,
+                ..holdfast_objects::Settings::default()
+            },
+            root_secret: root_secret().await?,
+            root_key_sha256: text("root_key_sha256").await?,
+            root_tenant: TenantId::parse(&text("root_tenant").await?)?,
+            key_ttl: number("key_ttl_ms").await?,
+            embed_deadline: number("embed_deadline_ms").await?,
+            query_bytes: number("query_bytes").await?,
+            limits: Limits {
+                message_bytes: number("message_bytes").await?,
+                batch_bytes: number("batch_bytes").await?,
+                batch_items: number("batch_items").await?,
+                metadata_bytes: number("metadata_bytes").await?,
+                json_depth: number("json_depth").await?,
+            },
+        })
+    }
+}
+
+async fn root_secret() -> Result<String> {
+    let secret = text("root_secret").await?;
+    if secret.len() < 32 {
+        return Err(wrong("root_secret", "must have at least 32 bytes"));
+    }
+    Ok(secret)
+}
+
+/// The variable, or the default of the table.
+async fn text(name: &'static str) -> Result<String> {
+    match variables::get(name).await {
+        Ok(value) => Ok(value),
+        Err(variables::Error::Undefined(_) | variables::Error::InvalidName(_)) => SETTINGS
+            .iter()
+            .find(|setting| setting.name == name)
+            .and_then(|setting| setting.default)
+            .map(str::to_owned)
+            .ok_or_else(|| wrong(name, "is not set")),
+        Err(e) => Err(wrong(name, "cannot be read").caused_by(e)),
+    }
+}
+
+async fn number<T: std::str::FromStr>(name: &'static str) -> Result<T> {
+    text(name).await?.parse().map_err(|_| wrong(name, "must be a whole number"))
+}
+
+fn wrong(name: &str, what: &str) -> Error {
+    Error::unavailable(format!("the setting {name} {what}: tell the operator"))
+}

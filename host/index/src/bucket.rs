@@ -1,0 +1,87 @@
+//! The object store as the index sees it: read only, and the same type whatever is behind it.
+
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+use holdfast_core::clock::Skew;
+use holdfast_core::ports::{Clock, Ids, Objects, Page};
+use holdfast_core::{Error, Key, Prefix, Result};
+use holdfast_objects::{Store, Transport};
+
+/// An object store that knows what its answers say about our clock.
+pub trait Bucket: Objects {
+    /// What they say.
+    fn skew(&self) -> Skew;
+}
+
+impl<T: Transport, C: Clock, I: Ids> Bucket for Store<T, C, I> {
+    fn skew(&self) -> Skew {
+        Self::skew(self)
+    }
+}
+
+/// Any [`Bucket`], behind a pointer.
+pub(crate) struct AnyBucket(Box<dyn Erased>);
+
+impl AnyBucket {
+    pub(crate) fn new(bucket: impl Bucket + 'static) -> Self {
+        Self(Box::new(bucket))
+    }
+
+    pub(crate) fn skew(&self) -> Skew {
+        self.0.skew()
+    }
+}
+
+trait Erased {
+    fn get<'a>(&'a self, key: &'a Key) -> LocalBoxFuture<'a, Result<Option<Bytes>>>;
+    fn list<'a>(
+        &'a self,
+        prefix: &'a Prefix,
+        after: Option<&'a str>,
+    ) -> LocalBoxFuture<'a, Result<Page>>;
+    fn skew(&self) -> Skew;
+}
+
+impl<B: Bucket> Erased for B {
+    fn get<'a>(&'a self, key: &'a Key) -> LocalBoxFuture<'a, Result<Option<Bytes>>> {
+        Box::pin(Objects::get(self, key))
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a Prefix,
+        after: Option<&'a str>,
+    ) -> LocalBoxFuture<'a, Result<Page>> {
+        Box::pin(Objects::list(self, prefix, after))
+    }
+
+    fn skew(&self) -> Skew {
+        Bucket::skew(self)
+    }
+}
+
+impl Objects for AnyBucket {
+    async fn put(&self, key: &Key, _: Bytes) -> Result<()> {
+        Err(read_only(key))
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
+        self.0.get(key).await
+    }
+
+    async fn get_range(&self, key: &Key, _: u64, _: u64) -> Result<Option<Bytes>> {
+        Err(read_only(key))
+    }
+
+    async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
+        self.0.list(prefix, after).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        Err(read_only(key))
+    }
+}
+
+fn read_only(key: &Key) -> Error {
+    Error::internal(format!("the index only reads whole objects and lists, not {key}"))
+}

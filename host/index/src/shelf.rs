@@ -1,0 +1,211 @@
+//! The search side of one user: follows the journal's view, message by message, numbered alike.
+
+use crate::doc::{Space, compare, doc};
+use crate::near::Near;
+use holdfast_core::Result;
+use holdfast_core::fold::{Applied, Found, Number, View};
+use holdfast_core::message::{Message, MessageVectors};
+use holdfast_search::{ChunkVector, Doc, Language, Question, Recall, Scratch, UserIndex, search};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// The index of one user, and what is needed to keep it right.
+///
+/// A new message is one more document. What changes a document that is there already (its order goes down, its id is
+/// taken by an earlier one) makes the whole index anew from the view before the next search: that is rare, and right.
+pub(crate) struct Shelf {
+    index: UserIndex,
+    near: Near,
+    graph_from: usize,
+    outdated: bool,
+    /// First message that came with an id, by a hash of session and id.
+    ids: HashMap<u64, Number>,
+    /// The others, where an id was taken more than once.
+    twins: HashMap<u64, Vec<Number>>,
+    texts: usize,
+    /// Messages when the bytes were counted, and the bytes.
+    counted: (usize, usize),
+}
+
+impl Shelf {
+    pub(crate) fn new(graph_from: usize) -> Self {
+        Self {
+            index: UserIndex::new(Language::default()),
+            near: Near::new(graph_from),
+            graph_from,
+            outdated: false,
+            ids: HashMap::new(),
+            twins: HashMap::new(),
+            texts: 0,
+            counted: (0, 0),
+        }
+    }
+
+    /// Takes in what an object changed.
+    pub(crate) fn follow(&mut self, view: &View, applied: Vec<Applied>, space: &Space) -> Result<()> {
+        for change in applied {
+            match change {
+                Applied::Message { number, body } => {
+                    self.catch_up(view, number)?;
+                    self.insert(view, number, body.message, space.chunks(body.vectors))?;
+                }
+                Applied::Again { number, moved, vectors } => {
+                    self.catch_up(view, number + 1)?;
+                    self.outdated |= moved;
+                    self.again(number, vectors, space)?;
+                }
+                Applied::Session | Applied::Unknown => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in messages below `number` that the view has and this has not: those of an object that could be read only
+    /// in part. Their vectors come when the object is read again.
+    fn catch_up(&mut self, view: &View, number: Number) -> Result<()> {
+        for missed in self.index.len() as Number..number {
+            let Some(found) = view.found(missed) else { continue };
+            self.insert(view, missed, decode(&found.entry.text)?, Vec::new())?;
+        }
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        view: &View,
+        number: Number,
+        message: Message,
+        vectors: Vec<ChunkVector>,
+    ) -> Result<()> {
+        let Some(found) = view.found(number) else { return Ok(()) };
+        self.texts += found.entry.text.len() + found.entry.id.len() + VIEW_BYTES;
+        self.note_id(&found);
+        let inserted = take_in(&mut self.index, doc(&found, message, vectors));
+        inserted.map(|at| debug_assert_eq!(at, number, "numbers are the view's"))
+    }
+
+    /// A newcomer that takes an id from another changes the other's id.
+    fn note_id(&mut self, found: &Found<'_>) {
+        let hash = hash(&found.entry.session, &found.entry.id);
+        if *self.ids.entry(hash).or_insert(found.number) != found.number {
+            self.twins.entry(hash).or_default().push(found.number);
+            self.outdated |= found.conflict_of.is_none();
+        }
+    }
+
+    /// A copy of a message that is there may bring vectors.
+    fn again(&mut self, number: Number, vectors: Vec<MessageVectors>, space: &Space) -> Result<()> {
+        let chunks = space.chunks(vectors);
+        let held = self.held(number);
+        if chunks.is_empty() || (!held.is_empty() && compare(&held, &chunks).is_le()) {
+            return Ok(());
+        }
+        match self.index.set_vectors(number, &chunks) {
+            Err(error) if error.case != holdfast_core::Case::Invalid => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The vectors that a message has.
+    fn held(&self, number: Number) -> Vec<ChunkVector> {
+        let vectors = self.index.vectors();
+        let Some(span) = vectors.span(number) else { return Vec::new() };
+        let rows = (span.start..span.start + span.len).filter_map(|row| vectors.row(row));
+        rows.map(|row| ChunkVector { start: 0, end: 0, values: row.to_vec() }).collect()
+    }
+
+    /// Makes the index anew when a document in it is no longer what the view says.
+    fn settle(&mut self, view: &View) -> Result<()> {
+        if self.outdated {
+            let mut index = UserIndex::new(Language::default());
+            for number in 0..view.len() as Number {
+                let Some(found) = view.found(number) else { continue };
+                let message = decode(&found.entry.text)?;
+                take_in(&mut index, doc(&found, message, self.held(number)))?;
+            }
+            self.index = index;
+            self.near = Near::new(self.graph_from);
+            self.outdated = false;
+        }
+        self.near.follow(self.index.vectors());
+        Ok(())
+    }
+
+    /// Answers a question. Documents are numbered as the view's messages.
+    pub(crate) fn search(
+        &mut self,
+        view: &View,
+        question: &Question,
+        scratch: &mut Scratch,
+    ) -> Result<Recall> {
+        self.settle(view)?;
+        search(&self.index, &self.near.on(self.index.vectors()), question, scratch)
+    }
+
+    /// Names of those who speak.
+    pub(crate) fn participants(&mut self, view: &View) -> Result<Vec<String>> {
+        self.settle(view)?;
+        Ok(holdfast_search::participants(&self.index))
+    }
+
+    /// All messages that were stored with this id, by their numbers.
+    pub(crate) fn with_id(&self, view: &View, session: &str, id: &str) -> Vec<Number> {
+        let hash = hash(session, id);
+        let twins = self.twins.get(&hash).into_iter().flatten();
+        let same = |number: &&Number| {
+            let found = view.found(**number);
+            found.is_some_and(|f| &*f.entry.session == session && &*f.entry.id == id)
+        };
+        self.ids.get(&hash).into_iter().chain(twins).filter(same).copied().collect()
+    }
+
+    /// Messages without vectors, in the order of arrival.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = Number> + '_ {
+        self.index.pending_docs()
+    }
+
+    /// How many they are.
+    pub(crate) fn pending_count(&self) -> u32 {
+        self.index.pending()
+    }
+
+    /// Messages taken in.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Bytes held, the view's texts included, about. Counted anew when a tenth more messages are there.
+    pub(crate) fn bytes(&mut self) -> usize {
+        let (len, (counted, bytes)) = (self.index.len(), self.counted);
+        if len > counted + counted / 10 || bytes == 0 {
+            self.counted = (len, self.index.bytes() + self.near.bytes() + self.ids.capacity() * 17);
+        }
+        self.counted.1 + self.texts
+    }
+}
+
+/// What the view holds of a message beside its texts, about.
+const VIEW_BYTES: usize = 360;
+
+/// A message whose vectors do not fit the others of its space takes part by words.
+fn take_in(index: &mut UserIndex, mut doc: Doc) -> Result<Number> {
+    if !doc.vectors.is_empty() {
+        let spare = Doc { vectors: std::mem::take(&mut doc.vectors), ..doc.clone() };
+        match index.insert(spare) {
+            Err(error) if error.case == holdfast_core::Case::Invalid => {}
+            inserted => return inserted,
+        }
+    }
+    index.insert(doc)
+}
+
+fn decode(text: &str) -> Result<Message> {
+    serde_json::from_str(text)
+        .map_err(|e| holdfast_core::Error::corrupt("a message cannot be read again").caused_by(e))
+}
+
+fn hash(session: &str, id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (session, id).hash(&mut hasher);
+    hasher.finish()
+}

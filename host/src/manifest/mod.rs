@@ -1,0 +1,116 @@
+//! What `spin.toml` asks for, by Spin 4's rules: what Spin refuses is refused, what this host lacks is said.
+
+pub mod names;
+mod raw;
+mod resolve;
+mod template;
+
+use crate::outgoing::AllowList;
+use crate::variables::Variables;
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// An application, its variables resolved.
+pub struct Manifest {
+    /// Name of the application.
+    pub name: String,
+    /// Version of the application; empty when it says none.
+    pub version: String,
+    /// What answers which path, in the order of the file.
+    pub triggers: Vec<Trigger>,
+    /// Components by id.
+    pub components: BTreeMap<String, Component>,
+    /// Names of the application variables that hold secrets.
+    pub secrets: Vec<String>,
+}
+
+/// One `[[trigger.http]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// `/x`, `/x/...`, `/:p/y`; none for a private one, which the outside cannot reach.
+    pub route: Option<String>,
+    /// What answers.
+    pub target: Target,
+}
+
+/// What answers a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The component with this id.
+    Component(String),
+    /// The same answer always.
+    Static {
+        /// HTTP status.
+        status: u16,
+        /// Headers.
+        headers: BTreeMap<String, String>,
+        /// Body.
+        body: String,
+    },
+}
+
+/// One `[component.ID]`.
+pub struct Component {
+    /// Its `.wasm`.
+    pub source: PathBuf,
+    /// Its variables, resolved.
+    pub variables: Variables,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Where it may send requests.
+    pub allow: AllowList,
+    /// What its imports are composed with, by the name in the manifest.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// One entry of `[component.ID.dependencies]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// `namespace:package@version`, `namespace:package/interface@version`, or a plain name.
+    pub name: String,
+    /// Its `.wasm`.
+    pub source: PathBuf,
+    /// Export that satisfies the import, when it has another name.
+    pub export: Option<String>,
+    /// What of its parent's rights it shares.
+    pub inherit: Inherit,
+}
+
+/// What a dependency shares of its parent's rights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inherit {
+    /// Everything.
+    All,
+    /// Nothing but these: `allowed_outbound_hosts`, `variables`, `environment`, ...
+    Only(Vec<String>),
+}
+
+impl Inherit {
+    /// Does the dependency share `key`?
+    pub fn includes(&self, key: &str) -> bool {
+        match self {
+            Inherit::All => true,
+            Inherit::Only(keys) => keys.iter().any(|own| own == key),
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the file at `path`. `values` are the application variables given from outside, by name.
+    pub fn read(path: &Path, values: &BTreeMap<String, String>) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("read the manifest {}", path.display()))?;
+        let dir = path.parent().unwrap_or(Path::new("."));
+        Self::parse(&text, dir, values).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Parses the text of a manifest that lies in `dir`.
+    pub fn parse(text: &str, dir: &Path, values: &BTreeMap<String, String>) -> Result<Self> {
+        let raw: raw::Manifest = toml::from_str(text)?;
+        resolve::manifest(raw, dir, values)
+    }
+}
+
+#[cfg(test)]
+mod tests;

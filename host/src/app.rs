@@ -118,14 +118,21 @@ fn answerer(
             }
             let status = StatusCode::from_u16(status)?;
             let metrics = metrics.clone();
-            Ok(Answerer::Static(Arc::new(Fixed { status, headers: map, body: body.into(), metrics })))
+            Ok(Answerer::Static(Arc::new(Fixed {
+                status,
+                headers: map,
+                body: body.into(),
+                metrics,
+            })))
         }
     }
 }
 
 fn linker(engine: &Engine, doors: &[Link]) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    link_all(&mut linker, doors).map_err(|e| anyhow!("{e:#}")).context("link the host's interfaces")?;
+    link_all(&mut linker, doors)
+        .map_err(|e| anyhow!("{e:#}"))
+        .context("link the host's interfaces")?;
     Ok(linker)
 }
 

@@ -58,7 +58,9 @@ fn cache(dir: &Path) -> Result<Cache> {
         .with_context(|| format!("create the cache directory {}", dir.display()))?;
     let mut config = CacheConfig::new();
     config.with_directory(dir);
-    Cache::new(config).map_err(|e| anyhow!("{e:#}")).context("open the cache of compiled components")
+    Cache::new(config)
+        .map_err(|e| anyhow!("{e:#}"))
+        .context("open the cache of compiled components")
 }
 
 fn tick(engine: &Engine) -> Result<()> {

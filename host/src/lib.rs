@@ -4,13 +4,17 @@
 //! [`app`] (components with their pools), [`pool`] (instances and requests), [`http`] (the door).
 
 pub mod app;
+mod background;
+pub mod command;
 pub mod compose;
 pub mod doors;
 pub mod engine;
 pub mod http;
+mod keys;
 pub mod log;
 pub mod manifest;
 pub mod metrics;
+mod native;
 pub mod outgoing;
 pub mod pool;
 pub mod problem;

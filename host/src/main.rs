@@ -1,2 +1,7 @@
-//! (in progress)
-fn main() {}
+//! The program `holdfast`: see `command`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdfast::command::run()
+}

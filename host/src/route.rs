@@ -50,7 +50,8 @@ impl<T> Routes<T> {
     pub fn find<'a>(&'a self, path: &str) -> Option<Found<'a, T>> {
         let found = self.router.best_match(path)?;
         let captures = found.captures();
-        let params = captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let params =
+            captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let rest = captures.wildcard().map_or(String::new(), |rest| {
             let slash = if path.ends_with('/') && !rest.ends_with('/') { "/" } else { "" };
             if rest.is_empty() { slash.to_owned() } else { format!("/{rest}{slash}") }
@@ -61,7 +62,8 @@ impl<T> Routes<T> {
 
 /// `/x/...` in routefinder's words, and its prefix.
 fn spec(pattern: &str) -> (String, String) {
-    let absolute = if pattern.starts_with('/') { pattern.to_owned() } else { format!("/{pattern}") };
+    let absolute =
+        if pattern.starts_with('/') { pattern.to_owned() } else { format!("/{pattern}") };
     let route = absolute.strip_suffix('/').unwrap_or(&absolute);
     match route.strip_suffix("/...").or_else(|| route.strip_suffix("/*")) {
         Some(prefix) => (format!("{prefix}/*"), prefix.to_owned()),
@@ -80,8 +82,15 @@ mod tests {
     #[test]
     fn precedence_is_spins() {
         let all = [
-            "/...", "/", "/v1/...", "/v1/sessions/...", "/v1/sessions/:session",
-            "/v1/sessions/:session/messages/...", "/v1/sessions/list", "/:user/profile", "/me/profile",
+            "/...",
+            "/",
+            "/v1/...",
+            "/v1/sessions/...",
+            "/v1/sessions/:session",
+            "/v1/sessions/:session/messages/...",
+            "/v1/sessions/list",
+            "/:user/profile",
+            "/me/profile",
         ];
         for order in [all.to_vec(), all.iter().rev().copied().collect()] {
             let routes = routes(&order);

@@ -34,8 +34,12 @@ impl Lines {
         let line = String::from_utf8_lossy(&self.rest);
         if !line.trim().is_empty() {
             match self.kind {
-                Kind::Out => tracing::info!(target: "guest", component = &*self.component, "{line}"),
-                Kind::Err => tracing::warn!(target: "guest", component = &*self.component, "{line}"),
+                Kind::Out => {
+                    tracing::info!(target: "guest", component = &*self.component, "{line}")
+                }
+                Kind::Err => {
+                    tracing::warn!(target: "guest", component = &*self.component, "{line}")
+                }
             }
         }
         self.rest.clear();
@@ -62,7 +66,8 @@ impl AsyncWrite for Lines {
     ) -> Poll<io::Result<usize>> {
         let lines = self.get_mut();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (line, ends) = piece.strip_suffix(b"\n").map_or((piece, false), |line| (line, true));
+            let (line, ends) =
+                piece.strip_suffix(b"\n").map_or((piece, false), |line| (line, true));
             lines.rest.extend_from_slice(line);
             if ends || lines.rest.len() >= MAX_LINE {
                 lines.emit();

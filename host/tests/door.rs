@@ -1,5 +1,11 @@
 //! The HTTP door itself: ids, Host header, health, metrics, host-native routes, stopping.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -26,8 +32,14 @@ async fn on_loopback_the_host_header_must_name_this_machine() {
     settings.hosts = vec!["holdfast.test".into()];
     let host = Host::start(&probe(""), settings).await;
     for (name, status) in [
-        ("localhost", "200"), ("127.0.0.1:1", "200"), ("[::1]:80", "200"), ("HOLDFAST.test", "200"),
-        ("evil.example", "403"), ("localhost.evil.example", "403"), ("", "403"), ("a@localhost b", "403"),
+        ("localhost", "200"),
+        ("127.0.0.1:1", "200"),
+        ("[::1]:80", "200"),
+        ("HOLDFAST.test", "200"),
+        ("evil.example", "403"),
+        ("localhost.evil.example", "403"),
+        ("", "403"),
+        ("a@localhost b", "403"),
     ] {
         let request = format!("GET /hello HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
         let (text, _) = raw(host.address, &request).await;
@@ -80,7 +92,10 @@ async fn a_static_response_is_given_as_written() {
     );
     let host = Host::start(&manifest, settings()).await;
     let response = host.client.get(host.url("/fixed")).send().await.unwrap();
-    assert_eq!((response.status().as_u16(), &response.headers()["a"]), (203, &"b".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["a"]),
+        (203, &"b".parse().unwrap())
+    );
     assert_eq!(response.text().await.unwrap(), "fixed");
 }
 

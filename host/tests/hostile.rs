@@ -1,5 +1,11 @@
 //! Components that misbehave: each fails its own request with a clear answer, and nobody else's.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -39,7 +45,10 @@ async fn a_memory_bomb_fails_its_own_request() {
         assert!(problem["detail"].as_str().unwrap().contains("64 MiB"), "{problem}");
     })
     .await;
-    assert_eq!(host.metric("holdfast_failures_total{component=\"probe\",reason=\"memory\"}").await, 1);
+    assert_eq!(
+        host.metric("holdfast_failures_total{component=\"probe\",reason=\"memory\"}").await,
+        1
+    );
     assert_eq!(host.get("/memory?32").await, (200, (32_usize << 20).to_string()));
 }
 
@@ -56,7 +65,10 @@ async fn an_endless_loop_ends_at_the_deadline() {
         assert!(took > Duration::from_millis(1900) && took < Duration::from_secs(10), "{took:?}");
     })
     .await;
-    assert_eq!(host.metric("holdfast_failures_total{component=\"probe\",reason=\"deadline\"}").await, 1);
+    assert_eq!(
+        host.metric("holdfast_failures_total{component=\"probe\",reason=\"deadline\"}").await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +83,10 @@ async fn a_write_that_was_stopped_says_that_its_outcome_is_unknown() {
     let host = strict().await;
     let response = host.client.post(host.url("/sleep?60000")).send().await.unwrap();
     let stopped = problem(response).await;
-    assert_eq!((&stopped["code"], &stopped["outcome"]), (&"outcome_unknown".into(), &"unknown".into()));
+    assert_eq!(
+        (&stopped["code"], &stopped["outcome"]),
+        (&"outcome_unknown".into(), &"unknown".into())
+    );
     let response = host.client.post(host.url("/panic")).send().await.unwrap();
     assert_eq!(problem(response).await["outcome"], "unknown");
 }
@@ -85,7 +100,10 @@ async fn a_trap_before_the_answer_is_500() {
         assert_eq!(problem(response).await["code"], "internal");
     })
     .await;
-    assert_eq!(host.metric("holdfast_failures_total{component=\"probe\",reason=\"trap\"}").await, 1);
+    assert_eq!(
+        host.metric("holdfast_failures_total{component=\"probe\",reason=\"trap\"}").await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +115,8 @@ async fn a_trap_within_the_body_breaks_the_connection_off() {
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
         assert!(text.contains("xxxxxxxx"), "some of the body came");
         assert!(!text.ends_with("0\r\n\r\n"), "the body must not look whole");
-        let broken = host.client.get(host.url("/panic-in-body?3")).send().await.unwrap().bytes().await;
+        let broken =
+            host.client.get(host.url("/panic-in-body?3")).send().await.unwrap().bytes().await;
         assert!(broken.is_err());
     })
     .await;
@@ -107,7 +126,8 @@ async fn a_trap_within_the_body_breaks_the_connection_off() {
 async fn an_endless_loop_within_the_body_breaks_the_connection_off() {
     let host = strict().await;
     others_go_on(&host, async {
-        let broken = host.client.get(host.url("/loop-in-body?2")).send().await.unwrap().bytes().await;
+        let broken =
+            host.client.get(host.url("/loop-in-body?2")).send().await.unwrap().bytes().await;
         assert!(broken.is_err());
     })
     .await;
@@ -129,7 +149,8 @@ async fn a_client_that_hangs_up_does_not_keep_an_instance() {
     let mut settings = settings();
     settings.instance.count = 1;
     let host = Host::start(&probe(""), settings).await;
-    let gone = host.client.get(host.url("/sleep?300")).timeout(Duration::from_millis(50)).send().await;
+    let gone =
+        host.client.get(host.url("/sleep?300")).timeout(Duration::from_millis(50)).send().await;
     assert!(gone.unwrap_err().is_timeout());
     assert_eq!(host.get("/hello").await, (200, "hello".into()));
     let made = host.metric("holdfast_instances_made_total{component=\"probe\"}").await;
@@ -144,7 +165,8 @@ async fn requests_beyond_the_queue_are_503_and_the_rest_is_served() {
     let host = Host::start(&probe(""), settings).await;
     let calls = (0..8).map(|_| host.client.get(host.url("/sleep?300")).send());
     let answers = futures::future::join_all(calls).await;
-    let mut statuses: Vec<u16> = answers.iter().map(|a| a.as_ref().unwrap().status().as_u16()).collect();
+    let mut statuses: Vec<u16> =
+        answers.iter().map(|a| a.as_ref().unwrap().status().as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 200, 503, 503, 503, 503]);
     for answer in answers.into_iter().map(Result::unwrap).filter(|a| a.status() == 503) {
@@ -164,7 +186,8 @@ async fn a_body_that_is_too_large_is_413_announced_or_not() {
         assert_eq!(response.status(), 413, "{path}");
         assert_eq!(problem(response).await["code"], "too_large");
     }
-    let pieces = futures::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(vec![0_u8; 10_000])));
+    let pieces =
+        futures::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(vec![0_u8; 10_000])));
     let streamed = host.client.post(host.url("/length")).body(reqwest::Body::wrap_stream(pieces));
     let response = streamed.send().await.unwrap();
     assert_eq!(response.status(), 413);

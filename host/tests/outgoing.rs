@@ -1,5 +1,11 @@
 //! Outgoing HTTP: what the manifest names, and nothing else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -43,8 +49,10 @@ async fn another_host_or_port_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_to_another_host_is_not_followed() {
     let (other, count) = neighbour(OK.into()).await;
-    let redirect =
-        format!("HTTP/1.1 302 Found\r\nLocation: http://localhost:{}/\r\nContent-Length: 0\r\n\r\n", other.port());
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nLocation: http://localhost:{}/\r\nContent-Length: 0\r\n\r\n",
+        other.port()
+    );
     let (named, _) = neighbour(redirect).await;
     let host = host(&format!("\"http://localhost:{}\"", named.port())).await;
     assert_eq!(host.get(&fetch(named)).await.0, 302);

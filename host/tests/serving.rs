@@ -1,5 +1,11 @@
 //! What a well-behaved component can count on: routes, headers, variables, streaming, reuse, composition.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -75,7 +81,8 @@ async fn the_matched_route_is_in_spins_headers_and_cannot_be_forged() {
     let manifest = probe("").replace("\"/...\"", "\"/:who/...\"");
     let host = Host::start(&manifest, settings()).await;
     let request = host.client.get(host.url("/headers")).header("spin-path-match-who", "forged");
-    let text = request.header("spin-client-addr", "forged").send().await.unwrap().text().await.unwrap();
+    let text =
+        request.header("spin-client-addr", "forged").send().await.unwrap().text().await.unwrap();
     assert!(text.contains("\"spin-path-match-who\": \"headers\""), "{text}");
     assert!(text.contains("\"spin-raw-component-route\": \"/:who/...\""), "{text}");
     assert!(!text.contains("forged"), "{text}");
@@ -89,7 +96,8 @@ async fn a_large_body_streams_through_with_flat_memory() {
     settings.max_body = 1 << 30;
     let host = Host::start(&probe(""), settings).await;
     let piece = bytes::Bytes::from(vec![b'a'; 1 << 20]);
-    let pieces = futures::stream::iter(std::iter::repeat_n(piece, PIECES).map(Ok::<_, std::io::Error>));
+    let pieces =
+        futures::stream::iter(std::iter::repeat_n(piece, PIECES).map(Ok::<_, std::io::Error>));
     let before = resident();
     let request = host.client.post(host.url("/echo")).body(reqwest::Body::wrap_stream(pieces));
     let mut body = request.send().await.unwrap().bytes_stream();
@@ -113,7 +121,8 @@ fn resident() -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dependency_is_composed_in() {
-    let manifest = caller("dependencies = { \"test:greeter@0.1.0\" = { path = \"guest_greeter.wasm\" } }");
+    let manifest =
+        caller("dependencies = { \"test:greeter@0.1.0\" = { path = \"guest_greeter.wasm\" } }");
     let host = Host::start(&manifest, settings()).await;
     assert_eq!(host.get("/you").await, (200, "hello, /you".into()));
 }
@@ -121,7 +130,11 @@ async fn a_dependency_is_composed_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_import_is_named_at_the_start() {
     let error = start_error(&caller(""));
-    for words in ["caller", "component imports instance `test:greeter/greetings@0.1.0`", "not found in the linker"] {
+    for words in [
+        "caller",
+        "component imports instance `test:greeter/greetings@0.1.0`",
+        "not found in the linker",
+    ] {
         assert!(error.contains(words), "{error}");
     }
 }

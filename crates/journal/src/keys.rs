@@ -3,32 +3,52 @@
 use bytes::Bytes;
 use holdfast_core::access::{ApiKey, Caller, KeyRecord};
 use holdfast_core::ports::Objects;
-use holdfast_core::{Case, Error, KeyId, Result, TenantId, key, token};
+use holdfast_core::{Case, Error, Key, KeyId, Result, TenantId, key, token};
 
 const MAX_PARENTS: usize = 8;
 
 /// Who is behind `api_key`, whose MAC has been checked.
 ///
 /// # Errors
-/// `unauthenticated` when there is no such key, or it or one of its parents is revoked; `root` has no record and
-/// cannot be revoked.
-pub async fn find_caller(
-    objects: &impl Objects,
-    api_key: &ApiKey,
-    root: Option<&KeyId>,
-) -> Result<Caller> {
+/// `unauthenticated` when there is no such key, or it or one of its parents is revoked.
+pub async fn find_caller(objects: &impl Objects, api_key: &ApiKey) -> Result<Caller> {
     let record = find(objects, &api_key.tenant, &api_key.kid).await?.ok_or_else(unknown)?;
     if !token::same(record.secret_sha256.as_bytes(), api_key.sha256().as_bytes()) {
         return Err(unknown());
     }
     let mut parent = record.parent.clone();
     for _ in 0..MAX_PARENTS {
-        let Some(kid) = parent.filter(|kid| root != Some(kid)) else {
-            return Ok(record.into());
-        };
+        let Some(kid) = parent else { return Ok(record.into()) };
         parent = find(objects, &record.tenant, &kid).await?.ok_or_else(unknown)?.parent;
     }
     Err(unknown())
+}
+
+/// All keys of a tenant that a list shows, and whether each is revoked.
+pub async fn list_keys(
+    objects: &impl Objects,
+    tenant: &TenantId,
+) -> Result<Vec<(KeyRecord, bool)>> {
+    let (prefix, mut after, mut names) = (key::api_keys(tenant), None, Vec::new());
+    loop {
+        let page = objects.list(&prefix, after.as_deref()).await?;
+        names.extend(page.objects.into_iter().map(|listed| listed.key));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let mut keys = Vec::new();
+    for created in names.iter().filter(|name| name.ends_with("/created.json")) {
+        let Some(key) = Key::below(&prefix, created) else { continue };
+        let Some(bytes) = objects.get(&key).await? else { continue };
+        let record: KeyRecord = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::corrupt(format!("{key} cannot be read")).caused_by(e))?;
+        let revoked = key::api_key_revoked(tenant, &record.kid);
+        let revoked = names.iter().any(|name| name == revoked.as_str());
+        keys.push((record, revoked));
+    }
+    Ok(keys)
 }
 
 /// The record of a key that was made and is not revoked.

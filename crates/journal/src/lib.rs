@@ -1,9 +1,11 @@
 //! One append-only journal per user over `Objects`: write, read, follow. See `docs/storage.md` for the protocol.
 
+mod authority;
 mod keys;
 mod read;
 mod write;
 
-pub use keys::{find_caller, mint_key, revoke_key};
+pub use authority::{Authority, key_text};
+pub use keys::{find_caller, list_keys, mint_key, revoke_key};
 pub use read::{Absorbed, Journal, catch_up, fetch, list, poll};
-pub use write::{Draft, MAX_WRITE, Pen, Written, write};
+pub use write::{Draft, MAX_WRITE, Pen, Written, rewrite, write};

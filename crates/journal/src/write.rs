@@ -65,9 +65,25 @@ pub async fn write(
     drafts: Vec<Draft>,
 ) -> Result<Written> {
     let Pen { scope, by, known, offset } = pen;
+    let now = outside.clock.now().saturating_add_signed(offset);
+    let stamp = Stamp { at: Hlc::mint(now, [known.hlc]), by };
+    rewrite(outside, scope, known, offset, stamped(drafts, &stamp)).await
+}
+
+/// Writes records again as they are, with what came to them since (vectors): the copy with the lower order stands, so
+/// nothing moves.
+///
+/// # Errors
+/// As [`write`].
+pub async fn rewrite(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    known: &Frontier,
+    offset: i64,
+    records: Vec<Record>,
+) -> Result<Written> {
     let now = || outside.clock.now().saturating_add_signed(offset);
-    let stamp = Stamp { at: Hlc::mint(now(), [known.hlc]), by };
-    let object = WalObject { header: header(known), records: stamped(drafts, &stamp) };
+    let object = WalObject { header: header(known), records };
     let bytes = Bytes::from(object.encode()?);
     for _ in 0..TRIES {
         let minted = now();

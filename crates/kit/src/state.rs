@@ -1,19 +1,19 @@
 //! What an instance keeps between requests. A cache, never a truth: every instance has its own and may vanish.
 
-use crate::auth::Verdicts;
 use crate::outside::{Bucket, GuestClock, GuestIds, WasiTransport};
 use crate::settings::Settings;
 use holdfast_core::token::Signer;
 use holdfast_core::{Result, Scope};
+use holdfast_journal::Authority;
 use std::cell::{OnceCell, RefCell};
 
-/// Settings, the bucket, and verdicts on keys.
+/// Settings, the bucket, and who may use it.
 pub struct State {
     /// Settings.
     pub settings: Settings,
     /// The bucket.
     pub bucket: Bucket,
-    pub(crate) verdicts: RefCell<Verdicts>,
+    pub(crate) authority: Authority,
 }
 
 impl State {
@@ -37,7 +37,14 @@ pub async fn state() -> Result<&'static State> {
     }
     let settings = Settings::read().await?;
     let bucket = Bucket::new(settings.store.clone(), WasiTransport, GuestClock, GuestIds)?;
-    let made = State { settings, bucket, verdicts: RefCell::default() };
+    let authority = Authority {
+        root_secret: settings.root_secret.clone(),
+        root_key_sha256: settings.root_key_sha256.clone(),
+        root_tenant: settings.root_tenant.clone(),
+        key_ttl: settings.key_ttl,
+        verdicts: RefCell::default(),
+    };
+    let made = State { settings, bucket, authority };
     // Lives as long as the instance; a second request that came meanwhile made one too, and the first stands.
     Ok(STATE.with(|cell| *cell.get_or_init(|| Box::leak(Box::new(made)))))
 }

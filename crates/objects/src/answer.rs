@@ -148,7 +148,10 @@ mod tests {
     fn an_error_body_gives_its_code_and_html_gives_none() {
         let body = b"<Error><Code>PermanentRedirect</Code><Message>a &lt; b</Message><Region>eu</Region></Error>";
         let read = error(body);
-        assert_eq!((&*read.code, &*read.message, &*read.place), ("PermanentRedirect", "a < b", "eu"));
+        assert_eq!(
+            (&*read.code, &*read.message, &*read.place),
+            ("PermanentRedirect", "a < b", "eu")
+        );
         assert_eq!(error(b"<html><p>no</html>"), ErrorBody::default());
         assert_eq!(error(b""), ErrorBody::default());
     }

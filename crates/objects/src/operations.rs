@@ -165,8 +165,7 @@ impl<T: Transport, C: Clock, I: Ids> Objects for Store<T, C, I> {
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
         let mut token = None;
         loop {
-            let url =
-                address::list(&self.settings, prefix.as_str(), after, token.as_deref());
+            let url = address::list(&self.settings, prefix.as_str(), after, token.as_deref());
             let call = Call::empty(Kind::List, prefix.as_str(), url)?;
             let body = self
                 .call(&call, |answer| {
@@ -174,7 +173,8 @@ impl<T: Transport, C: Clock, I: Ids> Objects for Store<T, C, I> {
                 })
                 .await?;
             let objects = in_order(body.objects, prefix, after);
-            let next = if body.truncated { objects.last().map(|last| last.key.clone()) } else { None };
+            let next =
+                if body.truncated { objects.last().map(|last| last.key.clone()) } else { None };
             if !body.truncated || next.is_some() {
                 return Ok(Page { objects, next });
             }
@@ -199,10 +199,17 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
     async fn read_back(&self, key: &Key, bytes: &Bytes) -> Result<()> {
         let cause = match self.get(key).await {
             Ok(Some(stored)) if stored == bytes => return Ok(()),
-            Ok(_) => return Err(outcome_unknown(Fault::found(Class::Transient, true, "read back other bytes"))),
+            Ok(_) => {
+                return Err(outcome_unknown(Fault::found(
+                    Class::Transient,
+                    true,
+                    "read back other bytes",
+                )));
+            }
             Err(error) => error,
         };
-        let detail = "the write was answered but could not be read back: repeat it with the same id";
+        let detail =
+            "the write was answered but could not be read back: repeat it with the same id";
         Err(Error::because(UNAVAILABLE, "outcome_unknown", detail).caused_by(cause))
     }
 }
@@ -241,7 +248,9 @@ fn whole_body(answer: Response<Bytes>) -> Result<Bytes, Fault> {
     let stated = stated.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let body = answer.into_body();
     match stated {
-        Some(length) if length != body.len() => Err(cut_off("body shorter than its content-length")),
+        Some(length) if length != body.len() => {
+            Err(cut_off("body shorter than its content-length"))
+        }
         _ => Ok(body),
     }
 }
@@ -256,17 +265,21 @@ struct Range {
 }
 
 impl Range {
-    /// The bytes of the range from an answer to it: 206, 416 past the end, or 200 with the whole object.
+    /// The bytes of the range from an answer to it: 206, 200 with `content-range` or with the whole object, 416 past the end.
     fn cut(&self, answer: Response<Bytes>) -> Result<Bytes, Fault> {
         let answer = match success(answer) {
             Err(fault) if fault.class == Class::NoRange => return Ok(Bytes::new()),
             other => other?,
         };
-        let part = answer.status() == StatusCode::PARTIAL_CONTENT;
+        // rclone answers a range with 200, so the header decides as well.
+        let part = answer.status() == StatusCode::PARTIAL_CONTENT
+            || answer.headers().contains_key(header::CONTENT_RANGE);
         let (first, total) = if part { content_range(&answer).unzip() } else { (None, None) };
         let body = whole_body(answer)?;
         let size = body.len() as u64;
-        if part && (first != Some(self.start) || total.is_none_or(|total| self.start + size > total)) {
+        if part
+            && (first != Some(self.start) || total.is_none_or(|total| self.start + size > total))
+        {
             return Err(cut_off("another range than was asked for"));
         }
         let skip = if part { 0 } else { self.start.min(size) };

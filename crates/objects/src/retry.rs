@@ -100,8 +100,14 @@ impl Budget {
 mod tests {
     use super::*;
 
-    const P: Policy =
-        Policy { base: 50, cap: 2000, deadline: 20_000, attempt: 10_000, lockout: 300_000, burst: 2 };
+    const P: Policy = Policy {
+        base: 50,
+        cap: 2000,
+        deadline: 20_000,
+        attempt: 10_000,
+        lockout: 300_000,
+        burst: 2,
+    };
 
     fn next(class: Class, all: u32, alike: u32) -> Next {
         P.next(Tried { all, alike }, class, 0, u64::MAX - u64::MAX % 2001 % 51)

@@ -93,7 +93,9 @@ fn origin(text: &str) -> Result<String> {
     let default_port = match scheme {
         "https" => "443",
         "http" => "80",
-        _ => return Err(wrong("s3_endpoint", "must begin with https:// or http://, in lower case")),
+        _ => {
+            return Err(wrong("s3_endpoint", "must begin with https:// or http://, in lower case"));
+        }
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#']) {

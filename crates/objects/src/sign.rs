@@ -64,9 +64,8 @@ pub fn sign(request: &mut Request<Bytes>, sha256: &str, signer: &Signer, now: u6
         .map_err(unsignable)?;
     let body = SignableBody::Precomputed(sha256.to_owned());
     let uri = request.uri().to_string();
-    let signable =
-        SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), body)
-            .map_err(unsignable)?;
+    let signable = SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), body)
+        .map_err(unsignable)?;
     let (added, _) = signer.run(signable, s3(SignatureLocation::Headers), now)?.into_parts();
     for header in added {
         let mut value = HeaderValue::from_str(header.value()).map_err(unsignable)?;
@@ -194,9 +193,12 @@ mod tests {
     #[test]
     fn the_published_presigned_url_example_has_its_published_signature() {
         let url = presign(&format!("{HOST}/test.txt"), &signer(), NOW, 86_400).unwrap();
-        assert!(url.ends_with(
-            "X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
-        ), "{url}");
+        assert!(
+            url.ends_with(
+                "X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+            ),
+            "{url}"
+        );
     }
 
     #[test]

@@ -16,7 +16,9 @@ fn page(keys: &[&str], truncated: bool, token: &str) -> Step {
         body += &format!("<NextContinuationToken>{token}</NextContinuationToken>");
     }
     for key in keys {
-        body += &format!("<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>1</Size></Contents>");
+        body += &format!(
+            "<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>1</Size></Contents>"
+        );
     }
     Step::Answer(Response::new((body + "</ListBucketResult>").into()))
 }
@@ -81,7 +83,8 @@ fn a_store_that_ignores_ranges_gives_the_right_bytes_all_the_same() {
 
 #[test]
 fn another_range_than_was_asked_for_is_asked_for_again() {
-    for wrong in [part("bytes 0-2/10", "012"), part("bytes 2-3/10", "23"), part("nonsense", "234")] {
+    for wrong in [part("bytes 0-2/10", "012"), part("bytes 2-3/10", "23"), part("nonsense", "234")]
+    {
         let bench = bench([wrong, part("bytes 2-4/10", "234")]);
         assert_eq!((range(&bench, 2, 3), bench.requests()), (Bytes::from_static(b"234"), 2));
     }

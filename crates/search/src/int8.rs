@@ -55,6 +55,7 @@ impl Int8View<'_> {
     fn near(&self, query: &[f32], k: usize, passing: &Passing) -> Vec<(DocNo, f32)> {
         let mut codes = Vec::with_capacity(query.len());
         encode(query, &mut codes);
+        let codes: Vec<i16> = codes.into_iter().map(i16::from).collect();
         let mut top = Top::new(k.saturating_mul(RESCORED));
         for span in self.vectors.spans() {
             let Some(doc) = span.doc.filter(|doc| passing.contains(*doc)) else { continue };
@@ -97,6 +98,9 @@ fn encode(values: &[f32], codes: &mut Vec<i8>) -> f32 {
     scale
 }
 
-fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(a, b)| i32::from(i16::from(*a) * i16::from(*b))).sum()
+/// The query is widened once and the sum wraps (it cannot: 127 · 127 · dimensions fits), so that the compiler may
+/// multiply and add in pairs, with overflow checks on as well.
+fn dot_i8(query: &[i16], row: &[i8]) -> i32 {
+    let products = query.iter().zip(row).map(|(a, b)| i32::from(*a) * i32::from(i16::from(*b)));
+    products.fold(0, i32::wrapping_add)
 }

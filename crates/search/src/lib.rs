@@ -19,6 +19,7 @@ mod passage;
 mod passing;
 
 mod question;
+mod roles;
 mod search;
 mod sessions;
 mod stop;

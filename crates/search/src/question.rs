@@ -17,14 +17,23 @@ pub enum Mode {
 /// How a question is boosted. Units: z-scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Boosts {
-    /// For messages of the one participant whom the question names.
+    /// For messages of the one participant whom the question names; where a message has no speaker's name, of the role
+    /// that "I" or "you" asks about.
     pub speaker: f32,
     /// For messages of a day, month or year that the question names.
     pub date: f32,
     /// For messages of the session that is asked from.
     pub same_session: f32,
-    /// Of the answer's places, how many are kept for the best by meaning alone.
+    /// Of the answer's places, the last, how many are kept for the best when words do not count.
     pub dense_places: u32,
+}
+
+impl Boosts {
+    /// The defaults for an answer of `limit` places, three in ten of them (rounded down) kept for meaning.
+    pub fn of_limit(limit: usize) -> Self {
+        let dense_places = u32::try_from(limit * 3 / 10).unwrap_or(u32::MAX);
+        Self { dense_places, ..Self::default() }
+    }
 }
 
 impl Default for Boosts {
@@ -84,7 +93,8 @@ pub struct Question {
 pub struct Stage {
     /// `bm25`, `z_bm25`, `cosine`, `z_cosine`, `speaker`, `date`, `same_session`, `fused`, `dense_place`, `pending`.
     pub name: &'static str,
-    /// Its value.
+    /// Its value. `bm25` and `cosine` as they are, the other numbers in z-scores; `dense_place` and `pending` are 1
+    /// where they apply. A stage that does not apply is left out.
     pub value: f32,
 }
 

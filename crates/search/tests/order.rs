@@ -9,8 +9,11 @@ use holdfast_search::{
 };
 use rand::seq::SliceRandom;
 
+/// Id, bits of the score, bits of every stage.
+type Bits = (String, u32, Vec<(&'static str, u32)>);
+
 /// An answer by ids, with the bits of all numbers.
-fn answer(index: &UserIndex, question: &Question) -> Vec<(String, u32, Vec<(&'static str, u32)>)> {
+fn answer(index: &UserIndex, question: &Question) -> Vec<Bits> {
     let scan = Int8Scan::new(index.vectors());
     let view = scan.on(index.vectors());
     let recall = search(index, &view, question, &mut Scratch::default()).unwrap();

@@ -3,6 +3,7 @@
 //! `cargo run -p holdfast-index --example structure-bench -- 1000 10000 100000 200000`
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement")]
 
+use cpu_time::ThreadTime;
 use half::f16;
 use holdfast_index::Near;
 use holdfast_search::{ChunkVector, Dense, Doc, ExactScan, Int8Scan, Language, UserIndex};
@@ -14,7 +15,9 @@ const DIMENSIONS: usize = 384;
 const QUERIES: usize = 100;
 
 fn main() {
-    println!("rows | what | ms a query (median) k=10 | k=100 | recall@10 | build s | bytes a row");
+    println!(
+        "rows | what | CPU ms a query (median) k=10 | k=100 | recall@10 | build s (wall) | bytes a row"
+    );
     for rows in std::env::args().skip(1).filter_map(|arg| arg.parse::<usize>().ok()) {
         measure(rows);
     }
@@ -48,7 +51,7 @@ fn measure(rows: usize) {
             let mut times: Vec<Duration> = queries
                 .iter()
                 .map(|query| {
-                    let begun = Instant::now();
+                    let begun = ThreadTime::now();
                     std::hint::black_box(dense.top(query, k, &passing));
                     begun.elapsed()
                 })
@@ -91,7 +94,10 @@ fn measure(rows: usize) {
 
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).map_or(0, |pages: usize| pages * 4096)
+    text.split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .map_or(0, |pages: usize| pages * 4096)
 }
 
 fn gauss(random: &mut StdRng, deviation: f32) -> Vec<f32> {

@@ -49,7 +49,10 @@ impl Space {
         of_space.filter_map(|v| self.split(v)).min_by(|a, b| compare(a, b)).unwrap_or_default()
     }
 
-    fn split(&self, MessageVectors { chunks, values, .. }: MessageVectors) -> Option<Vec<ChunkVector>> {
+    fn split(
+        &self,
+        MessageVectors { chunks, values, .. }: MessageVectors,
+    ) -> Option<Vec<ChunkVector>> {
         let dimensions = values.len() / chunks.len().max(1);
         if dimensions == 0 || self.dimensions.is_some_and(|wanted| wanted != dimensions) {
             return None;

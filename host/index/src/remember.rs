@@ -35,9 +35,8 @@ impl Memory {
     /// # Errors
     /// `corrupt` when it is not an object of a journal.
     pub(crate) fn note(&mut self, scope: &Scope, key: &Key, bytes: &[u8]) -> Result<()> {
-        let (header, hlc) = skim(bytes).ok_or_else(|| {
-            Error::corrupt("an object of the journal cannot be read").about(key)
-        })?;
+        let (header, hlc) = skim(bytes)
+            .ok_or_else(|| Error::corrupt("an object of the journal cannot be read").about(key))?;
         let trace = self.touch(scope);
         trace.hlc = trace.hlc.max(hlc);
         for named in &header.prev {

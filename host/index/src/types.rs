@@ -37,7 +37,7 @@ pub struct Present {
 
 /// What the index knows of a user now, without loading anything.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct Knowledge {
     /// Those of the ids asked for that the view has, one a digest; empty when the user is not loaded.
     pub present: Vec<Present>,
     /// How far it has seen.
@@ -99,7 +99,7 @@ pub struct Page {
 
 /// Messages in order, and whether more follow.
 #[derive(Debug, Clone)]
-pub struct Messages {
+pub struct MessagePage {
     /// The page.
     pub items: Vec<Message>,
     /// More follow.
@@ -110,7 +110,7 @@ pub struct Messages {
 
 /// Sessions by last activity.
 #[derive(Debug, Clone)]
-pub struct Sessions {
+pub struct SessionPage {
     /// The page.
     pub items: Vec<Session>,
     /// `after` of the next page, when more follow.

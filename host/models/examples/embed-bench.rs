@@ -39,7 +39,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn measure(embedder: &Embedder, name: &str, texts: &[String], rounds: usize) -> Result<(), Box<dyn Error>> {
+fn measure(
+    embedder: &Embedder,
+    name: &str,
+    texts: &[String],
+    rounds: usize,
+) -> Result<(), Box<dyn Error>> {
     embedder.embed(texts)?;
     let mut wall = Vec::new();
     let mut own = Vec::new();

@@ -25,7 +25,8 @@ pub struct Embedder {
 impl Embedder {
     /// Loads the model from its folder; the SHA-256 of both files is checked first.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
-        let tokenizer = tokenizer(&read_verified(dir, &TOKENIZER)?).map_err(ModelError::Tokenizer)?;
+        let tokenizer =
+            tokenizer(&read_verified(dir, &TOKENIZER)?).map_err(ModelError::Tokenizer)?;
         Ok(Self { tokenizer, bert: Bert::load(dir)? })
     }
 
@@ -57,7 +58,8 @@ impl Embedder {
     }
 
     fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding = self.tokenizer.encode_fast(head(text), true).map_err(ModelError::Tokenizer)?;
+        let encoding =
+            self.tokenizer.encode_fast(head(text), true).map_err(ModelError::Tokenizer)?;
         Ok(encoding.get_ids().to_vec())
     }
 }
@@ -66,7 +68,8 @@ impl Embedder {
 fn tokenizer(json: &[u8]) -> Result<Tokenizer, tokenizers::Error> {
     let mut tokenizer = Tokenizer::from_bytes(json)?;
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(Some(TruncationParams { max_length: MAX_TOKENS, ..Default::default() }))?;
+    tokenizer
+        .with_truncation(Some(TruncationParams { max_length: MAX_TOKENS, ..Default::default() }))?;
     Ok(tokenizer)
 }
 

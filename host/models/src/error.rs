@@ -27,10 +27,16 @@ impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(fault) => fault.fmt(f),
-            Self::Tokenizer(_) => f.write_str("the model's tokenizer cannot be used: fetch the model again"),
-            Self::Misshapen => f.write_str("the model's weights are of another model: fetch the model again"),
+            Self::Tokenizer(_) => {
+                f.write_str("the model's tokenizer cannot be used: fetch the model again")
+            }
+            Self::Misshapen => {
+                f.write_str("the model's weights are of another model: fetch the model again")
+            }
             Self::Busy => f.write_str("too many texts wait to be embedded: try again later"),
-            Self::Deadline => f.write_str("embedding took longer than the caller's deadline: try again later"),
+            Self::Deadline => {
+                f.write_str("embedding took longer than the caller's deadline: try again later")
+            }
             Self::Failed => f.write_str("the embedder broke on this text: report it"),
             Self::Stopped => f.write_str("the embedder has stopped: start the host again"),
         }

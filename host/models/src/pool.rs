@@ -40,12 +40,14 @@ impl EmbedderPool {
     /// Starts the pool's threads over a loaded model.
     pub fn start(embedder: Embedder, settings: PoolSettings) -> Result<Self, ModelError> {
         let state = State { queue: Queue::new(settings.room), stopping: false };
-        let shared = Arc::new(Shared { embedder, state: Mutex::new(state), arrival: Condvar::new() });
+        let shared =
+            Arc::new(Shared { embedder, state: Mutex::new(state), arrival: Condvar::new() });
         let mut pool = Self { shared, threads: Vec::new() };
         for number in 0..settings.threads.max(1) {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("embedder-{number}"));
-            pool.threads.push(thread.spawn(move || shared.work()).map_err(|_| ModelError::Stopped)?);
+            pool.threads
+                .push(thread.spawn(move || shared.work()).map_err(|_| ModelError::Stopped)?);
         }
         Ok(pool)
     }

@@ -33,7 +33,8 @@ fn the_vectors_are_those_of_the_reference() {
 fn vectors_are_unit_vectors_of_the_named_space() {
     let Some(embedder) = embedder() else { return };
     assert_eq!(embedder.space(), "minilm-l6-v2/f32/384/cos/t256/spk1");
-    for text in ["", " ", "x", "Ana: we met in Lisbon", "日本語", "👩‍👩‍👧 \u{0} \u{202e}"] {
+    for text in ["", " ", "x", "Ana: we met in Lisbon", "日本語", "👩‍👩‍👧 \u{0} \u{202e}"]
+    {
         let vector = embedder.embed(&[text.to_owned()]).unwrap().remove(0);
         assert_eq!(vector.len(), embedder.dimensions());
         assert!((cosine(&vector, &vector) - 1.0).abs() < 1e-5, "{text:?}");
@@ -90,7 +91,8 @@ fn a_megabyte_in_one_text_costs_no_more_than_its_first_tokens() {
 fn meaning_is_near_without_a_shared_word() {
     let Some(embedder) = embedder() else { return };
     let texts = ["What pets does she own?", "I adopted a kitten", "The invoice is due on Friday"];
-    let [question, near, far] = embedder.embed(&texts.map(str::to_owned)).unwrap().try_into().unwrap();
+    let [question, near, far] =
+        embedder.embed(&texts.map(str::to_owned)).unwrap().try_into().unwrap();
     assert!(cosine(&question, &near) > cosine(&question, &far) + 0.1);
 }
 
@@ -114,7 +116,10 @@ fn a_corrupted_model_is_refused_with_what_to_do() {
         let error = Embedder::load(copy.path()).err().unwrap();
         assert!(matches!(error, ModelError::File(files::FileFault::Corrupt(_))), "{error}");
         let message = error.to_string();
-        assert!(message.contains(name) && message.contains("delete it and fetch it again"), "{message}");
+        assert!(
+            message.contains(name) && message.contains("delete it and fetch it again"),
+            "{message}"
+        );
     }
 }
 

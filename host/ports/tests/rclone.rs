@@ -4,7 +4,6 @@
 mod support;
 
 use bytes::Bytes;
-use futures::executor::block_on;
 use holdfast_core::{Key, key::hash32, ports::Objects};
 use holdfast_objects::Settings;
 use holdfast_ports::{Bucket, bucket};
@@ -104,7 +103,5 @@ fn a_presigned_url_reads_its_object_without_credentials() {
 #[test]
 fn a_store_is_usable_from_several_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
-    block_on(async {
-        shared(&bucket(settings(&SERVER.get(Rclone::start))).unwrap());
-    });
+    run(async |objects: &Bucket| shared(objects));
 }

@@ -1,11 +1,54 @@
-//! What the host gives components beyond WASI, outgoing HTTP and variables.
+//! The host's own doors: `holdfast:index` and `holdfast:models`, served natively to every component.
+
+mod embedder;
+mod error;
+mod index;
+mod tokens;
+
+pub use embedder::Models;
 
 use crate::state::State;
-use wasmtime::component::Linker;
+use holdfast_index::Index;
+use wasmtime::component::{HasData, Linker};
 
-/// What the doors need at run time, shared by all instances.
-#[derive(Debug, Default)]
-pub struct Doors {}
+#[allow(missing_docs, reason = "generated from WIT")]
+mod generated {
+    wasmtime::component::bindgen!({
+        inline: "
+            package holdfast:host@0.1.0;
+            world doors {
+                import holdfast:index/index@0.1.0;
+                import holdfast:models/embedder@0.1.0;
+                import holdfast:models/tokens@0.1.0;
+            }
+        ",
+        path: ["../wit/models", "../wit/index"],
+        world: "holdfast:host/doors",
+        imports: { default: trappable },
+    });
+}
+
+/// What the doors need at run time, shared by all instances. A door that is not there answers `unavailable`.
+#[derive(Default)]
+pub struct Doors {
+    /// The index.
+    pub index: Option<Index>,
+    /// The embedder and the token counter.
+    pub models: Models,
+}
+
+/// Packages that the host serves itself.
+pub const NATIVE: &[&str] = &["holdfast:index", "holdfast:models"];
 
 /// Puts one door's functions into the linker of every component.
 pub type Link = fn(&mut Linker<State>) -> wasmtime::Result<()>;
+
+/// All doors.
+pub const LINKS: &[Link] = &[index::link, embedder::link, tokens::link];
+
+/// The host's side of every door.
+struct Door;
+
+impl HasData for Door {
+    type Data<'a> = &'a mut State;
+}

@@ -23,7 +23,12 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    pub(super) fn new(incoming: Incoming, ticket: Arc<Ticket>, limit: u64, pause: Duration) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        ticket: Arc<Ticket>,
+        limit: u64,
+        pause: Duration,
+    ) -> Self {
         Self { incoming, ticket, limit, left: limit, pause, sleep: None }
     }
 

@@ -9,10 +9,7 @@ use hyper::body::Incoming;
 
 const PREFIX: &str = "spin-";
 
-pub(super) fn request(
-    call: Call,
-    found: &Found<'_, Answerer>,
-) -> http::Request<Incoming> {
+pub(super) fn request(call: Call, found: &Found<'_, Answerer>) -> http::Request<Incoming> {
     let Call { mut request, peer, host, ticket } = call;
     *request.uri_mut() = whole_uri(request.uri(), &host);
     let url = request.uri().to_string();

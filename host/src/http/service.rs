@@ -23,8 +23,9 @@ use wasmtime_wasi_http::WasiBody;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A route that the host answers itself, by its exact path. The request's body is limited like a component's.
-pub type Native =
-    Arc<dyn Fn(http::Request<WasiBody>) -> BoxFuture<'static, http::Response<Answer>> + Send + Sync>;
+pub type Native = Arc<
+    dyn Fn(http::Request<WasiBody>) -> BoxFuture<'static, http::Response<Answer>> + Send + Sync,
+>;
 
 /// A reason, if there is one, why the host is not ready.
 pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -32,10 +33,18 @@ pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send +
 /// What the host answers beside its components.
 #[derive(Clone, Default)]
 pub struct Extras {
-    /// Routes by their exact path; they come before those of the manifest.
+    /// Routes by their exact path, or (with a `/` at the end) by their folder; they come before those of the manifest.
     pub native: BTreeMap<String, Native>,
     /// All must pass for `/readyz` to be 200.
     pub ready: Vec<Check>,
+}
+
+impl Extras {
+    /// The native route of a path: its own, or that of the folder that it lies in.
+    fn find(&self, path: &str) -> Option<&Native> {
+        let folder = || path.rfind('/').and_then(|at| path.get(..=at)).filter(|f| f.len() > 1);
+        self.native.get(path).or_else(|| self.native.get(folder()?))
+    }
 }
 
 pub(super) struct Service {
@@ -71,7 +80,11 @@ impl Service {
         Self { settings, app, metrics, draining, extras, own, address }
     }
 
-    pub(super) async fn answer(&self, request: http::Request<Incoming>, peer: SocketAddr) -> Response {
+    pub(super) async fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response {
         let started = Instant::now();
         let id = request_id(request.headers());
         let header = HeaderValue::try_from(&id).ok();
@@ -112,7 +125,7 @@ impl Service {
             return (refuse(error), self.own.clone());
         }
         let call = Call { request, peer, host, ticket: ticket.clone() };
-        if let Some(native) = self.extras.native.get(path) {
+        if let Some(native) = self.extras.find(path) {
             return (native(self.limited(call)).await, self.own.clone());
         }
         let (method, id) = (call.request.method().clone(), &ticket.request_id);
@@ -120,7 +133,8 @@ impl Service {
             return (response, self.own.clone());
         }
         let Some(found) = self.app.routes.find(path) else {
-            let error = Error::because(Case::NotFound, "no_route", format!("there is no route {path}"));
+            let error =
+                Error::because(Case::NotFound, "no_route", format!("there is no route {path}"));
             return (refuse(error), self.own.clone());
         };
         match &found.route.target {
@@ -153,9 +167,14 @@ impl Service {
         }
         let name = host.to_str().ok().and_then(|text| text.parse::<http::uri::Authority>().ok());
         let name = name.as_ref().map_or("", |authority| authority.host());
-        let ours = ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| own.eq_ignore_ascii_case(name))
-            || self.settings.hosts.iter().any(|own| own.eq_ignore_ascii_case(name));
-        if ours { Ok(host.clone()) } else { Err(Error::denied("the Host header names another machine")) }
+        let ours =
+            ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| own.eq_ignore_ascii_case(name))
+                || self.settings.hosts.iter().any(|own| own.eq_ignore_ascii_case(name));
+        if ours {
+            Ok(host.clone())
+        } else {
+            Err(Error::denied("the Host header names another machine"))
+        }
     }
 
     fn fits(&self, request: &http::Request<Incoming>) -> Result<(), Error> {
@@ -197,7 +216,8 @@ impl Service {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Some(response);
         }
-        let error = Error::because(Case::Invalid, "method_not_allowed", format!("{path} answers GET only"));
+        let error =
+            Error::because(Case::Invalid, "method_not_allowed", format!("{path} answers GET only"));
         Some(problem::answer(&error, id, false))
     }
 

@@ -13,7 +13,10 @@ pub(super) fn manifest(raw: raw::Manifest, dir: &Path, given: &Values) -> Result
     let version = raw.spin_manifest_version;
     ensure!(version == 2, "spin_manifest_version is {version}: only 2 is known");
     for (kind, table) in &raw.application.trigger {
-        ensure!(kind == "http", "[application.trigger.{kind}]: this host serves http triggers only");
+        ensure!(
+            kind == "http",
+            "[application.trigger.{kind}]: this host serves http triggers only"
+        );
         ensure!(table.is_empty(), "[application.trigger.http]: a base path is not supported here");
     }
     let values = variables(&raw.variables, given)?;
@@ -25,7 +28,8 @@ pub(super) fn manifest(raw: raw::Manifest, dir: &Path, given: &Values) -> Result
         components.insert(id, component);
     }
     let triggers = triggers(raw.trigger, &components)?;
-    let secrets = raw.variables.into_iter().filter(|(_, v)| v.secret).map(|(name, _)| name).collect();
+    let secrets =
+        raw.variables.into_iter().filter(|(_, v)| v.secret).map(|(name, _)| name).collect();
     let raw::Application { name, version, .. } = raw.application;
     Ok(Manifest { name, version, triggers, components, secrets })
 }
@@ -105,7 +109,8 @@ fn component(
         .dependencies
         .into_iter()
         .map(|(name, value)| {
-            dependency(&name, value, dir, sources, inherit).with_context(|| format!("dependencies.{name:?}"))
+            dependency(&name, value, dir, sources, inherit)
+                .with_context(|| format!("dependencies.{name:?}"))
         })
         .collect::<Result<Vec<_>>>()?;
     disjoint(&dependencies)?;
@@ -170,7 +175,10 @@ fn disjoint(dependencies: &[Dependency]) -> Result<()> {
         let (path, version) = dependency.name.split_once('@').unwrap_or((&dependency.name, ""));
         let package = path.split_once('/').map_or(path, |(package, _)| package);
         if let Some(other) = seen.insert((package, version), &dependency.name) {
-            bail!("dependencies: {other:?} and {:?} are of one package: write one entry", dependency.name);
+            bail!(
+                "dependencies: {other:?} and {:?} are of one package: write one entry",
+                dependency.name
+            );
         }
     }
     Ok(())
@@ -200,7 +208,10 @@ fn trigger(table: toml::Table, components: &BTreeMap<String, Component>) -> Resu
     );
     if let Some(executor) = &raw.executor {
         let kind = executor.get("type").and_then(toml::Value::as_str);
-        ensure!(kind == Some("http"), "executor: this host serves components of type \"http\" only");
+        ensure!(
+            kind == Some("http"),
+            "executor: this host serves components of type \"http\" only"
+        );
     }
     let target = match (raw.component, raw.static_response) {
         (Some(toml::Value::String(id)), None) => {

@@ -91,7 +91,10 @@ fn what_spin_refuses_is_refused_with_its_place() {
         (format!("[oops]\nx = 1\n{trigger}{component}"), "oops"),
         (component.into(), "trigger"),
         (format!("{trigger}{component}colour = 1\n"), "colour"),
-        (format!("{trigger}colour = 1\n{component}"), "[[trigger.http]] number 1: unknown field `colour`"),
+        (
+            format!("{trigger}colour = 1\n{component}"),
+            "[[trigger.http]] number 1: unknown field `colour`",
+        ),
         (trigger.into(), "there is no [component.a]"),
         (format!("{trigger}[component.a_b]\nsource = \"a\"\n"), "a_b"),
         (format!("{trigger}[component.a]\nsource = 1\n"), "[component.a]: source"),
@@ -109,12 +112,19 @@ fn what_spin_refuses_is_refused_with_its_place() {
         (format!("{trigger}{component}dependencies = {{ \"a:b\" = \"1.0\" }}\n"), "registries"),
         (format!("{trigger}{component}dependencies = {{ \"a:b\" = {{ x = 1 }} }}\n"), "x"),
         (
-            format!("{trigger}{component}dependencies = {{ \"a:b/c\" = {{ path = \"x\" }}, \"a:b/d\" = {{ path = \"y\" }} }}\n"),
+            format!(
+                "{trigger}{component}dependencies = {{ \"a:b/c\" = {{ path = \"x\" }}, \"a:b/d\" = {{ path = \"y\" }} }}\n"
+            ),
             "one package",
         ),
         (format!("[[trigger.redis]]\nchannel = \"x\"\n{component}"), "http triggers only"),
         (format!("[[trigger.http]]\ncomponent = \"a\"\n{component}"), "route"),
-        (format!("[[trigger.http]]\nroute = {{ private = false }}\ncomponent = \"a\"\n{component}"), "private"),
+        (
+            format!(
+                "[[trigger.http]]\nroute = {{ private = false }}\ncomponent = \"a\"\n{component}"
+            ),
+            "private",
+        ),
         (format!("[[trigger.http]]\nroute = \"/\"\n{component}"), "give a component"),
     ] {
         let error = refusal(&body);

@@ -68,7 +68,9 @@ impl AllowList {
         let mut entries = self.0.iter().filter(matches);
         let allowed = match literal(host) {
             Some(ip) => entries.any(|entry| entry.host.names(ip)),
-            None if looks_numeric(host) => entries.any(|entry| entry.host == Host::Name(host.into())),
+            None if looks_numeric(host) => {
+                entries.any(|entry| entry.host == Host::Name(host.into()))
+            }
             None => entries.any(|entry| entry.host.allows(host)),
         };
         if allowed { Ok(()) } else { Err(Refusal::NotListed(format!("{scheme}://{host}:{port}"))) }
@@ -93,13 +95,17 @@ impl Entry {
             None => port,
         };
         let list = |part: &str| part.starts_with('{');
-        ensure!(!list(scheme) && !list(host) && !list(port), "{text:?} has a list: write one entry each");
+        ensure!(
+            !list(scheme) && !list(host) && !list(port),
+            "{text:?} has a list: write one entry each"
+        );
         let letters = scheme.chars().all(char::is_alphabetic) && !scheme.is_empty();
         ensure!(scheme == "*" || letters, "{text:?} has a scheme that is not made of letters");
         Ok(Self {
             scheme: (scheme != "*").then(|| scheme.to_owned()),
             host: Host::parse(host).with_context(|| format!("{text:?} has a wrong host"))?,
-            ports: Ports::parse(port, scheme).with_context(|| format!("{text:?} has a wrong port"))?,
+            ports: Ports::parse(port, scheme)
+                .with_context(|| format!("{text:?} has a wrong port"))?,
         })
     }
 
@@ -191,7 +197,8 @@ fn literal(host: &str) -> Option<IpAddr> {
 /// Resolvers read `2130706433`, `0x7f.1` and the like as addresses: such names are literals in disguise.
 fn looks_numeric(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or(host);
-    let hex = last.strip_prefix("0x").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_hexdigit()));
+    let hex =
+        last.strip_prefix("0x").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_hexdigit()));
     hex || (!last.is_empty() && last.chars().all(|c| c.is_ascii_digit()))
 }
 
@@ -208,7 +215,8 @@ impl Ports {
             return Ok(Ports::Any);
         }
         if port.is_empty() {
-            let port = well_known(scheme).context("none is given and the scheme has none of its own")?;
+            let port =
+                well_known(scheme).context("none is given and the scheme has none of its own")?;
             return Ok(Ports::Range(port, port));
         }
         if let Some((start, end)) = port.split_once("..") {
@@ -246,7 +254,10 @@ impl fmt::Display for Refusal {
                 write!(f, "allowed_outbound_hosts does not name it: add {entry:?} if it is meant")
             }
             Refusal::Chaining(host) => {
-                write!(f, "{host} is a call within the application, which this host does not support yet")
+                write!(
+                    f,
+                    "{host} is a call within the application, which this host does not support yet"
+                )
             }
             Refusal::NoHost => f.write_str("the request names no host"),
         }

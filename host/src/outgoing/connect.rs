@@ -102,7 +102,9 @@ impl tower_service::Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             let timeout = connector.timeout;
-            tokio::time::timeout(timeout, connector.connect(uri)).await.map_err(|_| Failure::Timeout)?
+            tokio::time::timeout(timeout, connector.connect(uri))
+                .await
+                .map_err(|_| Failure::Timeout)?
         })
     }
 }
@@ -113,7 +115,9 @@ impl Failure {
         use wasmtime_wasi_http::Error;
         match self {
             Failure::NoHost => Error::HttpRequestUriInvalid,
-            Failure::Dns(error) => Error::DnsError { rcode: Some(error.to_string()), info_code: None },
+            Failure::Dns(error) => {
+                Error::DnsError { rcode: Some(error.to_string()), info_code: None }
+            }
             Failure::Prohibited(_) => Error::DestinationIpProhibited,
             Failure::Refused(_) => Error::ConnectionRefused,
             Failure::Tls(_) => Error::TlsProtocolError,
@@ -124,7 +128,14 @@ impl Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
+        match self {
+            Failure::NoHost => f.write_str("the request names no host"),
+            Failure::Dns(error) => write!(f, "resolve the host: {error}"),
+            Failure::Prohibited(ip) => write!(f, "{ip} is a link-local address"),
+            Failure::Refused(error) => write!(f, "connect: {error}"),
+            Failure::Tls(error) => write!(f, "TLS: {error}"),
+            Failure::Timeout => f.write_str("connecting took too long"),
+        }
     }
 }
 

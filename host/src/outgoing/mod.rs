@@ -67,7 +67,8 @@ impl Shared {
             tracing::warn!(component = &*self.component, "outgoing request refused: {refusal}");
             return Err(refusal.into());
         }
-        let limit = options.and_then(|o| o.first_byte_timeout).unwrap_or(self.settings.first_byte_timeout);
+        let limit =
+            options.and_then(|o| o.first_byte_timeout).unwrap_or(self.settings.first_byte_timeout);
         let limit = limit.min(self.settings.first_byte_timeout);
         let response = tokio::time::timeout(limit, self.exchange(request))
             .await
@@ -116,7 +117,9 @@ fn is_dead_connection(error: &ClientError) -> bool {
             return true;
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+            use std::io::ErrorKind::{
+                BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof,
+            };
             return matches!(
                 io.kind(),
                 BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof

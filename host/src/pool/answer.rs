@@ -50,7 +50,8 @@ impl Flowing {
         if !self.ended || self.ready.iter().any(Frame::is_trailers) {
             return Ok(Answer::Flowing(Box::new(self)));
         }
-        let mut pieces = std::mem::take(&mut self.ready).into_iter().filter_map(|f| f.into_data().ok());
+        let mut pieces =
+            std::mem::take(&mut self.ready).into_iter().filter_map(|f| f.into_data().ok());
         let first = pieces.next().unwrap_or_default();
         let Some(second) = pieces.next() else { return Ok(Answer::whole(first)) };
         let mut whole = BytesMut::from(first);
@@ -78,7 +79,10 @@ impl Flowing {
     }
 
     /// Lets the instance work, then takes what it wrote. The outer error is the instance's.
-    #[expect(clippy::type_complexity, reason = "the poll of a body inside the result of its writer")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "the poll of a body inside the result of its writer"
+    )]
     fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
@@ -145,11 +149,16 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Answer::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Answer::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
             Answer::Flowing(flowing) => {
                 let rest = flowing.body.size_hint().exact();
-                let ready: usize = flowing.ready.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
-                rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + ready as u64))
+                let ready: usize =
+                    flowing.ready.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
+                rest.map_or_else(SizeHint::default, |rest| {
+                    SizeHint::with_exact(rest + ready as u64)
+                })
             }
         }
     }

@@ -55,9 +55,12 @@ impl Failure {
     pub fn error(&self, component: &str, writes: bool) -> Error {
         let unknown = if writes { "; it is not known whether it took effect" } else { "" };
         match self {
-            Failure::Busy => Error::unavailable(format!("component {component} is busy: repeat later")),
+            Failure::Busy => {
+                Error::unavailable(format!("component {component} is busy: repeat later"))
+            }
             Failure::Deadline(after) => {
-                let detail = format!("component {component} did not answer within {after:?}{unknown}");
+                let detail =
+                    format!("component {component} did not answer within {after:?}{unknown}");
                 let reason = if writes { "outcome_unknown" } else { "unavailable" };
                 Error::because(Case::Unavailable, reason, detail)
             }
@@ -77,9 +80,9 @@ impl Failure {
                 format!("the body is larger than {limit} bytes: send it in parts"),
             ),
             Failure::Stalled => Error::invalid("the body stopped before its end: send it again"),
-            Failure::Instance(_) => {
-                Error::unavailable(format!("component {component} has no room to run: repeat later"))
-            }
+            Failure::Instance(_) => Error::unavailable(format!(
+                "component {component} has no room to run: repeat later"
+            )),
         }
     }
 }

@@ -139,14 +139,16 @@ impl Pool {
 
     fn drop_idle(&self) {
         let limit = self.limits.idle;
-        let old: Vec<Idle> = self.lock().extract_if(.., |idle| idle.since.elapsed() >= limit).collect();
+        let old: Vec<Idle> =
+            self.lock().extract_if(.., |idle| idle.since.elapsed() >= limit).collect();
         drop(old);
     }
 }
 
 async fn reap(pool: Weak<Pool>) {
     let period = pool.upgrade().map(|pool| pool.limits.idle / 4);
-    let mut ticks = tokio::time::interval(period.unwrap_or_default().max(Duration::from_millis(10)));
+    let mut ticks =
+        tokio::time::interval(period.unwrap_or_default().max(Duration::from_millis(10)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

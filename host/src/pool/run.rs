@@ -119,7 +119,9 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut instance = match pool.take() {
         Some(instance) => instance,
-        None => fresh(&pool, &ticket).await.inspect_err(|failure| report(&pool, &ticket, failure))?,
+        None => {
+            fresh(&pool, &ticket).await.inspect_err(|failure| report(&pool, &ticket, failure))?
+        }
     };
     begin(&mut instance, &ticket);
     let result = within(&ticket, call(&mut instance, request, tx, &ticket)).await;
@@ -167,7 +169,11 @@ async fn call(
             poll_fn(|cx| {
                 let answered = ticket.poll_answer_over(cx);
                 let worked = accessor.poll_no_interesting_tasks(cx);
-                if answered.is_ready() && worked.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+                if answered.is_ready() && worked.is_ready() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
             .await;
             wasmtime::error::Ok(())

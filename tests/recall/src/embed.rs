@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 type Hash = [u8; 32];
 
+/// Texts with their vectors.
+type Made = Vec<(Hash, Vec<f32>)>;
+
 /// The model, with a file of what it gave.
 pub struct Vectors {
     model: Embedder,
@@ -51,16 +54,16 @@ impl Vectors {
     }
 
     /// Half of the batch on another thread.
-    fn embed(&self, batch: &[(Hash, &String)]) -> Result<Vec<(Hash, Vec<f32>)>, String> {
+    fn embed(&self, batch: &[(Hash, &String)]) -> Result<Made, String> {
         let (one, two) = batch.split_at(batch.len() / 2);
-        let work = |part: &[(Hash, &String)]| {
+        let work = |part: &[(Hash, &String)]| -> Result<Made, String> {
             let texts: Vec<String> = part.iter().map(|(_, text)| (*text).clone()).collect();
             let vectors = self.model.embed(&texts).map_err(|error| error.to_string())?;
-            Ok(part.iter().map(|(hash, _)| *hash).zip(vectors).collect::<Vec<_>>())
+            Ok(part.iter().map(|(hash, _)| *hash).zip(vectors).collect())
         };
         std::thread::scope(|scope| {
             let other = scope.spawn(|| work(two));
-            let mut made: Vec<_> = work(one)?;
+            let mut made = work(one)?;
             made.extend(other.join().map_err(|_| "the embedding thread died".to_owned())??);
             Ok(made)
         })

@@ -77,7 +77,7 @@ pub fn ask(
 ) -> Vec<Hit> {
     let about = query_text(index, step, text);
     let boost = if step.boosts { 3.0 } else { 0.0 };
-    let dense_places = (step.places as usize * limit).div_ceil(10) as u32;
+    let dense_places = (step.places as usize * limit / 10) as u32;
     let question = Question {
         text: text.to_owned(),
         vector: Some(vectors.of(&about).to_vec()),

@@ -98,7 +98,8 @@ type Table = BTreeMap<&'static str, BTreeMap<String, measure::Found>>;
 
 fn print(table: &Table) {
     println!("\nrecall at {DEPTHS:?} over all answerable questions, then at 10 by kind");
-    println!("{:38} {:>17}  {}", "", "all", KINDS[1..].map(|kind| format!("{kind:>14}")).join(""));
+    let heads = KINDS[1..].iter().map(|kind| format!("{kind:>14}")).collect::<String>();
+    println!("{:38} {:>17}  {heads}", "", "all");
     for step in steps() {
         let found = &table[step.name];
         let [five, ten, twenty] = found["all"].recall();
@@ -117,10 +118,98 @@ fn the_recipe_finds_more_than_meaning_alone_and_words_alone() {
     let table: Table =
         steps().iter().map(|step| (step.name, measure(&cases, &vectors, step))).collect();
     print(&table);
-    for (depth, least) in DEPTHS.iter().zip(0..) {
-        let recall = |step: &Step| table[step.name]["all"].recall()[least];
-        for base in [&BARE, &WORDS] {
-            assert!(recall(&FULL) > recall(base) + 0.05, "at {depth}: {}", base.name);
+    let recall = |step: &Step, kind: &str| table[step.name][kind].recall();
+    for (at, depth) in DEPTHS.iter().enumerate() {
+        for base in [&BARE, &WORDS, &NAMELESS, &WINDOWS] {
+            let (full, base_recall) = (recall(&FULL, "all")[at], recall(base, "all")[at]);
+            assert!(
+                full > base_recall + 0.05,
+                "at {depth}: {full} after {}: {base_recall}",
+                base.name
+            );
         }
     }
+    for kind in KINDS {
+        let (full, words) = (recall(&FULL, kind)[1], recall(&WORDS, kind)[1]);
+        assert!(full > words - 0.03, "{kind}: {full} after {words} by words alone");
+    }
+    assert!(recall(&FULL, "no-shared-stem")[1] > recall(&BARE, "no-shared-stem")[1] + 0.1);
+    print_separation(&cases, &vectors);
+}
+
+/// How well the best score of an answer tells answerable questions from the others.
+fn print_separation(cases: &Cases, vectors: &Vectors) {
+    let (mut answerable, mut others) = (Vec::new(), Vec::new());
+    for (user, messages) in &cases.archives {
+        let index = measure::index(messages, vectors, true);
+        for asked in cases.questions.iter().filter(|asked| asked.user == *user) {
+            let hits = measure::ask(&index, vectors, &FULL, &asked.question, 10);
+            let best = hits.iter().map(|hit| hit.score).fold(0.0, f32::max);
+            if asked.evidence.is_empty() { others.push(best) } else { answerable.push(best) }
+        }
+    }
+    let wins = |a: &f32| {
+        others
+            .iter()
+            .map(|b| {
+                if a > b {
+                    1.0
+                } else if a == b {
+                    0.5
+                } else {
+                    0.0
+                }
+            })
+            .sum::<f64>()
+    };
+    let auc = answerable.iter().map(wins).sum::<f64>() / (answerable.len() * others.len()) as f64;
+    println!(
+        "\nbest score, {} answerable against {} unanswerable: AUC {auc:.3}",
+        answerable.len(),
+        others.len()
+    );
+    for threshold in [0.1, 0.2, 0.3] {
+        let share = |scores: &[f32]| {
+            scores.iter().filter(|score| **score >= threshold).count() as f64 / scores.len() as f64
+        };
+        println!(
+            "threshold {threshold}: keeps {:.2} and {:.2}",
+            share(&answerable),
+            share(&others)
+        );
+    }
+    assert!(auc > 0.62, "AUC {auc}");
+}
+
+/// Fit of the calibration: one line for each of the first ten hits of each question.
+#[test]
+#[ignore = "writes a table for `crates/search/src/calibrate.rs`; asserts nothing"]
+fn signals_of_the_first_ten_hits_are_written_for_the_calibration() {
+    let Some(model) = model() else { return };
+    let cases = cases();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut vectors = Vectors::load(&model, &folder.join("recall-vectors.bin")).unwrap();
+    learn(&cases, &mut vectors);
+    let mut lines = String::from("id,kind,evidence,rank,score,stages\n");
+    for (user, messages) in &cases.archives {
+        let index = measure::index(messages, &vectors, true);
+        for asked in cases.questions.iter().filter(|asked| asked.user == *user) {
+            for (rank, hit) in
+                measure::ask(&index, &vectors, &FULL, &asked.question, 10).iter().enumerate()
+            {
+                let id = index.entry_of(hit.doc).unwrap().id.to_string();
+                let stages =
+                    hit.stages.iter().map(|stage| format!("{}={}", stage.name, stage.value));
+                let stages: Vec<String> = stages.collect();
+                let (evidence, kinds) = (asked.evidence.contains(&id), asked.kind.join(";"));
+                lines += &format!(
+                    "{},{kinds},{evidence},{rank},{},{}\n",
+                    asked.id,
+                    hit.score,
+                    stages.join(";")
+                );
+            }
+        }
+    }
+    std::fs::write(folder.join("signals.csv"), lines).unwrap();
 }

@@ -119,9 +119,10 @@ impl Drop for Server {
 
 /// Starts a server until it is ready: another process may take a free port in between.
 pub(crate) fn insist(start: impl Fn() -> Result<Server, String>) -> Server {
-    let tries: Vec<_> = (0..3).map(|_| start()).scan(false, |done, one| {
-        (!std::mem::replace(done, one.is_ok())).then_some(one)
-    }).collect();
+    let tries: Vec<_> = (0..3)
+        .map(|_| start())
+        .scan(false, |done, one| (!std::mem::replace(done, one.is_ok())).then_some(one))
+        .collect();
     match tries.into_iter().next_back() {
         Some(Ok(server)) => server,
         Some(Err(log)) => panic!("{log}"),

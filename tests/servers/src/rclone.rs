@@ -25,7 +25,6 @@ impl Rclone {
                 format!("--config={}", server.folder().join("rclone.conf").display()),
                 format!("--cache-dir={}", server.folder().join("cache").display()),
                 "--vfs-cache-mode=off".to_owned(),
-                "--dir-cache-time=0s".to_owned(),
                 data.display().to_string(),
             ];
             server.launch(arguments.into())

@@ -21,7 +21,8 @@ pub(crate) fn send(server: &Server, method: &str, path: &str, body: &'static [u8
     let sha256 = hex::encode(Sha256::digest(body));
     sign(&mut request, &sha256, &signer, u64::try_from(now).ok()?).ok()?;
     let authority = server.endpoint.strip_prefix("http://")?;
-    let mut text = format!("{method} {target} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
+    let mut text =
+        format!("{method} {target} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
     for (name, value) in request.headers() {
         text += &format!("{name}: {}\r\n", value.to_str().ok()?);
     }

@@ -89,16 +89,13 @@ impl Session {
         });
     }
 
-    /// The new entry belongs at the end: all its known parents stand before it, and nobody waits for it.
+    /// The new entry belongs at the end: all that is known, its parents too, stands before it, and nobody waits for it.
     pub fn appends(&mut self, entries: &[Entry], new: &Entry, calls: &[String]) -> bool {
         let last = self.places.last().and_then(|number| entries.get(*number as usize));
         let mut appends = last.is_none_or(|last| last.place < new.place);
         for parent in &new.parents {
-            let known =
-                self.parent(entries, parent).and_then(|number| entries.get(number as usize));
-            match known {
-                Some(parent) => appends &= parent.place < new.place,
-                None => drop(self.awaited.insert(parent.clone())),
+            if self.parent(entries, parent).is_none() {
+                self.awaited.insert(parent.clone());
             }
         }
         appends &= !self.awaited.remove(&Parent::Message(new.id.clone()));

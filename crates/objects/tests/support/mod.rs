@@ -9,7 +9,8 @@ use md5::{Digest, Md5};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-pub const KEY: &str = "v1/t/t/u/u/wal/20260101/01ARZ3NDEKTSV4RRFFQ69G5FAV-2d711642b726b04401627ca9fbac32f5.jsonl";
+pub const KEY: &str =
+    "v1/t/t/u/u/wal/20260101/01ARZ3NDEKTSV4RRFFQ69G5FAV-2d711642b726b04401627ca9fbac32f5.jsonl";
 /// The bytes that [`KEY`] is named for.
 pub const BYTES: &[u8] = b"x";
 pub const START: u64 = 1_774_000_000_000;

@@ -30,15 +30,19 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// A graph over all rows. One thread, rows in order: the same rows give the same graph.
-    fn new(codes: &Codes) -> Self {
+    /// A graph over all rows, unless it is no longer `wanted`. One thread, rows in order: the same rows give the same
+    /// graph.
+    fn new(codes: &Codes, wanted: impl Fn() -> bool) -> Option<Self> {
         let (rows, dimensions) = (codes.rows(), codes.dimensions());
         let mut graph = Hnsw::new(NEIGHBOURS, rows, LAYERS, BREADTH_OF_BUILD, Angle);
         for (row, at) in (0..rows as u32).filter_map(|at| Some((codes.row(at)?, at))) {
+            if at.is_multiple_of(256) && !wanted() {
+                return None;
+            }
             graph.insert((row, at as usize));
         }
         graph.set_searching_mode(true);
-        Self { graph: Arc::new(graph), rows, dimensions }
+        Some(Self { graph: Arc::new(graph), rows, dimensions })
     }
 
     /// About the `count` rows nearest to the query with these codes, nearest first.
@@ -67,13 +71,11 @@ impl Build {
     pub(crate) fn start(codes: &Codes) -> Self {
         let (codes, done) = (codes.clone(), Arc::new(OnceLock::new()));
         let slot = Arc::downgrade(&done);
-        // A build whose user has left meanwhile is not begun; without a thread the scan goes on answering.
+        // A build whose user has left ends; without a thread the scan goes on answering.
         let run = move || {
             let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-            if slot.strong_count() > 0 {
-                let graph = Graph::new(&codes);
-                slot.upgrade().map(|slot| slot.set(graph));
-            }
+            let graph = Graph::new(&codes, || slot.strong_count() > 0);
+            graph.zip(slot.upgrade()).map(|(graph, slot)| slot.set(graph));
         };
         if let Err(error) = std::thread::Builder::new().name("graph".to_owned()).spawn(run) {
             tracing::warn!(%error, "no thread for building a graph");

@@ -10,7 +10,8 @@ use holdfast_models::{Embedder, is_present};
 ///
 /// `None` when it is not there and `HOLDFAST_NO_MODEL=1` says that this is meant; otherwise its absence is a failure.
 pub fn model_dir() -> Option<PathBuf> {
-    let default = || concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/models/minilm-l6-v2").into();
+    let default =
+        || concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/models/minilm-l6-v2").into();
     let dir = PathBuf::from(std::env::var_os("HOLDFAST_MODEL_DIR").unwrap_or_else(default));
     if is_present(&dir) {
         return Some(dir);
@@ -39,7 +40,9 @@ pub fn embedder() -> Option<&'static Embedder> {
 
 /// A text of so many words, each one token long, that begins differently for each `seed`.
 pub fn words(count: usize, seed: usize) -> String {
-    const WORDS: [&str; 11] =
-        ["river", "stone", "garden", "music", "winter", "bread", "horse", "letter", "window", "summer", "road"];
+    const WORDS: [&str; 11] = [
+        "river", "stone", "garden", "music", "winter", "bread", "horse", "letter", "window",
+        "summer", "road",
+    ];
     WORDS.iter().copied().cycle().skip(seed).take(count).collect::<Vec<_>>().join(" ")
 }

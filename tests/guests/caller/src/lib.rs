@@ -1,5 +1,6 @@
 //! A component with a dependency: answers each request with a greeting from `test:greeter/greetings`.
 #![cfg(target_family = "wasm")]
+#![allow(missing_docs, reason = "generated from WIT")]
 
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;

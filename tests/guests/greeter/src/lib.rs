@@ -1,5 +1,6 @@
 //! A dependency: answers one function of `test:greeter/greetings`.
 #![cfg(target_family = "wasm")]
+#![allow(missing_docs, reason = "generated from WIT")]
 
 wit_bindgen::generate!({ path: "../wit", world: "greeter" });
 

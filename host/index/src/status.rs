@@ -1,0 +1,72 @@
+//! What the index says of itself, for metrics.
+
+use crate::index::Index;
+use crate::shard::Shard;
+use holdfast_core::Result;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The index now, and its counters since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Users whose journal was read.
+    pub loaded_users: usize,
+    /// Users that are here, those that load included.
+    pub users: usize,
+    /// Messages of all users here.
+    pub messages: usize,
+    /// Of these, messages without vectors.
+    pub pending: usize,
+    /// Bytes held, about.
+    pub bytes: usize,
+    /// Loads begun.
+    pub loads: u64,
+    /// Loads that failed.
+    pub failed_loads: u64,
+    /// Polls begun.
+    pub polls: u64,
+    /// Users that left to make room.
+    pub evictions: u64,
+    /// The last error of a load or poll.
+    pub last_error: Option<String>,
+}
+
+impl Index {
+    /// The index now.
+    ///
+    /// # Errors
+    /// `unavailable` while the index ends.
+    pub async fn status(&self) -> Result<Status> {
+        let shared = self.shared();
+        let mut status = Status {
+            bytes: shared.bytes.load(Relaxed),
+            loads: shared.loads.load(Relaxed),
+            failed_loads: shared.failed_loads.load(Relaxed),
+            polls: shared.polls.load(Relaxed),
+            evictions: shared.evictions.load(Relaxed),
+            last_error: shared.last_error(),
+            ..Status::default()
+        };
+        for shard in 0..self.shards() {
+            let part = self.ask_shard(shard, async |shard| Ok(shard.count())).await?;
+            status.users += part.users;
+            status.loaded_users += part.loaded_users;
+            status.messages += part.messages;
+            status.pending += part.pending;
+        }
+        Ok(status)
+    }
+}
+
+impl Shard {
+    fn count(&self) -> Status {
+        let users = self.users.borrow();
+        let mut status = Status { users: users.len(), ..Status::default() };
+        for user in users.values() {
+            let shelf = user.shelf.borrow();
+            status.loaded_users += usize::from(user.loaded.get());
+            status.messages += shelf.len();
+            status.pending += shelf.pending_count() as usize;
+        }
+        status
+    }
+}

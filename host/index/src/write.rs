@@ -1,0 +1,111 @@
+//! What writers tell the index, and what they want to know before they write.
+
+use crate::shard::Shard;
+use crate::types::{Knowledge, Pending, Present};
+use crate::user::User;
+use bytes::Bytes;
+use holdfast_core::fold::View;
+use holdfast_core::{Error, Key, Result, Scope, key};
+use std::rc::Rc;
+
+impl Shard {
+    /// What is known now. Loads nothing, waits for nothing.
+    pub(crate) fn known(&self, scope: &Scope, session: &str, ids: &[String]) -> Knowledge {
+        let remembered = self.memory.borrow().frontier(scope);
+        let user = self.present(scope);
+        let (present, frontier) = match &user {
+            Some(user) => (present(user, session, ids), user.frontier().joined(&remembered)),
+            None => (Vec::new(), remembered),
+        };
+        Knowledge { present, frontier, clock_offset: self.shared.offset() }
+    }
+
+    /// Takes in what was just written: at once, even while the user loads; of a user that is not here it is remembered.
+    ///
+    /// # Errors
+    /// `invalid` when an object is not one of the user's journal; `corrupt` when its bytes are not what its name says.
+    pub(crate) fn upsert(
+        self: &Rc<Self>,
+        scope: &Scope,
+        objects: &[(String, Bytes)],
+    ) -> Result<()> {
+        let objects = checked(scope, objects)?;
+        match self.present(scope) {
+            Some(user) => self.absorb_all(&user, &objects),
+            None => {
+                let mut memory = self.memory.borrow_mut();
+                objects.iter().try_for_each(|(key, bytes)| memory.note(scope, key, bytes))
+            }
+        }
+    }
+
+    fn absorb_all(self: &Rc<Self>, user: &Rc<User>, objects: &[(Key, &Bytes)]) -> Result<()> {
+        for (key, bytes) in objects {
+            user.absorb(key, bytes, &self.space)?;
+        }
+        self.weigh(user);
+        if user.loaded.get() && user.owes() && !user.flight.running() {
+            // It names what is not here: readers would have to wait for it.
+            let (shard, user) = (self.clone(), user.clone());
+            tokio::task::spawn_local(async move {
+                if let Err(error) = shard.catch_up(&user).await {
+                    shard.shared.failed(&error);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Messages of loaded users that wait for vectors, at most `limit`, each user in its turn.
+    pub(crate) fn pending(&self, limit: usize) -> Vec<(Scope, Pending)> {
+        let users: Vec<Rc<User>> = self.users.borrow().values().cloned().collect();
+        let waiting: Vec<_> =
+            users.iter().filter(|u| u.shelf.borrow().pending_count() > 0).collect();
+        let share = limit.div_ceil(waiting.len().max(1));
+        let of_user = |user: &&Rc<User>| {
+            let (journal, shelf) = (user.journal.borrow(), user.shelf.borrow());
+            let pending = shelf.pending().filter_map(|number| pending(journal.view(), number));
+            pending.take(share).map(|pending| (user.scope.clone(), pending)).collect::<Vec<_>>()
+        };
+        waiting.iter().flat_map(of_user).take(limit).collect()
+    }
+}
+
+fn pending(view: &View, number: u32) -> Option<Pending> {
+    let entry = view.found(number)?.entry;
+    Some(Pending {
+        session: entry.session.to_string(),
+        id: entry.id.to_string(),
+        order: entry.order.to_string(),
+        at: entry.order.hlc,
+        by: entry.by.clone(),
+        body: entry.text.to_string(),
+    })
+}
+
+fn checked<'a>(scope: &Scope, objects: &'a [(String, Bytes)]) -> Result<Vec<(Key, &'a Bytes)>> {
+    let wal = key::wal(scope);
+    let check = |(text, bytes): &'a (String, Bytes)| {
+        let key = Key::below(&wal, text)
+            .ok_or_else(|| Error::invalid("an object is not one of this user's journal"))?;
+        if key.hash() != Some(key::hash32(bytes).as_str()) {
+            return Err(Error::corrupt("its bytes are not what its name says").about(&key));
+        }
+        Ok((key, bytes))
+    };
+    objects.iter().map(check).collect()
+}
+
+fn present(user: &User, session: &str, ids: &[String]) -> Vec<Present> {
+    let (journal, shelf) = (user.journal.borrow(), user.shelf.borrow());
+    let view = journal.view();
+    let numbers = ids.iter().flat_map(|id| shelf.with_id(view, session, id));
+    let mut entries: Vec<_> = numbers.filter_map(|n| view.found(n).map(|f| f.entry)).collect();
+    entries.sort_unstable_by_key(|entry| entry.order);
+    let present = entries.into_iter().map(|entry| Present {
+        id: entry.id.to_string(),
+        digest: entry.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        order: entry.order.to_string(),
+    });
+    present.collect()
+}

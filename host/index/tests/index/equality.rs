@@ -1,0 +1,96 @@
+//! The same bucket gives the same answers, to the bit, however its objects came.
+
+use crate::world::*;
+use holdfast_core::message::Message;
+use holdfast_core::token::Frontier;
+use holdfast_index::{Hit, Index, Question};
+use holdfast_journal::Written;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+/// Plain messages, and everything that makes a fold hard: copies with lower orders, ids taken twice, children before
+/// their parents, vectors that come later and vectors that differ.
+async fn lively(world: &World, user: &str) -> Vec<Written> {
+    let mut random = StdRng::seed_from_u64(3);
+    let (mut all, mut again) = (Vec::new(), Vec::new());
+    for number in 0..60 {
+        let words: Vec<String> =
+            (0..6).map(|_| format!("word{}", random.random_range(0..40))).collect();
+        let text = words.join(" ");
+        let id = format!("m{}", if number % 6 == 0 { number % 24 } else { number + 100 });
+        let session = if number % 3 == 0 { "s" } else { "other" };
+        let parent = (number % 5 == 0).then(|| format!("m{}", number + 101));
+        let message = Message { parent_id: parent, ..said(&text) };
+        let given = if number % 4 == 0 { vec![] } else { vec![vectors(&text, number % 2)] };
+        let draft = draft_of(session, &id, message.clone(), given);
+        all.push(world.write(user, vec![draft], &Frontier::default()).await);
+        if number % 4 == 0 || number % 7 == 0 {
+            let given = vec![vectors(&text, number % 3)];
+            again.push(draft_of(session, &id, message, given));
+        }
+    }
+    // Long after the first ones, so that a copy that comes first has a place among quite other messages.
+    again.shuffle(&mut random);
+    for draft in again {
+        all.push(world.write(user, vec![draft], &Frontier::default()).await);
+    }
+    all
+}
+
+async fn answers(index: &Index, user: &str) -> Vec<Vec<Hit>> {
+    let mut all = Vec::new();
+    for number in 0..20 {
+        let text = format!("word{number} word{}", number + 11);
+        let filters = [None, Some("{\"id\":{\"in\":[\"m0\",\"m6\",\"m12\",\"m101\"]}}".to_owned())];
+        for filter in filters {
+            let question = Question { filter, limit: 15, ..ask(&text) };
+            all.push(index.search(scope(user), question).await.unwrap().hits);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_restart_answers_alike_scores_included() {
+    let world = World::new();
+    lively(&world, "u").await;
+    let first = world.host(|_| {});
+    let before = answers(&first, "u").await;
+    assert!(before.iter().all(|hits| !hits.is_empty()));
+    first.shutdown().await;
+    assert_eq!(answers(&world.host(|_| {}), "u").await, before);
+}
+
+#[tokio::test]
+async fn the_order_of_arrival_changes_no_answer() {
+    let world = World::new();
+    let mut objects = lively(&world, "u").await;
+    let loaded = world.host(|_| {});
+    let (wanted, history) =
+        (answers(&loaded, "u").await, ids(&loaded, "u", local()).await.unwrap());
+    for seed in 0..8 {
+        objects.shuffle(&mut StdRng::seed_from_u64(seed));
+        let index = World::new().host(|_| {});
+        ids(&index, "u", local()).await.unwrap();
+        for (number, written) in objects.iter().enumerate() {
+            index.upsert(scope("u"), object(written)).await.unwrap();
+            if number % 20 == 0 {
+                answers(&index, "u").await;
+            }
+        }
+        assert_eq!(ids(&index, "u", local()).await.unwrap(), history, "seed {seed}");
+        assert_eq!(answers(&index, "u").await, wanted, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn upserted_or_loaded_is_the_same() {
+    let world = World::new();
+    let index = world.host(|_| {});
+    ids(&index, "u", local()).await.unwrap();
+    for written in lively(&world, "u").await {
+        index.upsert(scope("u"), object(&written)).await.unwrap();
+    }
+    assert_eq!(answers(&index, "u").await, answers(&world.host(|_| {}), "u").await);
+}

@@ -1,0 +1,16 @@
+//! The native index over a real journal: what readers and writers see of it, on one host and on two.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod equality;
+mod hosts;
+mod loading;
+mod near;
+mod room;
+mod serving;
+mod world;

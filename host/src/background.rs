@@ -1,0 +1,87 @@
+//! Work that waits for nobody: vectors of messages that were stored without.
+
+use crate::doors::Doors;
+use crate::native::apart;
+use holdfast_core::message::{MessageBody, MessageVectors};
+use holdfast_core::ports::Outside;
+use holdfast_core::record::{Kind, Record, Stamp};
+use holdfast_core::{Result, Scope, SessionId};
+use holdfast_index::{Index, Pending};
+use holdfast_models::Purpose;
+use holdfast_ports::{SystemClock, SystemIds, bucket};
+use holdfast_search::{chunks, dense_text};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks when there was nothing to do.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Messages of one look.
+const AT_ONCE: usize = 32;
+
+/// Embeds pending messages of loaded users for ever: each is written again with its vectors, as the same message.
+pub async fn embed_pending(doors: Arc<Doors>, store: holdfast_objects::Settings) {
+    let Some(index) = doors.index.clone() else { return };
+    loop {
+        let done = match doors.models.embedder.get() {
+            Some(_) => look(&doors, &index, &store).await,
+            None => Ok(0),
+        };
+        if let Err(error) = &done {
+            tracing::warn!("{}: pending messages are embedded later: {error}", error.reason);
+        }
+        if done.unwrap_or(0) == 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn look(doors: &Doors, index: &Index, store: &holdfast_objects::Settings) -> Result<usize> {
+    let pending = index.pending(AT_ONCE).await?;
+    let found = pending.len();
+    for (scope, message) in pending {
+        let record = embedded(doors, &scope, &message).await?;
+        write(index, store, &scope, record, &message).await?;
+    }
+    Ok(found)
+}
+
+async fn embedded(doors: &Doors, scope: &Scope, pending: &Pending) -> Result<Record> {
+    let message = serde_json::from_str(&pending.body).map_err(|e| {
+        holdfast_core::Error::corrupt("a pending message cannot be read").caused_by(e)
+    })?;
+    let mut body = MessageBody::new(message, Vec::new())?;
+    let text = body.message.text();
+    let ranges = chunks(&text);
+    let chunk = |range: &std::ops::Range<usize>| text.get(range.clone()).unwrap_or_default();
+    let texts: Vec<String> =
+        ranges.iter().map(|range| dense_text(body.message.speaker(), chunk(range))).collect();
+    let made = doors.models.embed(scope.tenant.as_str(), Purpose::Passage, texts).await?;
+    let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    body.vectors = vec![MessageVectors {
+        space: made.space,
+        chunks: ranges.iter().map(|range| (bound(range.start), bound(range.end))).collect(),
+        values: made.values.into_iter().map(half::f16::from_f32).collect(),
+    }];
+    let stamp = Stamp { at: pending.at, by: pending.by.clone() };
+    let session = SessionId::parse(&pending.session)?;
+    Ok(Record::new(Kind::Message, &pending.id, &session, &stamp, body.encode()?))
+}
+
+async fn write(
+    index: &Index,
+    store: &holdfast_objects::Settings,
+    scope: &Scope,
+    record: Record,
+    pending: &Pending,
+) -> Result<()> {
+    let known = index.known(scope.clone(), pending.session.clone(), Vec::new()).await?;
+    let (store, user) = (store.clone(), scope.clone());
+    let offset = known.clock_offset.unwrap_or(0);
+    let written = apart(async move || {
+        let store = bucket(store)?;
+        let outside = Outside { objects: &store, clock: &SystemClock, ids: &SystemIds };
+        holdfast_journal::rewrite(&outside, &user, &known.frontier, offset, vec![record]).await
+    })
+    .await?;
+    index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await
+}

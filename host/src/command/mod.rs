@@ -1,0 +1,58 @@
+//! The command line.
+
+mod local;
+mod settings;
+mod up;
+
+use crate::log;
+pub use settings::Values;
+
+use clap::{Parser, Subcommand};
+use holdfast_core::Error;
+use std::process::ExitCode;
+
+/// Conversation memory for LLM applications, over your own S3 bucket.
+#[derive(Parser)]
+#[command(name = "holdfast", version, max_term_width = 100)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the application of a spin.toml.
+    #[command(after_help = up::EXAMPLES)]
+    Up(up::Up),
+    /// Show every setting with its default and meaning, as docs/settings.md.
+    Settings,
+}
+
+/// Reads the command line, does what it says, and turns an error into its exit code.
+pub fn run() -> ExitCode {
+    let done = match Line::parse().command {
+        Command::Up(up) => up::run(up),
+        Command::Settings => {
+            print!("{}", settings::page());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast: {error:#}");
+            let known = error.downcast_ref::<Error>();
+            ExitCode::from(known.map_or(1, |error| error.case.exit_code()))
+        }
+    }
+}
+
+/// Starts the log as the settings say.
+fn start_log(values: &settings::Values) -> anyhow::Result<()> {
+    let form = match values.text("log_format") {
+        "text" => log::Form::Text,
+        "json" => log::Form::Json,
+        other => anyhow::bail!(Error::invalid(format!("log_format is {other}: use text or json"))),
+    };
+    log::start(form, values.text("log"))
+}

@@ -1,0 +1,177 @@
+//! `holdfast up`: the bucket, the models, the index, the components, the door.
+
+use super::local::{self, FirstKey};
+use super::settings::Values;
+use super::start_log;
+use crate::app::Hooks;
+use crate::doors::{Doors, LINKS, Models, NATIVE};
+use crate::http::{Check, Extras, Server};
+use crate::manifest::Manifest;
+use crate::metrics::Metrics;
+use crate::{App, background, native};
+use anyhow::{Context, Result};
+use clap::Args;
+use futures::FutureExt;
+use holdfast_index::Index;
+use holdfast_models::{Embedder, EmbedderPool, PoolSettings, TokenCounter};
+use holdfast_ports::{SystemClock, bucket};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Space of the native model: known before the model is there.
+const SPACE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
+
+/// Examples of `--help`.
+pub const EXAMPLES: &str = "Examples:
+  holdfast up                                  a local installation below ./data, on 127.0.0.1:8080
+  holdfast up --listen 127.0.0.1:0             on a free port
+  HOLDFAST_S3_ENDPOINT=https://s3.eu-central-1.wasabisys.com HOLDFAST_S3_REGION=eu-central-1 \\
+  HOLDFAST_S3_BUCKET=memories HOLDFAST_S3_ACCESS_KEY=… HOLDFAST_S3_SECRET_KEY=… holdfast up";
+
+/// Arguments of `holdfast up`.
+#[derive(Args)]
+pub struct Up {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where a local installation keeps its secrets, its store and compiled components.
+    #[arg(long, default_value = "data")]
+    data_dir: PathBuf,
+    /// The application.
+    #[arg(long, default_value = "spin.toml")]
+    manifest: PathBuf,
+    /// A file of settings, `name = "value"` a line (TOML).
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// One setting, `name=value`; may be repeated. `holdfast settings` lists them.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+/// Serves until SIGINT or SIGTERM, then lets what is in flight end.
+pub fn run(up: Up) -> Result<()> {
+    let started = Instant::now();
+    let values = Values::gather(up.settings.as_deref(), std::env::vars(), &up.set)?;
+    start_log(&values)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(up, values, started))
+}
+
+async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
+    let given = std::env::var("HOLDFAST_KEY").ok();
+    let key = local::secrets(&mut values, &up.data_dir, up.listen, given)?;
+    let store = local::store(&mut values, &up.data_dir).await?;
+    let model = load_model(&values, &up.data_dir)?;
+
+    let objects = values.store()?;
+    native::check_format(objects.clone()).await?;
+    let open = move || open(&objects);
+    let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
+    let vocabulary = values.parsed("tokenizer")?;
+    let models = Models {
+        embedder: Arc::clone(&model),
+        tokens: TokenCounter::new(vocabulary),
+        embed_deadline: values.embed_deadline()?,
+    };
+    let doors = Arc::new(Doors { index: Some(index.clone()), models });
+    let hooks = Hooks {
+        doors: doors.clone(),
+        link: LINKS.to_vec(),
+        native: NATIVE.iter().map(|&package| package.to_owned()).collect(),
+    };
+    let mut settings = values.runtime()?;
+    settings.listen = up.listen;
+    settings.cache_dir = Some(up.data_dir.join("cache"));
+
+    let metrics = Arc::new(Metrics::default());
+    let manifest = Manifest::read(&up.manifest, &values.variables())?;
+    let app = App::load(manifest, &settings, &hooks, &metrics)?;
+    let extras = Extras { native: native::routes(&values)?, ready: vec![ready(&index)] };
+    let server = Server::bind(settings, app, metrics, extras).await?;
+    let embedding = tokio::spawn(background::embed_pending(doors, values.store()?));
+    greet(&server, &values, &key, model.get().is_some(), store.is_some(), started);
+    let in_time = server.serve(stop()).await;
+    embedding.abort();
+    index.shutdown().await;
+    if let Some(store) = store {
+        store.shutdown().await;
+    }
+    tracing::info!(in_time, "stopped");
+    Ok(())
+}
+
+fn open(objects: &holdfast_objects::Settings) -> holdfast_ports::Bucket {
+    // The settings were checked at the start: a second reading cannot fail.
+    #[allow(clippy::expect_used, reason = "checked before the index starts")]
+    bucket(objects.clone()).expect("settings that were checked")
+}
+
+fn ready(index: &Index) -> Check {
+    let index = index.clone();
+    Arc::new(move || {
+        let ready = index.ready();
+        async move { if ready { Ok(()) } else { Err("the bucket has not answered yet".to_owned()) } }
+            .boxed()
+    })
+}
+
+/// The model, when its files are there.
+fn load_model(values: &Values, data_dir: &Path) -> Result<Arc<OnceLock<EmbedderPool>>> {
+    let slot = Arc::new(OnceLock::new());
+    let dir = match values.text("model_dir") {
+        "" => data_dir.join("models/minilm-l6-v2"),
+        dir => PathBuf::from(dir),
+    };
+    if std::env::var_os("HOLDFAST_NO_MODEL").is_some() {
+        tracing::warn!("HOLDFAST_NO_MODEL is set: search works by words only");
+        return Ok(slot);
+    }
+    if !dir.join("model.safetensors").exists() {
+        let dir = dir.display();
+        tracing::warn!(
+            "no embedding model in {dir}: search works by words until `cargo xtask model` has fetched it"
+        );
+        return Ok(slot);
+    }
+    let embedder =
+        Embedder::load(&dir).with_context(|| format!("load the model in {}", dir.display()))?;
+    let threads = values.parsed("embedder_threads")?;
+    let pool = EmbedderPool::start(embedder, PoolSettings { threads, ..PoolSettings::default() })?;
+    let _ = slot.set(pool);
+    Ok(slot)
+}
+
+fn greet(
+    server: &Server,
+    values: &Values,
+    key: &FirstKey,
+    model: bool,
+    embedded: bool,
+    started: Instant,
+) {
+    let address = server.address();
+    println!("Holdfast is up after {} ms.", started.elapsed().as_millis());
+    println!("  address  http://{address}");
+    if key.made_here {
+        println!("  key      {}", key.text);
+    }
+    let store = if embedded { " (embedded store)" } else { "" };
+    println!("  bucket   {}/{}{store}", values.text("s3_endpoint"), values.text("s3_bucket"));
+    println!("  search   {}", if model { "by words and meaning" } else { "by words" });
+}
+
+async fn stop() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping: requests in flight go on for a while");
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask check`: all that CI runs, step by step, each with its time.
+
+use crate::run::{root, run, run_command};
+use crate::{build, model, tidy};
+use anyhow::{Result, bail};
+use std::process::Command;
+use std::time::Instant;
+
+type Step = (&'static str, fn() -> Result<()>);
+
+const STEPS: &[Step] = &[
+    ("format", || run("cargo", &["fmt", "--all", "--check"])),
+    ("tidy", tidy::tidy),
+    ("components", build::components),
+    ("lints", || {
+        run("cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+    }),
+    ("tools", tools),
+    ("model", model::fetch),
+    ("tests", || test(&[])),
+];
+
+/// Runs the steps whose name contains `only`, and stops at the first that fails.
+pub fn check(only: Option<&str>) -> Result<()> {
+    for (name, step) in STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))) {
+        eprintln!("== {name}");
+        let started = Instant::now();
+        if let Err(error) = step() {
+            bail!("{name}: {error:#}");
+        }
+        eprintln!("== {name}: {} s", started.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+/// Runs the tests of the workspace.
+pub fn test(arguments: &[String]) -> Result<()> {
+    run("cargo", &["build", "--package", "holdfast", "--package", "holdfast-store", "--bins", "--examples"])?;
+    let python = root().join("target/tools/venv/bin/python");
+    let mut command = Command::new("cargo");
+    command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]).args(arguments);
+    command.env("HOLDFAST_TEST_PYTHON", python);
+    run_command(&mut command)
+}
+
+/// Installs what tests run against.
+pub fn tools() -> Result<()> {
+    let venv = root().join("target/tools/venv");
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        run_command(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    }
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+    run_command(Command::new(python).args(pip).arg("tests/requirements.txt"))
+}

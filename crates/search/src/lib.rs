@@ -39,4 +39,4 @@ pub use passage::{MAX_CHUNK, chunks, dense_text};
 pub use passing::Passing;
 pub use question::{Boosts, Hit, Mode, Question, Recall, Recipe, Stage};
 pub use search::{Scratch, search};
-pub use vectors::Vectors;
+pub use vectors::{Span, Vectors};

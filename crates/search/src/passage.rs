@@ -13,7 +13,7 @@ pub fn dense_text(speaker: &str, chunk: &str) -> String {
 
 /// Byte ranges of the chunks of `text`, in order: they rejoin exactly, none is longer than [`MAX_CHUNK`], and none
 /// ends inside a character. Ends are paragraph ends where possible, then sentence ends, then word ends. One chunk for a short
-/// text, none for one without a letter or digit to embed.
+/// text, none for a blank one.
 pub fn chunks(text: &str) -> Vec<Range<usize>> {
     let mut chunks = Vec::new();
     if text.trim().is_empty() {

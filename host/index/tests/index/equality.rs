@@ -94,3 +94,24 @@ async fn upserted_or_loaded_is_the_same() {
     }
     assert_eq!(answers(&index, "u").await, answers(&world.host(|_| {}), "u").await);
 }
+
+#[tokio::test]
+async fn a_message_gives_its_id_up_to_an_earlier_one_that_comes_late() {
+    let world = World::new();
+    let first = world.say("u", "m", "the first harbour").await;
+    let second = world.say("u", "m", "the second harbour").await;
+    let index = World::new().host(|_| {});
+    ids(&index, "u", local()).await.unwrap();
+    let with_id = async |id: &str| {
+        let filter = Some(format!("{{\"id\":{{\"eq\":\"{id}\"}}}}"));
+        let question = Question { filter, ..ask("harbour") };
+        let hits = index.search(scope("u"), question).await.unwrap().hits;
+        hits.into_iter().map(|hit| hit.message.order).collect::<Vec<_>>()
+    };
+    index.upsert(scope("u"), object(&second)).await.unwrap();
+    assert_eq!(with_id("m").await, [second.orders[0].to_string()]);
+    index.upsert(scope("u"), object(&first)).await.unwrap();
+    assert_eq!(with_id("m").await, [first.orders[0].to_string()]);
+    let renamed = ids(&index, "u", local()).await.unwrap().remove(1);
+    assert_eq!(with_id(&renamed).await, [second.orders[0].to_string()]);
+}

@@ -168,5 +168,5 @@ fn start_error(manifest: &str) -> String {
 }
 
 fn caller(component: &str) -> String {
-    probe(component).replace("probe", "caller")
+    format!("{}{component}\n", probe("").replace("probe", "caller").trim_end_matches('\n').to_owned() + "\n")
 }

@@ -3,6 +3,7 @@
 use crate::json;
 use crate::limits::Limits;
 use crate::problem::{Problem, below};
+use holdfast_core::settings::nearest;
 use serde_json::value::RawValue;
 
 /// An object of a body that is being read.
@@ -133,8 +134,9 @@ impl<'a> Object<'a> {
         let unknown: Vec<_> =
             self.fields.iter().filter(|(name, _)| !known.contains(&name.as_str())).collect();
         let note = |(name, _): &(String, _)| {
-            let nearest = nearest(name, known);
-            let detail = format!("`{name}` is not a field of {what}: did you mean `{nearest}`?");
+            let nearest = nearest(name, known.iter().copied());
+            let hint = nearest.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+            let detail = format!("`{name}` is not a field of {what}{hint}");
             Problem::new(below(&self.pointer, name), "unknown_field", detail)
         };
         let problems: Vec<_> = unknown.into_iter().map(note).collect();
@@ -166,10 +168,4 @@ impl Content<'_> {
             Content::None => (None, None),
         }
     }
-}
-
-fn nearest<'k>(name: &str, known: &[&'k str]) -> &'k str {
-    // A long name is cut: the distance takes the product of both lengths.
-    let name: String = name.chars().take(64).collect();
-    known.iter().min_by_key(|known| strsim::damerau_levenshtein(&name, known)).unwrap_or(&"")
 }

@@ -40,7 +40,7 @@ impl Settings {
             poll_last: Duration::from_secs(60),
             idle: Duration::from_secs(600),
             remembered: 10_000,
-            graph_from: 400_000,
+            graph_from: 200_000,
         }
     }
 }

@@ -1,0 +1,116 @@
+//! An installation whose bucket outlives its hosts: the key, the secret and the bucket are given by settings alone.
+
+use holdfast_core::access::ApiKey;
+use holdfast_core::{KeyId, TenantId};
+use holdfast_servers::{Host, HostSettings, Rclone, SeaweedFs, Server};
+use std::path::Path;
+use tempfile::TempDir;
+
+const ROOT_SECRET: &str = "a secret of tests, which has more than 32 bytes";
+
+/// A bucket, and what a host needs to serve it.
+pub struct Installation {
+    settings: HostSettings,
+    data: TempDir,
+    server: Option<Server>,
+}
+
+impl Installation {
+    /// The bucket in the embedded store, which lives and dies with the host.
+    pub fn embedded() -> Self {
+        let settings = settings()
+            .with("s3_access_key", "HOLDFASTTESTACCESS")
+            .with("s3_secret_key", "holdfast/test+secret");
+        Self { settings, data: folder(), server: None }
+    }
+
+    /// The bucket on `rclone serve s3`.
+    pub fn rclone() -> Self {
+        Self::on(Rclone::start())
+    }
+
+    /// The bucket on SeaweedFS.
+    pub fn seaweedfs() -> Self {
+        Self::on(SeaweedFs::start())
+    }
+
+    fn on(server: Server) -> Self {
+        Self { settings: settings().on(&server), data: folder(), server: Some(server) }
+    }
+
+    /// The same with another setting.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings = self.settings.with(name, value);
+        self
+    }
+
+    /// The same with the embedding model.
+    #[must_use]
+    pub fn with_model(mut self, model: bool) -> Self {
+        self.settings.model = model;
+        self
+    }
+
+    /// Starts a host with the local directory as it is.
+    pub fn start(&self) -> Host {
+        Host::start(self.data.path(), &self.settings)
+    }
+
+    /// Starts a host beside others: with an empty local directory of its own, on the same bucket.
+    ///
+    /// # Panics
+    /// For the embedded store, which one process serves.
+    pub fn start_beside(&self) -> (Host, TempDir) {
+        assert!(self.server.is_some(), "one process serves the embedded store");
+        let data = folder();
+        (Host::start(data.path(), &self.settings), data)
+    }
+
+    /// Throws the local directory away, all but the bucket; no host may run.
+    ///
+    /// # Panics
+    /// When the bucket's folder cannot be kept.
+    pub fn lose_local_directory(&mut self) {
+        let data = folder();
+        if self.server.is_none() {
+            std::fs::rename(self.data.path().join("store"), data.path().join("store"))
+                .expect("keep the bucket");
+        }
+        self.data = data;
+        let left: Vec<_> =
+            std::fs::read_dir(self.data.path()).expect("a folder").flatten().collect();
+        assert!(left.iter().all(|entry| entry.file_name() == "store"), "{left:?}");
+    }
+
+    /// The store's own server, where it is not the embedded one.
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+}
+
+fn settings() -> HostSettings {
+    let key = ApiKey::mint(
+        TenantId::parse("default").expect("an id"),
+        KeyId::parse("root").expect("an id"),
+        &[7; 18],
+        ROOT_SECRET.as_bytes(),
+    );
+    let settings = HostSettings { key: Some(key.reveal()), ..HostSettings::default() };
+    settings.with("root_secret", ROOT_SECRET).with("log", "error")
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// The embedding model is there and not forbidden; says so when it is not.
+pub fn model_is_there() -> bool {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/models/minilm-l6-v2/model.safetensors");
+    let there = file.is_file() && std::env::var_os("HOLDFAST_NO_MODEL").is_none();
+    if !there {
+        println!("without the embedding model: only search by words is looked at");
+    }
+    there
+}

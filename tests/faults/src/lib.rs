@@ -1,0 +1,20 @@
+//! What tests of crashes share with the bench: a client, an installation that can be killed, seeded conversations.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "only tests and measurements use this"
+)]
+
+mod api;
+mod history;
+mod installation;
+mod plan;
+mod snapshot;
+
+pub use api::{Answer, Api};
+pub use history::{Item, Page, history};
+pub use installation::{Installation, model_is_there};
+pub use plan::{Call, Plan, seed, words};
+pub use snapshot::{Snapshot, until_embedded};

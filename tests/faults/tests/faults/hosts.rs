@@ -1,0 +1,89 @@
+//! Two hosts on one bucket that ignores conditions: what one acknowledged the other shows.
+
+use futures::future::join_all;
+use holdfast_faults::{Answer, Api, Installation, history};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const WRITERS: usize = 8;
+const EACH: usize = 25;
+
+async fn say(api: &Api, session: &str, id: &str, text: &str, after: Option<&str>) -> Answer {
+    let body = json!({"user_id": "ann", "id": id, "role": "user", "content": text});
+    let path = format!("/v1/sessions/{session}/messages");
+    api.post(&path, &body, after).await.expect("an answer").expect(201)
+}
+
+async fn find(api: &Api, word: &str, consistency: &str, after: Option<&str>) -> Vec<String> {
+    let body = json!({"user_id": "ann", "query": word, "mode": "keyword", "consistency": consistency});
+    let answer = api.post("/v1/search", &body, after).await.expect("an answer").expect(200);
+    let id = |hit: &Value| hit["message"]["id"].as_str().expect("an id").to_owned();
+    answer.json()["data"].as_array().expect("hits").iter().map(id).collect()
+}
+
+async fn last(api: &Api, session: &str, consistency: &str, after: Option<&str>) -> Option<String> {
+    let (items, _) = history(api, "ann", session, after, consistency).await;
+    items.last().map(|item| item.id.clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_host_acknowledged_another_shows_at_once() {
+    let installation = Installation::rclone();
+    let (one, _kept) = installation.start_beside();
+    let (other, _kept_too) = installation.start_beside();
+    let hosts = [Api::of(&one), Api::of(&other)];
+    for round in 0..12 {
+        let (writer, reader) = (&hosts[round % 2], &hosts[(round + 1) % 2]);
+        let (id, word) = (format!("m-{round}"), format!("unheard{round}"));
+        let stored = say(writer, "talk", &id, &format!("the word is {word}"), None).await;
+        let token = stored.after.as_deref().expect("Holdfast-After");
+        if round % 4 < 2 {
+            // By the store's own list, without a word from the writer.
+            assert_eq!(last(reader, "talk", "latest", None).await.as_deref(), Some(id.as_str()));
+            assert_eq!(find(reader, &word, "latest", None).await, [id.as_str()]);
+        } else {
+            // By name, from the token alone.
+            let seen = find(reader, &word, "local", Some(token)).await;
+            assert_eq!(seen, [id.as_str()], "round {round}");
+            let newest = last(reader, "talk", "local", Some(token)).await;
+            assert_eq!(newest.as_deref(), Some(id.as_str()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_writers_over_two_hosts_lose_nothing_and_both_hosts_tell_one_order() {
+    let installation = Installation::rclone();
+    let (one, _kept) = installation.start_beside();
+    let (other, _kept_too) = installation.start_beside();
+    let hosts = [Api::of(&one), Api::of(&other)];
+    let writers = (0..WRITERS).map(|writer| {
+        let hosts = hosts.clone();
+        tokio::spawn(async move { write(&hosts, writer).await })
+    });
+    let tokens = join_all(writers).await;
+    let token = tokens[0].as_deref().expect("a token");
+    let (items, texts) = history(&hosts[0], "ann", "talk", None, "latest").await;
+    let (_, others) = history(&hosts[1], "ann", "talk", Some(token), "latest").await;
+    assert_eq!(texts, others, "the two hosts tell different stories");
+    let ids: BTreeSet<&str> = items.iter().map(|item| item.id.as_str()).collect();
+    assert_eq!((items.len(), ids.len()), (WRITERS * EACH, WRITERS * EACH));
+    for writer in 0..WRITERS {
+        let own = items.iter().filter(|item| item.id.starts_with(&format!("w{writer}-")));
+        let own: Vec<_> = own.map(|item| item.id.clone()).collect();
+        let said: Vec<_> = (0..EACH).map(|n| format!("w{writer}-{n:02}")).collect();
+        assert_eq!(own, said, "a writer's own order");
+    }
+}
+
+/// One writer goes from host to host and shows each what it has seen.
+async fn write(hosts: &[Api; 2], writer: usize) -> String {
+    let mut after: Option<String> = None;
+    for n in 0..EACH {
+        let api = &hosts[(writer + n) % 2];
+        let id = format!("w{writer}-{n:02}");
+        let stored = say(api, "talk", &id, &format!("{writer} says {n}"), after.as_deref()).await;
+        after = stored.after;
+    }
+    after.expect("Holdfast-After")
+}

@@ -1,0 +1,11 @@
+//! What must survive a crash of the host and hold between hosts, on each store that Holdfast is held against.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod hosts;
+mod kill;

@@ -1,0 +1,23 @@
+//! Everything that a user of the HTTP interface relies on, asked of the real program on its embedded store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod canaries;
+mod context;
+mod idempotency;
+mod keys;
+mod limits;
+mod malformed;
+mod messages;
+mod outside;
+mod paging;
+mod refused;
+mod scope;
+mod search;
+mod session_file;
+mod sessions;

@@ -3,6 +3,7 @@
 //! Read in this order: [`manifest`] (what is asked for), [`compose`] and [`engine`] (bytes to machine code),
 //! [`app`] (components with their pools), [`pool`] (instances and requests), [`http`] (the door).
 
+pub mod admission;
 pub mod app;
 mod background;
 pub mod command;

@@ -168,5 +168,8 @@ fn start_error(manifest: &str) -> String {
 }
 
 fn caller(component: &str) -> String {
-    format!("{}{component}\n", probe("").replace("probe", "caller").trim_end_matches('\n').to_owned() + "\n")
+    format!(
+        "{}{component}\n",
+        probe("").replace("probe", "caller").trim_end_matches('\n').to_owned() + "\n"
+    )
 }

@@ -15,6 +15,11 @@ const STEPS: &[Step] = &[
     ("lints", || {
         run("cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
     }),
+    ("docs", || {
+        let mut command = Command::new("cargo");
+        command.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+        run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
+    }),
     ("tools", tools),
     ("model", model::fetch),
     ("tests", || test(&[])),
@@ -35,7 +40,6 @@ pub fn check(only: Option<&str>) -> Result<()> {
 
 /// Runs the tests of the workspace.
 pub fn test(arguments: &[String]) -> Result<()> {
-    run("cargo", &["build", "--package", "holdfast", "--package", "holdfast-store", "--bins", "--examples"])?;
     let python = root().join("target/tools/venv/bin/python");
     let mut command = Command::new("cargo");
     command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]).args(arguments);

@@ -4,7 +4,7 @@ use crate::verbs::{self, Change, Changed, Shown};
 use holdfast_core::access::{Caller, Permission};
 use holdfast_core::record::Writer;
 use holdfast_core::session::SessionFields;
-use holdfast_core::{Result, Scope, SessionId};
+use holdfast_core::{Case, Error, Result, Scope, SessionId};
 use holdfast_formats::Body;
 use holdfast_kit::read::{Asked, MAX_PAGE, PAGE, reading};
 use holdfast_kit::{Answer, Call};
@@ -38,10 +38,24 @@ async fn post(call: &Call) -> Result<Answer> {
     body.close()?;
     let scope = call.scope(&caller, user_id.as_deref())?;
     let key = call.header("idempotency-key")?;
+    let derived = id.is_none() && key.is_some();
     let id = id.unwrap_or_else(|| verbs::fresh_id(call.state, &scope, key.as_deref()));
     let change = change(call, &caller, &scope)?;
-    let made = verbs::create(call.state, &scope, &SessionId::parse(&id)?, fields, change).await?;
-    Ok(answer(call, &scope, if made.existed { 200 } else { 201 }, &made))
+    let made = verbs::create(call.state, &scope, &SessionId::parse(&id)?, fields, change).await;
+    let made = made.map_err(|error| if derived { mismatch(error) } else { error })?;
+    Ok(match (made.existed, derived) {
+        (true, true) => answer(call, &scope, 201, &made).with("idempotency-replayed", "true"),
+        (existed, _) => answer(call, &scope, if existed { 200 } else { 201 }, &made),
+    })
+}
+
+/// A session whose id comes from the Idempotency-Key differs: the key was used with another body.
+fn mismatch(error: Error) -> Error {
+    if error.reason != "conflict" {
+        return error;
+    }
+    let detail = "the Idempotency-Key was used with another session: use a fresh one";
+    Error::because(Case::Invalid, "idempotency_mismatch", detail).at("Idempotency-Key")
 }
 
 async fn patch(call: &Call, session: &str) -> Result<Answer> {

@@ -70,11 +70,20 @@ pub async fn search(scope: &Scope, query: Query, reading: Reading) -> Result<Fou
         limit: query.top_k,
         reading,
     };
-    let mut recall = index::search(scope.into(), question).await?;
+    let recall = index::search(scope.into(), question).await;
+    let mut recall = recall.map_err(|error| in_filters(error.into()))?;
     if let Some(least) = threshold {
         recall.hits.retain(|hit| hit.score >= least);
     }
     Ok(Found { recall, mode })
+}
+
+/// The index names places inside the filter, the caller knows them inside the request.
+fn in_filters(error: Error) -> Error {
+    match error.field.clone() {
+        Some(at) if at.is_empty() || at.starts_with('/') => error.at(format!("/filters{at}")),
+        _ => error,
+    }
 }
 
 async fn vector(scope: &Scope, query: &Query) -> Result<(Option<(String, Vec<f32>)>, Mode)> {

@@ -56,7 +56,6 @@ async fn put(
     let messages = parse(messages, &state.settings.limits)?;
     let writing = store::Writing {
         by: door_writer(),
-        may_set_roles: true,
         idempotency_key: writing.idempotency_key,
         after: after(state, &scope, writing.after.as_deref())?.unwrap_or_default(),
     };

@@ -3,7 +3,7 @@
 use crate::history;
 use crate::store::{Failed, Stored, Writing, store};
 use holdfast_core::access::{Caller, Permission};
-use holdfast_core::message::Message;
+use holdfast_core::message::{Message, Role};
 use holdfast_core::record::Writer;
 use holdfast_core::{Error, Result, Scope, SessionId};
 use holdfast_formats::{Batch, NewMessage, Problem, Problems, langchain, openai, rest};
@@ -41,6 +41,7 @@ async fn post(call: &Call, session: &str) -> Result<Answer> {
     };
     let batch = batch.map_err(|problems| refused(call, problems))?;
     let scope = call.scope(&caller, batch.user_id.as_deref())?;
+    check_roles(call, &caller, format, &batch)?;
     let writing = writing(call, &caller, &scope)?;
     if partial {
         return post_partial(call, &scope, &session, batch, writing).await;
@@ -51,6 +52,20 @@ async fn post(call: &Call, session: &str) -> Result<Answer> {
     let messages: Vec<Value> = stored.places.iter().map(placed).collect();
     let body = json!({"messages": messages, "indexed": stored.indexed});
     Ok(answer(call, &scope, 201, &body, &stored))
+}
+
+/// Stored role is privilege: a key without it stores what a user says.
+fn check_roles(call: &Call, caller: &Caller, format: &str, batch: &Batch) -> Result<()> {
+    let foreign = |item: &Result<NewMessage, Vec<Problem>>| {
+        item.as_ref().is_ok_and(|new| new.message.role != Role::User)
+    };
+    let Some(at) = batch.items.iter().position(foreign).filter(|_| !caller.may_set_roles()) else {
+        return Ok(());
+    };
+    call.on_failure(json!({"outcome": "not_stored"}));
+    let field = if format == "langchain" { "type" } else { "role" };
+    let detail = "this key stores messages of role user only: it lacks the permission roles";
+    Err(Error::denied(detail).at(format!("{}/{field}", batch.pointer(at))))
 }
 
 /// Stores the good items and says of each what became of it.
@@ -97,7 +112,6 @@ fn writing(call: &Call, caller: &Caller, scope: &Scope) -> Result<Writing> {
     }
     Ok(Writing {
         by: Writer { kind: caller.kind, key: caller.kid.to_string() },
-        may_set_roles: caller.may_set_roles(),
         idempotency_key,
         after: call.after(scope)?.unwrap_or_default(),
     })

@@ -16,7 +16,7 @@ pub fn identify(
 ) -> Vec<String> {
     let id = |(position, message): (usize, &NewMessage)| match (&message.id, idempotency_key) {
         (Some(id), _) => id.as_str().to_owned(),
-        (None, Some(key)) => derived(scope, session, key, position).to_string(),
+        (None, Some(key)) => derived(scope, session, key, position),
         (None, None) => {
             let now = state.bucket.now();
             Builder::from_unix_timestamp_millis(now, &GuestIds.random()).into_uuid().to_string()
@@ -26,9 +26,9 @@ pub fn identify(
 }
 
 /// UUIDv5 over tenant, user, session, key and position, each after its length so that no two can be mistaken.
-fn derived(scope: &Scope, session: &SessionId, key: &str, position: usize) -> Uuid {
+pub fn derived(scope: &Scope, session: &SessionId, key: &str, position: usize) -> String {
     let position = position.to_string();
     let parts = [scope.tenant.as_str(), scope.user.as_str(), session.as_str(), key, &position];
     let name: String = parts.iter().map(|part| format!("{}:{part}/", part.len())).collect();
-    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }

@@ -1,8 +1,8 @@
 //! Storing: authorise, check, embed, one PUT, index, answer. No read of the bucket comes before the write.
 
-use crate::{embed, identity::identify};
+use crate::{embed, identity};
 use holdfast_core::clock::MAX_SKEW;
-use holdfast_core::message::{MessageBody, Role};
+use holdfast_core::message::MessageBody;
 use holdfast_core::ports::Outside;
 use holdfast_core::record::{Kind, Writer, WriterKind};
 use holdfast_core::token::Frontier;
@@ -16,8 +16,6 @@ use holdfast_kit::{GuestClock, GuestIds, State};
 pub struct Writing {
     /// Who.
     pub by: Writer,
-    /// May store roles other than `user`.
-    pub may_set_roles: bool,
     /// Messages without an id get one derived from this.
     pub idempotency_key: Option<String>,
     /// What the writer has seen.
@@ -52,7 +50,7 @@ pub async fn store(
     messages: Vec<NewMessage>,
     writing: Writing,
 ) -> Result<Stored, Failed> {
-    let ids = identify(state, scope, session, &messages, writing.idempotency_key.as_deref());
+    let ids = identity::identify(state, scope, session, &messages, writing.idempotency_key.as_deref());
     match store_as(state, scope, session, messages, writing, &ids).await {
         Ok(stored) => Ok(stored),
         Err(error) => Err(Failed { error, ids }),
@@ -67,9 +65,13 @@ async fn store_as(
     writing: Writing,
     ids: &[String],
 ) -> Result<Stored> {
-    check_roles(&messages, writing.may_set_roles)?;
     let bodies = bodies(&messages)?;
-    let known = known(scope, session, ids).await;
+    let beyond = writing.idempotency_key.as_deref();
+    let beyond = beyond.map(|key| identity::derived(scope, session, key, ids.len()));
+    let known = known(scope, session, ids.iter().chain(&beyond).cloned().collect()).await;
+    if reused(ids, &messages, beyond.as_deref(), &known) {
+        return Err(mismatch());
+    }
     if let Some(stored) = replayed(ids, &bodies, &known, &messages, &writing.after)? {
         return Ok(stored);
     }
@@ -97,26 +99,14 @@ async fn acknowledged(scope: &Scope, ids: &[String], written: Written) -> Stored
     Stored { places, indexed, replayed: false, frontier: written.frontier }
 }
 
-fn check_roles(messages: &[NewMessage], may_set_roles: bool) -> Result<()> {
-    let foreign = messages.iter().position(|m| m.message.role != Role::User);
-    match foreign {
-        Some(at) if !may_set_roles => {
-            let detail =
-                "this key stores messages of role user only: it lacks the permission roles";
-            Err(Error::denied(detail).at(format!("/messages/{at}/role")))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn bodies(messages: &[NewMessage]) -> Result<Vec<MessageBody>> {
     messages.iter().map(|m| MessageBody::new(m.message.clone(), Vec::new())).collect()
 }
 
 /// What the index knows; nothing, when it cannot be asked.
-async fn known(scope: &Scope, session: &SessionId, ids: &[String]) -> Knowledge {
+async fn known(scope: &Scope, session: &SessionId, ids: Vec<String>) -> Knowledge {
     let nothing = index::Frontier { hlc: 0, head: None, keys: Vec::new() };
-    index::known(scope.into(), session.to_string(), ids.to_vec()).await.unwrap_or(Knowledge {
+    index::known(scope.into(), session.to_string(), ids).await.unwrap_or(Knowledge {
         present: Vec::new(),
         frontier: nothing,
         clock_offset: None,
@@ -155,6 +145,24 @@ fn taken(id: &str, own: bool) -> Error {
         return Error::new(Case::Conflict, format!("message {id} exists with other content"))
             .at("id");
     }
+    mismatch()
+}
+
+/// Was the Idempotency-Key used with more or fewer messages? Those of one request are stored together: of the ids that
+/// the key gives, all are there or none, and none beyond.
+fn reused(
+    ids: &[String],
+    messages: &[NewMessage],
+    beyond: Option<&str>,
+    known: &Knowledge,
+) -> bool {
+    let there = |id: &str| known.present.iter().any(|present| present.id == id);
+    let given = ids.iter().zip(messages).filter(|(_, message)| message.id.is_none());
+    let present: Vec<bool> = given.map(|(id, _)| there(id)).collect();
+    beyond.is_some_and(there) || (present.contains(&true) && present.contains(&false))
+}
+
+fn mismatch() -> Error {
     let detail = "the Idempotency-Key was used with other messages: use a fresh one";
     Error::because(Case::Invalid, "idempotency_mismatch", detail).at("Idempotency-Key")
 }

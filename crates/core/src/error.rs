@@ -189,6 +189,23 @@ impl Error {
         self.row().map_or("an error inside Holdfast", |row| row.title)
     }
 
+    /// The problem (RFC 9457) that a client sees.
+    pub fn problem(&self, request_id: &str) -> serde_json::Map<String, serde_json::Value> {
+        let mut members = serde_json::Map::new();
+        let mut set = |name: &str, value: serde_json::Value| members.insert(name.to_owned(), value);
+        set("type", format!("urn:holdfast:problem:{}", self.reason).into());
+        set("title", self.title().into());
+        set("status", self.status().into());
+        set("code", self.reason.into());
+        set("detail", self.detail.as_str().into());
+        set("instance", format!("urn:holdfast:request:{request_id}").into());
+        set("request_id", request_id.into());
+        if let Some(field) = &self.field {
+            set("pointer", field.as_str().into());
+        }
+        members
+    }
+
     fn row(&self) -> Option<&'static Row> {
         REASONS.iter().find(|row| row.case == self.case && row.reason == self.reason)
     }

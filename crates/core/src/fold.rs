@@ -127,6 +127,17 @@ impl View {
         self.highest
     }
 
+    /// Highest hybrid time that was folded and is not above `limit`. Quick unless something lies above it.
+    pub fn highest_within(&self, limit: Hlc) -> Hlc {
+        if self.highest <= limit {
+            return self.highest;
+        }
+        let messages = self.entries.iter().map(|entry| entry.order.hlc);
+        let edits = self.sessions.values().flat_map(|session| &session.history);
+        let all = messages.chain(edits.map(|edit| edit.order.hlc));
+        all.filter(|hlc| *hlc <= limit).max().unwrap_or_default()
+    }
+
     /// Order of the newest message.
     pub fn newest(&self) -> Option<Order> {
         self.newest
@@ -224,9 +235,10 @@ impl View {
             place: Place::own(order),
             parents: parents(&body),
         };
-        let appends = session.appends(&self.entries, &entry, &calls);
-        session.places.push(number);
-        if !appends {
+        if let Some(at) = session.free_place(&self.entries, &entry, &calls) {
+            session.places.insert(at, number);
+        } else {
+            session.places.push(number);
             session.unsettled = true;
             self.unsettled.push(key.clone());
         }

@@ -27,9 +27,13 @@ impl Hlc {
     ///
     /// What was seen more than [`MAX_AHEAD`] ahead of `now` raises nothing.
     pub fn mint(now: u64, seen: impl IntoIterator<Item = Hlc>) -> Self {
-        let limit = Self::at(now + MAX_AHEAD);
-        let highest = seen.into_iter().filter(|hlc| *hlc <= limit).max().unwrap_or_default();
-        Self::at(now).max(Self(highest.0 + 1))
+        let highest = seen.into_iter().filter_map(|hlc| hlc.followed(now)).max();
+        Self::at(now).max(Self(highest.unwrap_or_default().0 + 1))
+    }
+
+    /// Itself, unless it lies more than [`MAX_AHEAD`] ahead of `now` (Unix milliseconds): then no clock follows it.
+    pub fn followed(self, now: u64) -> Option<Self> {
+        (self <= Self::at(now + MAX_AHEAD)).then_some(self)
     }
 }
 

@@ -70,6 +70,9 @@ settings! {
     instances Host Some("64"), false, "most instances of one component";
     request_deadline_ms Host Some("30000"), false, "longest time for one request, in milliseconds";
     drain_ms Host Some("10000"), false, "longest wait for requests in flight at a shutdown, in milliseconds";
+    tenant_requests Host Some("1000"), false, "requests of one tenant each second; 0 is without limit";
+    tenant_bytes Host Some("67108864"), false, "bytes of one tenant's request bodies each second; 0 is without limit";
+    address_requests Host Some("50"), false, "requests without a valid key from one address each second; 0 is without limit";
     hosts Host Some(""), false, "names, beside localhost, that requests may give as Host on loopback; comma separated";
     log Host Some("info"), false, "what is logged, as tracing filters say it";
     log_format Host Some("text"), false, "text or json";

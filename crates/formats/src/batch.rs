@@ -31,13 +31,18 @@ pub struct CallerVector {
 pub struct Batch {
     /// The user that the body names, unchecked.
     pub user_id: Option<String>,
-    /// The body was one message, not a list.
-    pub single: bool,
+    /// JSON pointer of the list in the body; none when the body was one message.
+    pub list: Option<&'static str>,
     /// Each message, or all that is wrong with it.
     pub items: Vec<Result<NewMessage, Vec<Problem>>>,
 }
 
 impl Batch {
+    /// JSON pointer of a message in the body.
+    pub fn pointer(&self, position: usize) -> String {
+        self.list.map(|list| format!("{list}/{position}")).unwrap_or_default()
+    }
+
     /// All messages, when each is good.
     ///
     /// # Errors
@@ -83,5 +88,5 @@ pub(crate) fn read_array(
     let text = crate::json::document(bytes, limits.batch_bytes)?;
     let items = crate::json::items(text)
         .ok_or_else(|| Problem::rule("", "in this format the body is an array of messages"))?;
-    Ok(Batch { user_id: None, single: false, items: read_each("", &items, limits, read)? })
+    Ok(Batch { user_id: None, list: Some(""), items: read_each("", &items, limits, read)? })
 }

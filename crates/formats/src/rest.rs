@@ -10,6 +10,7 @@ use crate::stored::Stored;
 use holdfast_core::clock::parse_rfc3339;
 use holdfast_core::message::{Message, Role};
 use holdfast_core::{Error, MessageId};
+use std::collections::HashSet;
 
 const MESSAGE: &[&str] = &[
     "role",
@@ -41,13 +42,13 @@ fn read_single(text: &str, limits: &Limits) -> Result<Batch, Problems> {
     let mut object = match Object::message("", text, limits) {
         Ok(object) => object,
         Err(problems) => {
-            return Ok(Batch { user_id: None, single: true, items: vec![Err(problems)] });
+            return Ok(Batch { user_id: None, list: None, items: vec![Err(problems)] });
         }
     };
     let user_id = object.string(USER);
     let known: Vec<&str> = MESSAGE.iter().copied().chain([USER, MESSAGES]).collect();
     let item = message(object, &known, limits);
-    Ok(Batch { user_id, single: true, items: vec![item] })
+    Ok(Batch { user_id, list: None, items: vec![item] })
 }
 
 fn read_batch(text: &str, limits: &Limits) -> Result<Batch, Problems> {
@@ -63,7 +64,22 @@ fn read_batch(text: &str, limits: &Limits) -> Result<Batch, Problems> {
     let items = read_each(&pointer, &items.unwrap_or_default(), limits, |pointer, text, limits| {
         message(Object::message(pointer, text, limits)?, MESSAGE, limits)
     });
-    Ok(Batch { user_id, single: false, items: items.map_err(one)? })
+    let items = refuse_twins(items.map_err(one)?);
+    Ok(Batch { user_id, list: Some("/messages"), items })
+}
+
+/// Of messages with one id the first stands: which of them a later read should find, nobody could say.
+fn refuse_twins(items: Vec<Result<NewMessage, Vec<Problem>>>) -> Vec<Result<NewMessage, Vec<Problem>>> {
+    let mut seen = HashSet::new();
+    let each = items.into_iter().enumerate().map(|(at, item)| {
+        let message = item?;
+        if message.id.as_ref().is_none_or(|id| seen.insert(id.clone())) {
+            return Ok(message);
+        }
+        let detail = "the id stands twice in this request: send each message once";
+        Err(vec![Problem::rule(format!("/messages/{at}/id"), detail)])
+    });
+    each.collect()
 }
 
 fn one(problem: Problem) -> Problems {

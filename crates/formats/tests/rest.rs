@@ -30,10 +30,10 @@ fn body_refused(body: &[u8]) -> Error {
 #[test]
 fn one_message_or_a_list_with_the_user() {
     let single = read(r#"{"user_id":"u","role":"user","content":"hi"}"#);
-    assert_eq!((single.user_id.as_deref(), single.single), (Some("u"), true));
+    assert_eq!((single.user_id.as_deref(), single.list), (Some("u"), None));
     let list =
         read(r#"{"messages":[{"role":"user","content":"a"},{"role":"tool","content":"b"}]}"#);
-    assert_eq!((list.user_id.as_deref(), list.single), (None, false));
+    assert_eq!((list.user_id.as_deref(), list.list), (None, Some("/messages")));
     let messages = list.all().unwrap();
     assert_eq!(messages[1].message.role, Role::Tool);
     assert_eq!(messages[0].message.content.as_deref(), Some("a"));

@@ -6,6 +6,6 @@ mod read;
 mod write;
 
 pub use authority::{Authority, key_text};
-pub use keys::{find_caller, list_keys, mint_key, revoke_key};
-pub use read::{Absorbed, Journal, catch_up, fetch, list, poll};
+pub use keys::{find_caller, find_key, list_keys, mint_key, revoke_key};
+pub use read::{Absorbed, Journal, list, poll};
 pub use write::{Draft, MAX_WRITE, Pen, Written, rewrite, write};

@@ -1,15 +1,14 @@
 //! Reading: the union of all objects that a list shows, that other objects name, and that tokens name.
 //!
-//! A list is never taken for complete. An object that is named must be readable: what cannot be had is `unavailable`,
-//! never a shorter view in silence.
+//! A list is never taken for complete. What an object names must be read too: [`Journal::absorb`] says what is wanted,
+//! and the caller owes it, so that nobody gets a shorter view in silence.
 
-use bytes::Bytes;
-use futures::stream::{self, StreamExt};
 use holdfast_core::fold::{Applied, View};
+use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::ports::Objects;
 use holdfast_core::record::{MAX_FRONTIER, WalObject};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Case, Error, Key, Prefix, Result, Scope, clock, key};
+use holdfast_core::{Error, Hlc, Key, Prefix, Result, Scope, clock, key};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use ulid::Ulid;
@@ -20,7 +19,8 @@ const MARGIN: u64 = 20 * 60_000;
 /// How far ahead of ours a writer's clock may be, in milliseconds.
 const AHEAD: u64 = 2 * 60_000;
 const DAY: u64 = 86_400_000;
-const GETS_AT_ONCE: usize = 16;
+/// Polls in which every older day is listed once, at least. A young journal is not listed whole at every poll.
+const CYCLE: u64 = 32;
 /// Leaves are kept up to this number; older ones rely on lists.
 const MAX_LEAVES: usize = 64;
 
@@ -80,6 +80,13 @@ impl Journal {
         Frontier { hlc: self.view.highest(), head: None, keys }
     }
 
+    /// As [`frontier`](Self::frontier), for a token or a writer: a record that lies so far ahead of `now` (Unix
+    /// milliseconds) that no clock may follow it does not count.
+    pub fn frontier_at(&self, now: u64) -> Frontier {
+        let hlc = self.view.highest_within(Hlc::at(now + MAX_AHEAD));
+        Frontier { hlc, ..self.frontier() }
+    }
+
     /// Those of `keys` that are not known yet, each once, oldest first.
     pub fn missing(&self, keys: impl IntoIterator<Item = Key>) -> Vec<Key> {
         let mut missing: Vec<Key> = keys
@@ -135,40 +142,53 @@ impl Journal {
         }
     }
 
-    /// What to list at a poll: everything since the last list began, with a margin, and one older day in rotation.
-    fn poll_plan(&mut self, last: u64, now: u64) -> Vec<(Prefix, Option<String>)> {
-        let from = last.saturating_sub(MARGIN);
-        let mut plan: Vec<_> = days(from, now + AHEAD)
-            .map(|day| {
-                let prefix = key::wal_day(&self.scope, &day);
-                let after = (day == clock::day(from))
-                    .then(|| format!("{}{}", prefix.as_str(), Ulid::from_parts(from, 0)));
-                (prefix, after)
-            })
-            .collect();
+    /// What to list at a poll: everything since the last list began, with a margin, and what is older in rotation: each
+    /// day once in a cycle, and once all that lies before the oldest known object.
+    fn poll_plan(&mut self, last: u64, now: u64) -> Vec<Span> {
+        // A clock that was set back must not hide the present.
+        let from = last.min(now).saturating_sub(MARGIN);
+        let mut plan: Vec<Span> =
+            days(from, now + AHEAD).map(|day| self.day(&clock::day(day * DAY))).collect();
+        if let Some(first) = plan.first_mut() {
+            first.after = Some(format!("{}{}", first.prefix.as_str(), Ulid::from_parts(from, 0)));
+        }
         let older = self.oldest.map_or(0, |oldest| (from / DAY).saturating_sub(oldest / DAY) + 1);
-        if older > 0 {
-            self.rotation = (self.rotation + 1) % older;
-            let day = clock::day(from.saturating_sub(self.rotation * DAY));
-            let whole = (key::wal_day(&self.scope, &day), None);
-            plan.retain(|(prefix, _)| *prefix != whole.0);
+        self.rotation = (self.rotation + 1) % CYCLE.max(older + 1);
+        if self.rotation < older {
+            let whole = self.day(&clock::day(from.saturating_sub(self.rotation * DAY)));
+            plan.retain(|span| span.prefix != whole.prefix);
             plan.push(whole);
+        } else if self.rotation == older {
+            let until = self.oldest.map(|oldest| self.day(&clock::day(oldest)).prefix);
+            plan.push(Span { prefix: key::wal(&self.scope), after: None, until });
         }
         plan
     }
+
+    fn day(&self, day: &str) -> Span {
+        Span { prefix: key::wal_day(&self.scope, day), after: None, until: None }
+    }
+}
+
+/// Keys below `prefix` that come after `after`, up to about `until`.
+struct Span {
+    prefix: Prefix,
+    after: Option<String>,
+    until: Option<Prefix>,
 }
 
 fn ulid(key: &Key) -> Option<Ulid> {
     Ulid::from_string(key.ulid()?).ok()
 }
 
-fn days(from: u64, to: u64) -> impl Iterator<Item = String> {
-    (from / DAY..=to / DAY).map(|day| clock::day(day * DAY))
+fn days(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    from / DAY..=to / DAY
 }
 
 /// All keys that a full list of the user's journal shows.
 pub async fn list(objects: &impl Objects, scope: &Scope) -> Result<Vec<Key>> {
-    list_below(objects, scope, &key::wal(scope), None).await
+    let whole = Span { prefix: key::wal(scope), after: None, until: None };
+    list_span(objects, scope, whole).await
 }
 
 /// Keys of recent objects that the journal does not know: what appeared since the list that began at `last`.
@@ -180,70 +200,22 @@ pub async fn poll(
 ) -> Result<Vec<Key>> {
     let plan = journal.borrow_mut().poll_plan(last, now);
     let scope = journal.borrow().scope.clone();
-    let lists =
-        plan.iter().map(|(prefix, after)| list_below(objects, &scope, prefix, after.clone()));
+    let lists = plan.into_iter().map(|span| list_span(objects, &scope, span));
     let lists = futures::future::try_join_all(lists).await?;
     Ok(journal.borrow().missing(lists.into_iter().flatten()))
 }
 
-async fn list_below(
-    objects: &impl Objects,
-    scope: &Scope,
-    prefix: &Prefix,
-    mut after: Option<String>,
-) -> Result<Vec<Key>> {
+async fn list_span(objects: &impl Objects, scope: &Scope, span: Span) -> Result<Vec<Key>> {
+    let Span { prefix, mut after, until } = span;
     let wal = key::wal(scope);
+    let within = |next: &String| until.as_ref().is_none_or(|until| next.as_str() < until.as_str());
     let mut keys = Vec::new();
     loop {
-        let page = objects.list(prefix, after.as_deref()).await?;
+        let page = objects.list(&prefix, after.as_deref()).await?;
         keys.extend(page.objects.iter().filter_map(|listed| Key::below(&wal, &listed.key)));
-        match page.next {
+        match page.next.filter(within) {
             Some(next) => after = Some(next),
             None => return Ok(keys),
         }
     }
-}
-
-/// Reads objects, several at once; `None` for one that is not there.
-pub async fn fetch(objects: &impl Objects, keys: Vec<Key>) -> Result<Vec<(Key, Option<Bytes>)>> {
-    let gets = keys.into_iter().map(|key| async move {
-        let bytes = objects.get(&key).await?;
-        Ok((key, bytes))
-    });
-    let mut fetched = stream::iter(gets).buffered(GETS_AT_ONCE);
-    let mut all = Vec::new();
-    while let Some(one) = fetched.next().await {
-        all.push(one?);
-    }
-    Ok(all)
-}
-
-/// Brings `keys`, and everything that they name, into the journal; `sink` gets the changes as they come.
-///
-/// # Errors
-/// `not_yet_visible` when a named object cannot be read; `corrupt` when one is not what was written.
-pub async fn catch_up(
-    objects: &impl Objects,
-    journal: &RefCell<Journal>,
-    keys: Vec<Key>,
-    sink: &mut impl FnMut(&View, Vec<Applied>),
-) -> Result<()> {
-    let mut wanted = journal.borrow().missing(keys);
-    while !wanted.is_empty() {
-        let batch = wanted.split_off(wanted.len().saturating_sub(GETS_AT_ONCE * 4));
-        for (key, bytes) in fetch(objects, batch).await? {
-            let bytes = bytes.ok_or_else(|| unseen(&key))?;
-            let absorbed = journal.borrow_mut().absorb(&key, &bytes)?;
-            sink(journal.borrow().view(), absorbed.applied);
-            wanted.extend(absorbed.wanted);
-        }
-        wanted = journal.borrow().missing(wanted);
-    }
-    Ok(())
-}
-
-fn unseen(key: &Key) -> Error {
-    let detail =
-        format!("the store does not show {key} yet, which another object names: try again");
-    Error::because(Case::Unavailable, "not_yet_visible", detail)
 }

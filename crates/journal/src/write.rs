@@ -85,17 +85,23 @@ pub async fn rewrite(
     let now = || outside.clock.now().saturating_add_signed(offset);
     let object = WalObject { header: header(known), records };
     let bytes = Bytes::from(object.encode()?);
-    for _ in 0..TRIES {
+    for earlier in 0..TRIES {
         let minted = now();
         let ulid = fresh(minted, outside.ids);
         let key = key::wal_object(scope, ulid, &bytes);
-        outside.objects.put(&key, bytes.clone()).await?;
+        let put = outside.objects.put(&key, bytes.clone()).await;
+        // A copy that came too late to be acknowledged is there all the same.
+        put.map_err(|e| if earlier == 0 { e } else { too_slow().caused_by(e) })?;
         if now().saturating_sub(minted) <= MAX_WRITE {
             return Ok(written(key, ulid, bytes, &object.records, known));
         }
     }
+    Err(too_slow())
+}
+
+fn too_slow() -> Error {
     let detail = "the store is too slow to acknowledge a write: repeat it with the same ids";
-    Err(Error::because(Case::Unavailable, "outcome_unknown", detail))
+    Error::because(Case::Unavailable, "outcome_unknown", detail)
 }
 
 fn header(known: &Frontier) -> Header {
@@ -118,8 +124,10 @@ fn written(key: Key, ulid: Ulid, bytes: Bytes, records: &[Record], known: &Front
     let order = |(position, record)| WalObject::order(record, ulid, position);
     let orders: Vec<Order> = records.iter().enumerate().map(order).collect();
     let hlc = orders.iter().map(|order| order.hlc).max().unwrap_or_default();
+    // A time so far ahead that it raised nothing is promised to nobody.
+    let seen = known.hlc.followed(ulid.timestamp_ms()).unwrap_or_default();
     // What it names in `prev` need not be named again.
-    let own = Frontier { hlc, head: known.head.clone(), keys: vec![key.as_str().to_owned()] };
-    let frontier = Frontier { hlc: hlc.max(known.hlc), ..own };
+    let keys = vec![key.as_str().to_owned()];
+    let frontier = Frontier { hlc: hlc.max(seen), head: known.head.clone(), keys };
     Written { key, bytes, orders, frontier }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use holdfast_core::Error;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What a route answers.
 #[derive(Debug)]
@@ -41,22 +41,9 @@ impl Answer {
 
 /// The problem of an error, with more members where the route gives them.
 pub fn problem(error: &Error, request_id: &str, more: Option<Value>) -> Answer {
-    let mut body = json!({
-        "type": format!("urn:holdfast:problem:{}", error.reason),
-        "title": error.title(),
-        "status": error.status(),
-        "code": error.reason,
-        "detail": error.detail,
-        "instance": format!("urn:holdfast:request:{request_id}"),
-        "request_id": request_id,
-    });
-    if let Some(members) = body.as_object_mut() {
-        if let Some(field) = &error.field {
-            members.insert("pointer".to_owned(), json!(field));
-        }
-        if let Some(Value::Object(more)) = more {
-            members.extend(more);
-        }
+    let mut body = error.problem(request_id);
+    if let Some(Value::Object(more)) = more {
+        body.extend(more);
     }
     let mut answer = Answer::json(error.status(), &body);
     answer.content_type = "application/problem+json";

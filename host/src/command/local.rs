@@ -57,6 +57,9 @@ pub fn secrets(
              (or root_key_sha256): what is made up here serves this machine only"
         )));
     }
+    if values.text("root_secret").len() < 32 {
+        bail!(Error::invalid("root_secret must have at least 32 bytes").at("root_secret"));
+    }
     let key = ApiKey::parse_unchecked(&text).ok_or_else(|| {
         Error::invalid("HOLDFAST_KEY must have the form hf_<tenant>.<kid>.<secret>")
     })?;

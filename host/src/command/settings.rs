@@ -1,5 +1,6 @@
 //! Settings from flag > environment > file > default, all of the one table in `holdfast_core::settings`.
 
+use crate::admission::{Admission, Rates};
 use crate::settings::{InstanceLimits, Settings};
 use anyhow::{Context, Result};
 use holdfast_core::settings::{Reader, SETTINGS, find};
@@ -137,6 +138,16 @@ impl Values {
         settings.memory = self.parsed::<usize>("index_memory_mib")? << 20;
         settings.load_deadline = self.milliseconds("load_deadline_ms")?;
         Ok(settings)
+    }
+
+    /// Who may come in how often.
+    pub fn admission(&self) -> Result<Admission> {
+        let rates = Rates {
+            tenant_requests: self.parsed("tenant_requests")?,
+            tenant_bytes: self.parsed("tenant_bytes")?,
+            address_requests: self.parsed("address_requests")?,
+        };
+        Ok(Admission::new(rates, self.text("root_secret"), self.text("root_key_sha256")))
     }
 
     /// Longest wait for passages.

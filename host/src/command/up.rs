@@ -89,7 +89,11 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     let metrics = Arc::new(Metrics::default());
     let manifest = Manifest::read(&up.manifest, &values.variables())?;
     let app = App::load(manifest, &settings, &hooks, &metrics)?;
-    let extras = Extras { native: native::routes(&values)?, ready: vec![ready(&index)] };
+    let extras = Extras {
+        native: native::routes(&values)?,
+        ready: vec![ready(&index)],
+        admission: Some(Arc::new(values.admission()?)),
+    };
     let server = Server::bind(settings, app, metrics, extras).await?;
     let embedding = tokio::spawn(background::embed_pending(doors, values.store()?));
     greet(&server, &values, &key, model.get().is_some(), store.is_some(), started);

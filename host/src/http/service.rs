@@ -2,6 +2,7 @@
 
 use super::body::Limited;
 use super::guest;
+use crate::admission::Admission;
 use crate::app::{Answerer, App, Fixed};
 use crate::metrics::{ComponentMetrics, Metrics};
 use crate::pool::{Answer, Ticket};
@@ -37,6 +38,8 @@ pub struct Extras {
     pub native: BTreeMap<String, Native>,
     /// All must pass for `/readyz` to be 200.
     pub ready: Vec<Check>,
+    /// Who may come in how often; none lets all in.
+    pub admission: Option<Arc<Admission>>,
 }
 
 impl Extras {
@@ -122,6 +125,11 @@ impl Service {
             Err(error) => return (refuse(error), self.own.clone()),
         };
         if let Err(error) = self.fits(&request) {
+            return (refuse(error), self.own.clone());
+        }
+        let admission = self.extras.admission.as_ref();
+        let admitted = admission.map(|a| a.admit(request.headers(), peer.ip(), Instant::now()));
+        if let Some(Err(error)) = admitted {
             return (refuse(error), self.own.clone());
         }
         let call = Call { request, peer, host, ticket: ticket.clone() };

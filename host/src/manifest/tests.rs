@@ -1,3 +1,5 @@
+//! Cases of the manifest reader: what Spin takes and what it refuses.
+
 use super::*;
 
 const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"t\"\n";

@@ -6,6 +6,10 @@ use holdfast_servers::{Host, HostSettings, Rclone, SeaweedFs, Server};
 use std::path::Path;
 use tempfile::TempDir;
 
+/// Access key id of the embedded store.
+pub const ACCESS_KEY: &str = "HOLDFASTTESTACCESS";
+/// Secret access key of the embedded store.
+pub const SECRET_KEY: &str = "holdfast/test+secret";
 const ROOT_SECRET: &str = "a secret of tests, which has more than 32 bytes";
 
 /// A bucket, and what a host needs to serve it.
@@ -18,9 +22,8 @@ pub struct Installation {
 impl Installation {
     /// The bucket in the embedded store, which lives and dies with the host.
     pub fn embedded() -> Self {
-        let settings = settings()
-            .with("s3_access_key", "HOLDFASTTESTACCESS")
-            .with("s3_secret_key", "holdfast/test+secret");
+        let settings =
+            settings().with("s3_access_key", ACCESS_KEY).with("s3_secret_key", SECRET_KEY);
         Self { settings, data: folder(), server: None }
     }
 

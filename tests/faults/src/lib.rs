@@ -15,6 +15,6 @@ mod snapshot;
 
 pub use api::{Answer, Api};
 pub use history::{Item, Page, history};
-pub use installation::{Installation, model_is_there};
+pub use installation::{ACCESS_KEY, Installation, SECRET_KEY, model_is_there};
 pub use plan::{Call, Plan, seed, words};
 pub use snapshot::{Snapshot, until_embedded};

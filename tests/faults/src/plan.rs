@@ -17,8 +17,14 @@ const WORDS: &[&str] = &[
     "station", "stone", "summer", "surgeon", "teacher", "temple", "tennis", "theatre", "ticket",
     "tomato", "tunnel", "uncle", "valley", "violin", "volcano", "walnut", "weather", "window",
 ];
-const ODD: &[&str] =
-    &["naïve — “quoted”", "日本語の文", "😀👩‍👩‍👧", "line\nbreak\ttab", "a\u{301} \u{2028} \\\"", "\u{0}nul"];
+const ODD: &[&str] = &[
+    "naïve — “quoted”",
+    "日本語の文",
+    "😀👩‍👩‍👧",
+    "line\nbreak\ttab",
+    "a\u{301} \u{2028} \\\"",
+    "\u{0}nul",
+];
 
 /// The seed of this run: `HOLDFAST_TEST_SEED`, else always the same.
 pub fn seed() -> u64 {

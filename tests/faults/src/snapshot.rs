@@ -61,7 +61,8 @@ impl Snapshot {
     }
 
     async fn context(&mut self, api: &Api, user: &str, query: &str) {
-        let body = json!({"user_id": user, "session_id": "session-0", "query": query, "max_tokens": 600});
+        let body =
+            json!({"user_id": user, "session_id": "session-0", "query": query, "max_tokens": 600});
         let answer = api.post_for(200, "/v1/context", &body).await;
         self.0.push((body.to_string(), String::from_utf8_lossy(&answer.body).into_owned()));
     }

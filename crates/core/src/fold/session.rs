@@ -89,20 +89,33 @@ impl Session {
         });
     }
 
-    /// The new entry belongs at the end: all that is known, its parents too, stands before it, and nobody waits for it.
-    pub fn appends(&mut self, entries: &[Entry], new: &Entry, calls: &[String]) -> bool {
-        let last = self.places.last().and_then(|number| entries.get(*number as usize));
-        let mut appends = last.is_none_or(|last| last.place < new.place);
+    /// Where the new entry belongs, when nothing else moves for it: its known parents stand before it, nobody waits for
+    /// it, and no child could hang on it rather than on another of its id. Loads bring objects a little out of order.
+    pub fn free_place(
+        &mut self,
+        entries: &[Entry],
+        new: &Entry,
+        calls: &[String],
+    ) -> Option<usize> {
+        let before = |n: &Number| entries.get(*n as usize).is_some_and(|e| e.place < new.place);
+        let mut free = !self.unsettled;
         for parent in &new.parents {
-            if self.parent(entries, parent).is_none() {
-                self.awaited.insert(parent.clone());
+            match self.parent(entries, parent) {
+                Some(known) => free &= before(&known),
+                None => {
+                    self.awaited.insert(parent.clone());
+                }
             }
         }
-        appends &= !self.awaited.remove(&Parent::Message(new.id.clone()));
+        free &= !self.awaited.remove(&Parent::Message(new.id.clone()));
         for call in calls {
-            appends &= !self.awaited.remove(&Parent::Call(call.as_str().into()));
+            free &= !self.awaited.remove(&Parent::Call(call.as_str().into()));
         }
-        appends
+        let at = self.places.partition_point(before);
+        let alone = |all: Option<&Vec<Number>>| all.is_none_or(|all| all.len() == 1);
+        let alone = alone(self.ids.get(&new.id))
+            && calls.iter().all(|call| alone(self.calls.get(call.as_str())));
+        (free && (alone || at == self.places.len())).then_some(at)
     }
 
     fn parent(&self, entries: &[Entry], parent: &Parent) -> Option<Number> {

@@ -15,7 +15,8 @@ async fn say(api: &Api, session: &str, id: &str, text: &str, after: Option<&str>
 }
 
 async fn find(api: &Api, word: &str, consistency: &str, after: Option<&str>) -> Vec<String> {
-    let body = json!({"user_id": "ann", "query": word, "mode": "keyword", "consistency": consistency});
+    let body =
+        json!({"user_id": "ann", "query": word, "mode": "keyword", "consistency": consistency});
     let answer = api.post("/v1/search", &body, after).await.expect("an answer").expect(200);
     let id = |hit: &Value| hit["message"]["id"].as_str().expect("an id").to_owned();
     answer.json()["data"].as_array().expect("hits").iter().map(id).collect()

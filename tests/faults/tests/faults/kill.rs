@@ -102,8 +102,7 @@ async fn everything_acknowledged_is_there_once(api: &Api, plan: &Plan, outcomes:
         let found: BTreeMap<&str, &Item> =
             first.iter().map(|item| (item.id.as_str(), item)).collect();
         assert_eq!(found.len(), first.len(), "{user} {session}: a message is there twice");
-        let mine =
-            || outcomes.iter().filter(|o| o.call.user == user && o.call.session == session);
+        let mine = || outcomes.iter().filter(|o| o.call.user == user && o.call.session == session);
         mine().for_each(|outcome| is_whole(outcome, &found));
         let sent: BTreeSet<&str> =
             mine().flat_map(|o| &o.call.messages).map(|(id, _)| id.as_str()).collect();

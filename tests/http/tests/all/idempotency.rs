@@ -84,11 +84,11 @@ fn the_same_id_with_other_content_conflicts_and_is_not_stored() {
 }
 
 #[test]
-fn the_same_id_twice_in_one_request_with_other_content_is_refused() {
+fn the_same_id_twice_in_one_request_is_refused_with_its_place() {
     let client = client();
     let body = r#"{"messages":[{"role":"user","content":"x","id":"m1"},{"role":"user","content":"y","id":"m1"}]}"#;
-    let answer = client.post(&messages_of("s"), body);
-    assert!(matches!(answer.status, 409 | 422), "{} {}", answer.status, answer.text);
+    let problem = client.post(&messages_of("s"), body).problem(422, "unprocessable");
+    assert_eq!(problem["pointer"], "/messages/1/id");
     client.get(&messages_of("s")).problem(404, "not_found");
 }
 
@@ -113,7 +113,17 @@ fn a_replayed_new_session_is_the_same_session() {
     let client = client();
     let header = ("Idempotency-Key", "k1");
     let first = client.post_with("/v1/sessions", header, r#"{"name":"n"}"#).expect_status(201);
-    let again = client.post_with("/v1/sessions", header, r#"{"name":"n"}"#).expect_status(200);
-    assert_eq!(first.json()["id"], again.json()["id"]);
+    let again = client.post_with("/v1/sessions", header, r#"{"name":"n"}"#).expect_status(201);
+    assert_eq!(first.json(), again.json());
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(client.get("/v1/sessions").data().len(), 1);
+}
+
+#[test]
+fn another_session_under_the_same_key_is_refused() {
+    let client = client();
+    let header = ("Idempotency-Key", "k1");
+    client.post_with("/v1/sessions", header, r#"{"name":"n"}"#).expect_status(201);
+    client.post_with("/v1/sessions", header, r#"{"name":"m"}"#).problem(422, "idempotency_mismatch");
     assert_eq!(client.get("/v1/sessions").data().len(), 1);
 }

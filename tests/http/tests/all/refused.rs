@@ -151,7 +151,7 @@ fn a_session_id_that_is_too_long_or_holds_control_characters_is_refused() {
 #[test]
 fn a_vector_that_is_none_is_refused() {
     let client = client();
-    for vector in [json!([0.0, 0.0]), json!([]), json!(["x"]), json!("x"), json!([1e400_f64])] {
+    for vector in [json!([0.0, 0.0]), json!([]), json!(["x"]), json!("x"), json!([null])] {
         let body = json!({"role": "user", "content": "x", "embedding": {"space": "mine/2", "vector": vector}});
         client.post(&messages_of("s"), &body.to_string()).problem(422, "unprocessable");
     }

@@ -1,0 +1,59 @@
+//! Against what we did not write: LangChain reads and writes our messages, boto3 reads our bucket.
+
+use holdfast_http_tests::{by_words, root};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Command;
+
+const INSTALL: &str = "python3 -m venv target/tools/venv && target/tools/venv/bin/pip install -r tests/requirements.txt";
+
+/// The venv's Python, which has these packages.
+fn python(packages: &[&str]) -> Command {
+    let python = std::env::var_os("HOLDFAST_TEST_PYTHON")
+        .map_or_else(|| root().join("target/tools/venv/bin/python"), PathBuf::from);
+    let import = format!("import {}", packages.join(", "));
+    let there = Command::new(&python).args(["-c", &import]).output().is_ok_and(|done| done.status.success());
+    let missing = format!("{} has no {}", python.display(), packages.join(", "));
+    assert!(there, "{missing}. In the workspace's root, run:\n  {INSTALL}\nor set HOLDFAST_TEST_PYTHON");
+    let mut command = Command::new(python);
+    command.current_dir(root()).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+fn run(command: &mut Command) -> String {
+    let done = command.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{said}");
+    println!("{said}");
+    said
+}
+
+#[test]
+fn langchain_gets_its_own_messages_back_as_it_wrote_them() {
+    let mut python = python(&["langchain_core", "pytest"]);
+    let running = by_words();
+    let said = run(python
+        .args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/formats/langchain_roundtrip.py"])
+        .env("HOLDFAST_URL", &running.host.url)
+        .env("HOLDFAST_KEY", &running.host.key)
+        .env_remove("HOLDFAST_ECHO"));
+    assert!(said.contains(" passed") && !said.contains("skipped"), "{said}");
+}
+
+#[test]
+fn boto3_finds_every_acknowledged_message_in_the_bucket() {
+    let mut python = python(&["boto3"]);
+    let running = by_words();
+    let local = std::fs::read_to_string(running.data_dir().join("local.json")).unwrap();
+    let local: Value = serde_json::from_str(&local).unwrap();
+    let (endpoint, bucket) = running.host.bucket.rsplit_once('/').unwrap();
+    let said = run(python
+        .arg("tests/formats/bucket_boto3.py")
+        .env("HOLDFAST_URL", &running.host.url)
+        .env("HOLDFAST_KEY", &running.host.key)
+        .env("HOLDFAST_TEST_S3_ENDPOINT", endpoint)
+        .env("HOLDFAST_TEST_S3_BUCKET", bucket)
+        .env("HOLDFAST_TEST_S3_ACCESS_KEY", local["s3_access_key"].as_str().unwrap())
+        .env("HOLDFAST_TEST_S3_SECRET_KEY", local["s3_secret_key"].as_str().unwrap()));
+    assert!(said.contains("every acknowledged message is in the bucket"), "{said}");
+}

@@ -50,7 +50,8 @@ pub async fn store(
     messages: Vec<NewMessage>,
     writing: Writing,
 ) -> Result<Stored, Failed> {
-    let ids = identity::identify(state, scope, session, &messages, writing.idempotency_key.as_deref());
+    let ids =
+        identity::identify(state, scope, session, &messages, writing.idempotency_key.as_deref());
     match store_as(state, scope, session, messages, writing, &ids).await {
         Ok(stored) => Ok(stored),
         Err(error) => Err(Failed { error, ids }),

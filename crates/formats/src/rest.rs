@@ -69,7 +69,9 @@ fn read_batch(text: &str, limits: &Limits) -> Result<Batch, Problems> {
 }
 
 /// Of messages with one id the first stands: which of them a later read should find, nobody could say.
-fn refuse_twins(items: Vec<Result<NewMessage, Vec<Problem>>>) -> Vec<Result<NewMessage, Vec<Problem>>> {
+fn refuse_twins(
+    items: Vec<Result<NewMessage, Vec<Problem>>>,
+) -> Vec<Result<NewMessage, Vec<Problem>>> {
     let mut seen = HashSet::new();
     let each = items.into_iter().enumerate().map(|(at, item)| {
         let message = item?;

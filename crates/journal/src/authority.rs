@@ -88,7 +88,7 @@ pub fn key_text(authorization: Option<&str>, x_api_key: Option<&str>) -> Result<
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
         known.then_some(key.trim())
     });
-    match (bearer, x_api_key) {
+    match (bearer, x_api_key.map(str::trim)) {
         (Some(one), Some(other)) if one != other => {
             let detail = "two different keys: send one";
             Err(Error::because(Case::Invalid, "contradicting_scope", detail))

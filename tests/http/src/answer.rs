@@ -17,7 +17,9 @@ impl Answer {
         let status = response.status().as_u16();
         let headers = response.headers().iter();
         let headers = headers
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into())
+            })
             .collect();
         let text = response.text().expect("the whole body, in UTF-8");
         Self { status, headers, text }
@@ -30,7 +32,6 @@ impl Answer {
 
     /// Itself, when it has this status.
     #[track_caller]
-    #[must_use]
     pub fn expect_status(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text);
         self
@@ -60,12 +61,19 @@ impl Answer {
     #[track_caller]
     pub fn any_problem(&self) -> Value {
         let (text, status) = (&self.text, self.status);
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{status} {text}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{status} {text}"
+        );
         assert_eq!(self.header("cache-control"), Some("no-store"), "{status} {text}");
         let problem = self.json();
         assert_eq!(problem["status"], status, "{text}");
         for field in ["type", "title", "code", "detail", "instance", "request_id"] {
-            assert!(problem[field].as_str().is_some_and(|value| !value.is_empty()), "{field}: {text}");
+            assert!(
+                problem[field].as_str().is_some_and(|value| !value.is_empty()),
+                "{field}: {text}"
+            );
         }
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{text}");
         problem

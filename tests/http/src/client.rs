@@ -16,7 +16,8 @@ pub struct Client {
     pub key: Option<String>,
     /// What it sends as `Holdfast-User`.
     pub user: Option<String>,
-    http: reqwest::blocking::Client,
+    /// How it sends.
+    pub http: reqwest::blocking::Client,
 }
 
 /// A name that no other test uses.
@@ -89,7 +90,9 @@ impl Client {
         if let Some(user) = &self.user {
             request = request.header("Holdfast-User", user);
         }
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) && body.is_some() {
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+            && body.is_some()
+        {
             request = request.header("Content-Type", "application/json");
         }
         for (name, value) in headers {

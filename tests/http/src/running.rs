@@ -32,7 +32,10 @@ pub fn by_meaning() -> Option<Arc<Running>> {
         return None;
     }
     let model = root().join("target/models/minilm-l6-v2/model.safetensors");
-    assert!(model.exists(), "no embedding model: run `cargo xtask model`, or set HOLDFAST_NO_MODEL");
+    assert!(
+        model.exists(),
+        "no embedding model: run `cargo xtask model`, or set HOLDFAST_NO_MODEL"
+    );
     Some(shared(&BY_MEANING, true))
 }
 

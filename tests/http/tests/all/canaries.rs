@@ -73,7 +73,8 @@ fn the_canary_shows_to_its_own_user() {
     let client = Client::new(by_words());
     plant(&client);
     let shown = peek(&client);
-    let blind: Vec<_> = shown.iter().filter(|(_, status, text)| *status != 200 || !text.contains(SECRET)).collect();
+    let blind: Vec<_> =
+        shown.iter().filter(|(_, status, text)| *status != 200 || !text.contains(SECRET)).collect();
     assert!(blind.is_empty(), "these routes would not notice a leak: {blind:?}");
 }
 
@@ -110,9 +111,14 @@ fn the_same_session_id_under_two_users_names_two_sessions() {
     other.post("/v1/sessions", &body("second")).expect_status(201);
     one.store("shared", &json!([{"role": "user", "content": "mine", "id": "m"}]));
     other.store("shared", &json!([{"role": "user", "content": "yours", "id": "m"}]));
-    other.send("PATCH", "/v1/sessions/shared", &[], Some(br#"{"name":"third"}"#)).expect_status(200);
+    other
+        .send("PATCH", "/v1/sessions/shared", &[], Some(br#"{"name":"third"}"#))
+        .expect_status(200);
     let shown = |client: &Client| -> Value {
-        json!([client.get("/v1/sessions/shared").json()["name"], client.messages("shared")[0]["content"]])
+        json!([
+            client.get("/v1/sessions/shared").json()["name"],
+            client.messages("shared")[0]["content"]
+        ])
     };
     assert_eq!((shown(&one), shown(&other)), (json!(["first", "mine"]), json!(["third", "yours"])));
 }
@@ -122,8 +128,11 @@ fn the_same_idempotency_key_under_two_users_names_two_requests() {
     let one = Client::new(by_words());
     let other = one.acting_for(&fresh("other"));
     let header = ("Idempotency-Key", "same");
-    one.post_with(&messages_of("s"), header, r#"{"role":"user","content":"mine"}"#).expect_status(201);
-    other.post_with(&messages_of("s"), header, r#"{"role":"user","content":"yours"}"#).expect_status(201);
+    one.post_with(&messages_of("s"), header, r#"{"role":"user","content":"mine"}"#)
+        .expect_status(201);
+    other
+        .post_with(&messages_of("s"), header, r#"{"role":"user","content":"yours"}"#)
+        .expect_status(201);
     assert_eq!(other.messages("s")[0]["content"], "yours");
 }
 

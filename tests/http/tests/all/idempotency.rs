@@ -124,6 +124,8 @@ fn another_session_under_the_same_key_is_refused() {
     let client = client();
     let header = ("Idempotency-Key", "k1");
     client.post_with("/v1/sessions", header, r#"{"name":"n"}"#).expect_status(201);
-    client.post_with("/v1/sessions", header, r#"{"name":"m"}"#).problem(422, "idempotency_mismatch");
+    client
+        .post_with("/v1/sessions", header, r#"{"name":"m"}"#)
+        .problem(422, "idempotency_mismatch");
     assert_eq!(client.get("/v1/sessions").data().len(), 1);
 }

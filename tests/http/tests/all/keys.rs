@@ -25,10 +25,12 @@ fn revoke(client: &Client, key: &str) -> Answer {
 #[test]
 fn a_key_shows_its_text_when_it_is_made_and_never_again() {
     let root = root();
-    let made = make(&root, &json!({"kind": "service", "name": "backend"})).expect_status(201).json();
+    let made =
+        make(&root, &json!({"kind": "service", "name": "backend"})).expect_status(201).json();
     let key = made["key"].as_str().unwrap();
     let list = root.get(KEYS).expect_status(200);
-    let listed = list.data().into_iter().find(|listed| listed["id"] == made["id"]).expect("it is listed");
+    let listed =
+        list.data().into_iter().find(|listed| listed["id"] == made["id"]).expect("it is listed");
     assert_eq!(listed["name"], "backend");
     assert_eq!(listed["revoked"], false);
     assert!(!list.text.contains(key.rsplit('.').next().unwrap()), "the secret shows");
@@ -78,7 +80,8 @@ fn a_refusal_never_repeats_the_key() {
 #[test]
 fn a_key_makes_no_more_than_it_holds() {
     let root = root();
-    let maker = root.with_key(&root.make_key(&json!({"kind": "service", "permissions": ["read", "keys"]})));
+    let maker =
+        root.with_key(&root.make_key(&json!({"kind": "service", "permissions": ["read", "keys"]})));
     for more in [json!(["write"]), json!(["read", "erase"]), json!(["admin"])] {
         make(&maker, &json!({"kind": "service", "permissions": more})).problem(403, "denied");
     }
@@ -131,7 +134,8 @@ fn a_user_key_names_its_user_and_others_name_none() {
 fn unknown_kinds_permissions_and_fields_are_refused() {
     let root = root();
     make(&root, &json!({"kind": "god"})).problem(422, "unprocessable");
-    make(&root, &json!({"kind": "service", "permissions": ["read", "fly"]})).problem(422, "unprocessable");
+    make(&root, &json!({"kind": "service", "permissions": ["read", "fly"]}))
+        .problem(422, "unprocessable");
     make(&root, &json!({"kind": "service", "tenant": "other"})).problem(400, "unknown_field");
 }
 
@@ -158,7 +162,8 @@ fn a_user_key_without_roles_stores_user_messages_only() {
 fn the_place_of_a_foreign_role_is_named_in_a_single_message_too() {
     let root = root();
     let bound = root.with_key(&root.make_key(&json!({"kind": "user", "user_id": fresh("bound")})));
-    let problem = bound.post(&messages_of("s"), r#"{"role":"system","content":"x"}"#).problem(403, "denied");
+    let problem =
+        bound.post(&messages_of("s"), r#"{"role":"system","content":"x"}"#).problem(403, "denied");
     assert_eq!(problem["pointer"], "/role");
 }
 
@@ -180,7 +185,10 @@ fn a_user_key_with_roles_stores_them_all() {
     let root = root();
     let wanted = json!({"kind": "user", "user_id": fresh("bound"), "permissions": ["read", "write", "roles"]});
     let bound = root.with_key(&root.make_key(&wanted));
-    bound.store("s", &json!([{"role": "system", "content": "x"}, {"role": "assistant", "content": "y"}]));
+    bound.store(
+        "s",
+        &json!([{"role": "system", "content": "x"}, {"role": "assistant", "content": "y"}]),
+    );
     assert_eq!(bound.messages("s").len(), 2);
 }
 

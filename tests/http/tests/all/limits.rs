@@ -22,7 +22,11 @@ fn search(body: &Value) -> Answer {
 fn nested(depth: usize) -> String {
     // The message and its metadata are two of them.
     let inner = depth - 2;
-    format!(r#"{{"role":"user","content":"x","metadata":{{"a":{}{}}}}}"#, "[".repeat(inner), "]".repeat(inner))
+    format!(
+        r#"{{"role":"user","content":"x","metadata":{{"a":{}{}}}}}"#,
+        "[".repeat(inner),
+        "]".repeat(inner)
+    )
 }
 
 #[test]
@@ -67,7 +71,8 @@ fn a_body_far_beyond_the_limit_is_too_large() {
 fn a_batch_of_1000_items_is_stored_and_one_more_is_too_large() {
     let client = client();
     let batch = |count: usize| {
-        let items: Vec<Value> = (0..count).map(|n| json!({"role": "user", "content": n.to_string()})).collect();
+        let items: Vec<Value> =
+            (0..count).map(|n| json!({"role": "user", "content": n.to_string()})).collect();
         json!({"messages": items}).to_string()
     };
     client.post(&messages_of("s"), &batch(1_001)).problem(413, "too_large");
@@ -91,7 +96,14 @@ fn endless_depth_is_refused() {
     let client = client();
     for depth in [200, 10_000, 400_000] {
         client.post(&messages_of("s"), &nested(depth)).problem(422, "unprocessable");
-        let answer = client.post("/v1/search", &format!(r#"{{"query":"x","filters":{}1{}}}"#, r#"{"NOT":"#.repeat(depth), "}".repeat(depth)));
+        let answer = client.post(
+            "/v1/search",
+            &format!(
+                r#"{{"query":"x","filters":{}1{}}}"#,
+                r#"{"NOT":"#.repeat(depth),
+                "}".repeat(depth)
+            ),
+        );
         assert!((400..500).contains(&answer.status), "{}", answer.status);
     }
 }
@@ -100,9 +112,13 @@ fn endless_depth_is_refused() {
 fn metadata_of_16_kib_is_stored_and_one_byte_more_is_refused() {
     let client = client();
     let message = |bytes: usize| {
-        format!(r#"{{"role":"user","content":"x","metadata":{{"a":"{}"}}}}"#, "x".repeat(bytes - r#"{"a":""}"#.len()))
+        format!(
+            r#"{{"role":"user","content":"x","metadata":{{"a":"{}"}}}}"#,
+            "x".repeat(bytes - r#"{"a":""}"#.len())
+        )
     };
-    let problem = client.post(&messages_of("s"), &message((16 << 10) + 1)).problem(422, "unprocessable");
+    let problem =
+        client.post(&messages_of("s"), &message((16 << 10) + 1)).problem(422, "unprocessable");
     assert_eq!(problem["pointer"], "/metadata");
     client.post(&messages_of("s"), &message(16 << 10)).expect_status(201);
 }
@@ -120,7 +136,8 @@ fn metadata_of_a_session_has_the_same_limit() {
 #[test]
 fn a_query_of_8_kib_is_searched_and_one_byte_more_is_refused() {
     search(&json!({"query": "x".repeat(8 << 10)})).expect_status(200);
-    let problem = search(&json!({"query": "x".repeat((8 << 10) + 1)})).problem(422, "unprocessable");
+    let problem =
+        search(&json!({"query": "x".repeat((8 << 10) + 1)})).problem(422, "unprocessable");
     assert_eq!(problem["pointer"], "/query");
     let body = json!({"query": "x".repeat((8 << 10) + 1), "max_tokens": 10}).to_string();
     client().post("/v1/context", &body).problem(422, "unprocessable");

@@ -21,3 +21,4 @@ mod scope;
 mod search;
 mod session_file;
 mod sessions;
+mod wild;

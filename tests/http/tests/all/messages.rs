@@ -53,7 +53,9 @@ fn a_page_of_messages_has_the_form_that_clients_rely_on() {
     assert_eq!(page["next_cursor"], Value::Null);
     assert_eq!(page["has_more"], false);
     let message = page["data"][0].as_object().unwrap();
-    for field in ["id", "index", "order", "role", "name", "content", "metadata", "event_time", "stored_at"] {
+    for field in
+        ["id", "index", "order", "role", "name", "content", "metadata", "event_time", "stored_at"]
+    {
         assert!(message.contains_key(field), "{field}");
     }
     assert_eq!(message["index"], 1);
@@ -109,7 +111,8 @@ fn content_comes_back_byte_for_byte_whatever_it_holds() {
 fn blocks_and_extra_and_tool_calls_come_back_byte_for_byte() {
     let client = client();
     let blocks = r#"[ {"type":"text", "text":"h\u00e9"},{"type":"image_url","image_url":{"url":"https://example.com/a?b=c#d"}}, "plain" ]"#;
-    let calls = r#"[ {"id" : "c1","type":"function","function":{"name":"f","arguments":"{\"x\": 1}"}} ]"#;
+    let calls =
+        r#"[ {"id" : "c1","type":"function","function":{"name":"f","arguments":"{\"x\": 1}"}} ]"#;
     let extra = r#"{ "vendor" : 1.50 }"#;
     let body = format!(
         r#"{{"role":"assistant","content":{blocks},"tool_calls":{calls},"extra":{extra}}}"#
@@ -139,8 +142,14 @@ fn name_parent_and_event_time_are_kept_as_the_caller_gave_them() {
 #[test]
 fn an_old_event_time_does_not_change_the_order() {
     let client = client();
-    client.store("s", &json!([{"role": "user", "content": "first", "event_time": "2026-01-01T00:00:00Z"}]));
-    client.store("s", &json!([{"role": "user", "content": "second", "event_time": "1999-01-01T00:00:00Z"}]));
+    client.store(
+        "s",
+        &json!([{"role": "user", "content": "first", "event_time": "2026-01-01T00:00:00Z"}]),
+    );
+    client.store(
+        "s",
+        &json!([{"role": "user", "content": "second", "event_time": "1999-01-01T00:00:00Z"}]),
+    );
     let read: Vec<_> = client.messages("s").iter().map(|m| m["content"].clone()).collect();
     assert_eq!(read, ["first", "second"]);
 }
@@ -148,7 +157,8 @@ fn an_old_event_time_does_not_change_the_order() {
 #[test]
 fn messages_of_one_batch_keep_their_order() {
     let client = client();
-    let sent: Vec<Value> = (0..200).map(|n| json!({"role": "user", "content": format!("line {n}")})).collect();
+    let sent: Vec<Value> =
+        (0..200).map(|n| json!({"role": "user", "content": format!("line {n}")})).collect();
     client.store("s", &json!(sent));
     let read = client.messages("s");
     let expected: Vec<_> = sent.iter().map(|message| message["content"].clone()).collect();
@@ -162,7 +172,8 @@ fn a_message_is_read_alone_by_its_id_even_when_that_holds_a_slash() {
     let client = client();
     let sent = json!([{"role": "user", "content": "here", "id": "a/b é"}, {"role": "user", "content": "other"}]);
     client.store("s", &sent);
-    let read = client.get(&format!("{}/a%2Fb%20%C3%A9", messages_of("s"))).expect_status(200).json();
+    let read =
+        client.get(&format!("{}/a%2Fb%20%C3%A9", messages_of("s"))).expect_status(200).json();
     assert_eq!(read["content"], "here");
     assert_eq!(read["id"], "a/b é");
 }
@@ -182,9 +193,12 @@ fn an_unknown_session_is_not_found() {
 #[test]
 fn the_token_of_a_store_is_taken_by_the_next_read() {
     let client = client();
-    let stored = client.post(&messages_of("s"), r#"{"role":"user","content":"x"}"#).expect_status(201);
+    let stored =
+        client.post(&messages_of("s"), r#"{"role":"user","content":"x"}"#).expect_status(201);
     let token = stored.header("holdfast-after").unwrap();
-    let read = client.send("GET", &messages_of("s"), &[("Holdfast-After", token)], None).expect_status(200);
+    let read = client
+        .send("GET", &messages_of("s"), &[("Holdfast-After", token)], None)
+        .expect_status(200);
     assert_eq!(read.data().len(), 1);
     assert!(read.header("holdfast-after").is_some());
 }
@@ -192,18 +206,24 @@ fn the_token_of_a_store_is_taken_by_the_next_read() {
 #[test]
 fn the_token_of_another_user_is_refused() {
     let client = client();
-    let stored = client.post(&messages_of("s"), r#"{"role":"user","content":"x"}"#).expect_status(201);
+    let stored =
+        client.post(&messages_of("s"), r#"{"role":"user","content":"x"}"#).expect_status(201);
     let token = stored.header("holdfast-after").unwrap();
     let other = client.acting_for(&fresh("other"));
     let header = [("Holdfast-After", token)];
     other.send("GET", &messages_of("s"), &header, None).problem(400, "invalid_token");
-    other.post_with(&messages_of("s"), header[0], r#"{"role":"user","content":"y"}"#).problem(400, "invalid_token");
+    other
+        .post_with(&messages_of("s"), header[0], r#"{"role":"user","content":"y"}"#)
+        .problem(400, "invalid_token");
 }
 
 #[test]
 fn a_changed_token_is_refused() {
     let client = client();
-    let stored = client.post(&messages_of("s"), r#"{"role":"user","content":"x"}"#).expect_status(201);
+    let stored =
+        client.post(&messages_of("s"), r#"{"role":"user","content":"x"}"#).expect_status(201);
     let token = format!("A{}", &stored.header("holdfast-after").unwrap()[1..]);
-    client.send("GET", &messages_of("s"), &[("Holdfast-After", &token)], None).problem(400, "invalid_token");
+    client
+        .send("GET", &messages_of("s"), &[("Holdfast-After", &token)], None)
+        .problem(400, "invalid_token");
 }

@@ -12,9 +12,15 @@ fn python(packages: &[&str]) -> Command {
     let python = std::env::var_os("HOLDFAST_TEST_PYTHON")
         .map_or_else(|| root().join("target/tools/venv/bin/python"), PathBuf::from);
     let import = format!("import {}", packages.join(", "));
-    let there = Command::new(&python).args(["-c", &import]).output().is_ok_and(|done| done.status.success());
+    let there = Command::new(&python)
+        .args(["-c", &import])
+        .output()
+        .is_ok_and(|done| done.status.success());
     let missing = format!("{} has no {}", python.display(), packages.join(", "));
-    assert!(there, "{missing}. In the workspace's root, run:\n  {INSTALL}\nor set HOLDFAST_TEST_PYTHON");
+    assert!(
+        there,
+        "{missing}. In the workspace's root, run:\n  {INSTALL}\nor set HOLDFAST_TEST_PYTHON"
+    );
     let mut command = Command::new(python);
     command.current_dir(root()).env("PYTHONDONTWRITEBYTECODE", "1");
     command
@@ -22,7 +28,11 @@ fn python(packages: &[&str]) -> Command {
 
 fn run(command: &mut Command) -> String {
     let done = command.output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
     assert!(done.status.success(), "{said}");
     println!("{said}");
     said
@@ -33,7 +43,15 @@ fn langchain_gets_its_own_messages_back_as_it_wrote_them() {
     let mut python = python(&["langchain_core", "pytest"]);
     let running = by_words();
     let said = run(python
-        .args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/formats/langchain_roundtrip.py"])
+        .args([
+            "-m",
+            "pytest",
+            "-q",
+            "-rs",
+            "-p",
+            "no:cacheprovider",
+            "tests/formats/langchain_roundtrip.py",
+        ])
         .env("HOLDFAST_URL", &running.host.url)
         .env("HOLDFAST_KEY", &running.host.key)
         .env_remove("HOLDFAST_ECHO"));

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 fn with_messages(count: usize) -> Client {
     let client = Client::new(by_words());
-    let sent: Vec<Value> = (0..count).map(|n| json!({"role": "user", "content": format!("{n}")})).collect();
+    let sent: Vec<Value> =
+        (0..count).map(|n| json!({"role": "user", "content": format!("{n}")})).collect();
     client.store("s", &json!(sent));
     client
 }
@@ -13,7 +14,8 @@ fn with_messages(count: usize) -> Client {
 fn walk(client: &Client, query: &str) -> Vec<Value> {
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = client.get(&format!("{}?{query}{cursor}", messages_of("s"))).expect_status(200).json();
+        let page =
+            client.get(&format!("{}?{query}{cursor}", messages_of("s"))).expect_status(200).json();
         found.extend(page["data"].as_array().unwrap().iter().cloned());
         let next = page["next_cursor"].as_str();
         assert_eq!(page["has_more"], next.is_some());
@@ -64,7 +66,9 @@ fn a_cursor_of_another_session_is_refused() {
     let client = with_messages(5);
     let cursor = first_cursor(&client, "limit=2");
     client.store("other", &json!([{"role": "user", "content": "x"}]));
-    client.get(&format!("{}?limit=2&cursor={cursor}", messages_of("other"))).problem(400, "invalid_cursor");
+    client
+        .get(&format!("{}?limit=2&cursor={cursor}", messages_of("other")))
+        .problem(400, "invalid_cursor");
 }
 
 #[test]
@@ -81,15 +85,21 @@ fn a_cursor_of_another_user_is_refused() {
     let cursor = first_cursor(&client, "limit=2");
     let other = client.acting_for(&fresh("other"));
     other.store("s", &json!([{"role": "user", "content": "x"}]));
-    other.get(&format!("{}?limit=2&cursor={cursor}", messages_of("s"))).problem(400, "invalid_cursor");
+    other
+        .get(&format!("{}?limit=2&cursor={cursor}", messages_of("s")))
+        .problem(400, "invalid_cursor");
 }
 
 #[test]
 fn a_changed_cursor_is_refused() {
     let client = with_messages(5);
     let cursor = first_cursor(&client, "limit=2");
-    for changed in [format!("{cursor}A"), cursor.replacen('.', "", 1), "x.y".to_owned(), "%00".to_owned()] {
-        client.get(&format!("{}?limit=2&cursor={changed}", messages_of("s"))).problem(400, "invalid_cursor");
+    for changed in
+        [format!("{cursor}A"), cursor.replacen('.', "", 1), "x.y".to_owned(), "%00".to_owned()]
+    {
+        client
+            .get(&format!("{}?limit=2&cursor={changed}", messages_of("s")))
+            .problem(400, "invalid_cursor");
     }
 }
 

@@ -27,7 +27,12 @@ fn every_bad_item_is_named_with_its_place() {
     found.sort_unstable();
     assert_eq!(
         found,
-        ["/messages/1/role", "/messages/2/content", "/messages/4/event_time", "/messages/4/metadata"]
+        [
+            "/messages/1/role",
+            "/messages/2/content",
+            "/messages/4/event_time",
+            "/messages/4/metadata"
+        ]
     );
     for error in problem["errors"].as_array().unwrap() {
         assert!(error["code"].is_string() && error["detail"].is_string(), "{error}");
@@ -62,7 +67,9 @@ fn a_partial_store_keeps_the_good_items_and_says_what_became_of_each() {
 fn a_partial_store_without_a_good_item_is_refused() {
     let client = client();
     let path = format!("{}?partial=true", messages_of("s"));
-    client.post(&path, r#"{"messages":[{"role":"nobody","content":"x"}]}"#).problem(422, "unprocessable");
+    client
+        .post(&path, r#"{"messages":[{"role":"nobody","content":"x"}]}"#)
+        .problem(422, "unprocessable");
     client.get(&messages_of("s")).problem(404, "not_found");
 }
 
@@ -83,7 +90,8 @@ fn an_unknown_field_is_refused_and_names_the_nearest_known_one() {
     assert!(matches!(answer.status, 400 | 422), "{}", answer.text);
     let problem = answer.any_problem();
     let errors = problem["errors"].as_array().unwrap();
-    let unknown = errors.iter().find(|error| error["code"] == "unknown_field").expect("it is named");
+    let unknown =
+        errors.iter().find(|error| error["code"] == "unknown_field").expect("it is named");
     assert_eq!(unknown["pointer"], "/contents");
     assert!(unknown["detail"].as_str().unwrap().contains("`content`"), "{unknown}");
 }
@@ -126,7 +134,9 @@ fn a_body_that_is_not_utf8_is_refused() {
 
 #[test]
 fn a_body_that_is_not_json_is_refused() {
-    for body in ["", "{", "nonsense", r#"{"role":"user","content":"x"} trailing"#, "{'role':'user'}"] {
+    for body in
+        ["", "{", "nonsense", r#"{"role":"user","content":"x"} trailing"#, "{'role':'user'}"]
+    {
         client().post(&messages_of("s"), body).problem(400, "malformed_json");
     }
 }
@@ -135,7 +145,9 @@ fn a_body_that_is_not_json_is_refused() {
 fn a_body_of_another_type_is_refused() {
     let header = [("Content-Type", "text/plain")];
     let body = br#"{"role":"user","content":"x"}"#;
-    client().send("POST", &messages_of("s"), &header, Some(body)).problem(415, "unsupported_media_type");
+    client()
+        .send("POST", &messages_of("s"), &header, Some(body))
+        .problem(415, "unsupported_media_type");
 }
 
 #[test]

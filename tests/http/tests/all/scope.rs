@@ -74,15 +74,19 @@ impl Keys {
         };
         let revoked = root.make_key(&json!({"kind": "service"}));
         revoke(&revoked);
-        let parent = root.make_key(&json!({"kind": "service", "permissions": ["read", "write", "keys"]}));
-        let orphan = root.with_key(&parent).make_key(&json!({"kind": "service", "permissions": ["read", "write", "keys"]}));
+        let parent =
+            root.make_key(&json!({"kind": "service", "permissions": ["read", "write", "keys"]}));
+        let orphan = root
+            .with_key(&parent)
+            .make_key(&json!({"kind": "service", "permissions": ["read", "write", "keys"]}));
         revoke(&parent);
         let mut bad_mac = service.clone();
         let last = if bad_mac.pop() == Some('A') { 'Q' } else { 'A' };
         bad_mac.push(last);
         Self {
             user: root.make_key(&json!({"kind": "user", "user_id": USER})),
-            reader: root.make_key(&json!({"kind": "user", "user_id": USER, "permissions": ["read"]})),
+            reader: root
+                .make_key(&json!({"kind": "user", "user_id": USER, "permissions": ["read"]})),
             admin: root.make_key(&json!({"kind": "admin"})),
             client: root,
             service,

@@ -158,7 +158,9 @@ fn pages_of_sessions_are_the_whole() {
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = client.get(&format!("{PATH}?limit=3{cursor}")).expect_status(200).json();
-        found.extend(page["data"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap().to_owned()));
+        found.extend(
+            page["data"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap().to_owned()),
+        );
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }

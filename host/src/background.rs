@@ -37,12 +37,24 @@ pub async fn embed_pending(doors: Arc<Doors>, store: holdfast_objects::Settings)
 
 async fn look(doors: &Doors, index: &Index, store: &holdfast_objects::Settings) -> Result<usize> {
     let pending = index.pending(AT_ONCE).await?;
-    let found = pending.len();
+    let mut done = 0;
     for (scope, message) in pending {
-        let record = embedded(doors, &scope, &message).await?;
-        write(index, store, &scope, record, &message).await?;
+        let written = async {
+            let record = embedded(doors, &scope, &message).await?;
+            write(index, store, &scope, record, &message).await
+        };
+        match written.await {
+            Ok(()) => done += 1,
+            Err(error) => {
+                tracing::warn!(
+                    "{}: message {} is embedded later: {error}",
+                    error.reason,
+                    message.id
+                );
+            }
+        }
     }
-    Ok(found)
+    Ok(done)
 }
 
 async fn embedded(doors: &Doors, scope: &Scope, pending: &Pending) -> Result<Record> {

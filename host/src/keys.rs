@@ -14,7 +14,7 @@ use holdfast_core::ports::Ids;
 use holdfast_core::record::WriterKind;
 use holdfast_core::{Case, Error, KeyId, TenantId, UserId};
 use holdfast_formats::{Body, Limits};
-use holdfast_journal::{Authority, key_text, list_keys, mint_key, revoke_key};
+use holdfast_journal::{Authority, find_key, key_text, list_keys, mint_key, revoke_key};
 use holdfast_ports::{Bucket, SystemIds, bucket};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -215,12 +215,11 @@ async fn list(store: &Bucket, caller: &Caller) -> holdfast_core::Result<(u16, Va
 
 async fn revoke(store: &Bucket, caller: &Caller, kid: &str) -> holdfast_core::Result<(u16, Value)> {
     let kid = KeyId::parse(kid)?;
-    let keys = list_keys(store, &caller.tenant).await?;
-    let found = keys.iter().find(|(record, _)| record.kid == kid);
+    let found = find_key(store, &caller.tenant, &kid).await?;
     let found = found.filter(|(record, _)| caller.user.is_none() || record.user == caller.user);
     let (record, _) = found.ok_or_else(|| Error::not_found(format!("there is no key {kid}")))?;
     revoke_key(store, &caller.tenant, &kid).await?;
-    Ok((200, shown(record, true)))
+    Ok((200, shown(&record, true)))
 }
 
 fn shown(record: &KeyRecord, revoked: bool) -> Value {

@@ -49,7 +49,8 @@ pub fn names(folder: &str) -> Result<Vec<String>> {
 fn names_of_guests() -> Result<Vec<String>> {
     let mut packages = Vec::new();
     for name in names("tests/guests")? {
-        let manifest = fs::read_to_string(root().join("tests/guests").join(name).join("Cargo.toml"))?;
+        let manifest =
+            fs::read_to_string(root().join("tests/guests").join(name).join("Cargo.toml"))?;
         let manifest: toml::Table = manifest.parse()?;
         let package = manifest.get("package").and_then(|p| p.get("name")).and_then(|n| n.as_str());
         packages.extend(package.map(str::to_owned));

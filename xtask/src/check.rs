@@ -13,7 +13,10 @@ const STEPS: &[Step] = &[
     ("tidy", tidy::tidy),
     ("components", build::components),
     ("lints", || {
-        run("cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+        run(
+            "cargo",
+            &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
+        )
     }),
     ("docs", || {
         let mut command = Command::new("cargo");
@@ -27,7 +30,8 @@ const STEPS: &[Step] = &[
 
 /// Runs the steps whose name contains `only`, and stops at the first that fails.
 pub fn check(only: Option<&str>) -> Result<()> {
-    for (name, step) in STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))) {
+    for (name, step) in STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only)))
+    {
         eprintln!("== {name}");
         let started = Instant::now();
         if let Err(error) = step() {

@@ -41,7 +41,6 @@ enum Command {
     Tidy,
 }
 
-
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Up { arguments } => up::up(&arguments),

@@ -42,9 +42,18 @@ fn source(path: &Path, text: &str, faults: &mut Vec<String>) {
     let pure = shown.starts_with("crates/") && !shown.starts_with("crates/kit/");
     let tests = ["/tests/", "/examples/", "/benches/"].iter().any(|part| shown.contains(part));
     if pure && !tests {
-        for word in ["SystemTime::now", "Instant::now", "std::env::var", "rand::", "std::net::", "std::fs::"] {
+        for word in [
+            "SystemTime::now",
+            "Instant::now",
+            "std::env::var",
+            "rand::",
+            "std::net::",
+            "std::fs::",
+        ] {
             if text.contains(word) {
-                faults.push(format!("{shown}: {word}: crates touch nothing outside themselves (invariant 2)"));
+                faults.push(format!(
+                    "{shown}: {word}: crates touch nothing outside themselves (invariant 2)"
+                ));
             }
         }
     }
@@ -76,7 +85,9 @@ fn error_cases(faults: &mut Vec<String>) -> Result<()> {
         let text = fs::read_to_string(root().join("wit").join(package).join("types.wit"))?;
         let cases = text.split("/// Why a call failed").nth(1).unwrap_or_default().to_owned();
         if first.get_or_insert_with(|| cases.clone()) != &cases || cases.is_empty() {
-            faults.push(format!("wit/{package}/types.wit: the error differs from the other packages'"));
+            faults.push(format!(
+                "wit/{package}/types.wit: the error differs from the other packages'"
+            ));
         }
     }
     Ok(())

@@ -254,7 +254,7 @@ mod tests {
             let choice = Choice { recent: &recent, relevant: &relevant, budget, marker: "7f" };
             let packed = pack(&choice, &words);
             assert!(packed.tokens <= budget, "{budget}");
-            assert_eq!(packed.tokens, words(&[packed.text.clone()])[0]);
+            assert_eq!(packed.tokens, words(std::slice::from_ref(&packed.text))[0]);
             if let Some((first, Why::Recent)) = packed.recent.first() {
                 assert_eq!(first.role, Role::User, "{budget}");
             }

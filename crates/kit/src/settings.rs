@@ -33,8 +33,8 @@ impl Settings {
     /// `unavailable` that names the variable and what is wrong with it: the operator must mend it.
     pub async fn read() -> Result<Self> {
         let flag = |text: String| text == "true";
-        let mut policy = holdfast_objects::Policy::default();
-        policy.deadline = number("s3_deadline_ms").await?;
+        let deadline = number("s3_deadline_ms").await?;
+        let policy = holdfast_objects::Policy { deadline, ..holdfast_objects::Policy::default() };
         Ok(Self {
             store: holdfast_objects::Settings {
                 endpoint: text("s3_endpoint").await?,

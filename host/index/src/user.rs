@@ -93,9 +93,9 @@ impl User {
         owed.iter().filter(|key| !tried.contains(key)).take(most).cloned().collect()
     }
 
-    /// How far the view has seen.
-    pub(crate) fn frontier(&self) -> Frontier {
-        self.journal.borrow().frontier()
+    /// How far the view has seen, as of `now`: what a writer with a wild clock left in the future raises nothing.
+    pub(crate) fn frontier(&self, now: u64) -> Frontier {
+        self.journal.borrow().frontier_at(now)
     }
 
     /// Bytes held, about.

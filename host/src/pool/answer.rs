@@ -33,7 +33,7 @@ pub struct Flowing {
 }
 
 impl Answer {
-    pub(super) fn new(body: WasiBody, run: Run, ticket: Arc<Ticket>) -> Flowing {
+    pub(super) fn flowing(body: WasiBody, run: Run, ticket: Arc<Ticket>) -> Flowing {
         Flowing { ready: VecDeque::new(), body, run, ticket, ended: false }
     }
 

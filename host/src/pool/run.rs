@@ -15,8 +15,10 @@ use wasmtime_wasi_http::handler::Prepared;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as ErrorCode2;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as ErrorCode3;
 
+type Work = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
 /// The work of one request; it gives the instance back to the pool at its end.
-pub(super) struct Run(Option<Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>>);
+pub(super) struct Run(Option<Work>);
 
 impl Run {
     /// Goes on with the work. After its end: `Ready(Ok)`.
@@ -68,7 +70,7 @@ impl Pool {
         std::mem::forget(over);
         ticket.progress();
         let (parts, body) = response.into_parts();
-        let answer = Answer::new(body, run, ticket.clone());
+        let answer = Answer::flowing(body, run, ticket.clone());
         let answer = answer.settle().await?;
         Ok(http::Response::from_parts(parts, answer))
     }

@@ -42,7 +42,11 @@ pub fn by_meaning() -> Option<Arc<Running>> {
 fn shared(place: &Mutex<Weak<Running>>, model: bool) -> Arc<Running> {
     let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
     place.upgrade().unwrap_or_else(|| {
-        let running = Arc::new(Running::start(&HostSettings { model, ..HostSettings::default() }));
+        // On a busy machine slowness is not what these tests are about.
+        let settings = HostSettings { model, ..HostSettings::default() }
+            .with("request_deadline_ms", "120000")
+            .with("load_deadline_ms", "60000");
+        let running = Arc::new(Running::start(&settings));
         *place = Arc::downgrade(&running);
         running
     })

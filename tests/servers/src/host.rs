@@ -49,7 +49,10 @@ impl Host {
     /// Starts `holdfast up` with `data_dir` and waits until it has said that it is up.
     pub fn start(data_dir: &Path, settings: &HostSettings) -> Self {
         let mut command = Command::new(program());
-        command.current_dir(root()).args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+        command
+            .current_dir(root())
+            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir);
         // A host takes only what its test says, whatever the tests themselves were given.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOLDFAST_")) {
             command.env_remove(name);
@@ -108,9 +111,15 @@ fn root() -> PathBuf {
 
 /// The program: `HOLDFAST_TEST_PROGRAM`, or what cargo built.
 fn program() -> PathBuf {
-    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = || {
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    };
     let path = std::env::var_os("HOLDFAST_TEST_PROGRAM")
         .map_or_else(|| target().join("debug/holdfast"), PathBuf::from);
-    assert!(path.exists(), "{} is not there: run `cargo build -p holdfast` and `cargo xtask build`", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: run `cargo build -p holdfast` and `cargo xtask build`",
+        path.display()
+    );
     path
 }

@@ -47,7 +47,7 @@ fn a_message_is_found_at_once_after_it_was_stored() {
     let client = words();
     for n in 0..20 {
         client.store(
-            "fast",
+            &format!("fast {n}"),
             &json!([{"role": "user", "content": format!("the code word is zebrafinch{n}")}]),
         );
         let answer = search(&client, &json!({"query": format!("zebrafinch{n}")}));
@@ -178,7 +178,7 @@ fn top_k_bounds_the_hits() {
 #[test]
 fn a_threshold_leaves_out_what_scores_less() {
     let client = words();
-    let all = search(&client, &json!({"query": "Lisbon window seats hotel", "top_k": 100}));
+    let all = search(&client, &json!({"query": "Lisbon window seats yeast", "top_k": 100}));
     let scores: Vec<f64> =
         all["data"].as_array().unwrap().iter().map(|h| h["score"].as_f64().unwrap()).collect();
     let (first, last) = (scores[0], scores[scores.len() - 1]);
@@ -186,7 +186,7 @@ fn a_threshold_leaves_out_what_scores_less() {
     let least = f64::midpoint(first, last);
     let some = search(
         &client,
-        &json!({"query": "Lisbon window seats hotel", "top_k": 100, "threshold": least}),
+        &json!({"query": "Lisbon window seats yeast", "top_k": 100, "threshold": least}),
     );
     let expected: Vec<&str> = found(&all)
         .into_iter()

@@ -16,7 +16,7 @@ use holdfast_core::{Case, Error, KeyId, TenantId, UserId};
 use holdfast_formats::{Body, Limits};
 use holdfast_journal::{Authority, find_key, key_text, list_keys, mint_key, revoke_key};
 use holdfast_ports::{Bucket, SystemIds, bucket};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -240,5 +240,6 @@ fn json_answer(status: u16, body: &Value) -> Response<Answer> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Authorization, Holdfast-User"));
     response
 }

@@ -3,7 +3,7 @@
 use crate::pool::Answer;
 use holdfast_core::error::Error;
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 
 /// The answer for `error`, in the shape that the components give theirs. `unknown` says that a write may have happened.
 pub fn answer(error: &Error, request_id: &str, unknown: bool) -> http::Response<Answer> {
@@ -17,6 +17,10 @@ pub fn answer(error: &Error, request_id: &str, unknown: bool) -> http::Response<
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Authorization, Holdfast-User"));
+    if error.status() == 401 {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"holdfast\""));
+    }
     if let Some(seconds) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -255,3 +255,21 @@ fn a_stored_message_is_written_with_what_it_has() {
     assert_eq!(json["conflict_of"], "m");
     assert!(json["name"].is_null() && json["metadata"].is_null() && json.get("extra").is_none());
 }
+
+#[test]
+fn an_id_that_stands_twice_in_a_request_is_refused_at_its_second_place() {
+    let batch = read(
+        r#"{"messages":[{"role":"user","content":"a","id":"m"},{"role":"user","content":"b"},
+        {"role":"user","content":"c","id":"m"}]}"#,
+    );
+    assert_eq!(batch.items.iter().filter(|item| item.is_ok()).count(), 2);
+    assert_eq!(places(batch), [at("/messages/2/id")]);
+}
+
+#[test]
+fn a_batch_knows_where_each_of_its_messages_stands_in_the_body() {
+    let single = read(r#"{"role":"user","content":"a"}"#);
+    assert_eq!(single.pointer(0), "");
+    let list = read(r#"{"messages":[{"role":"user","content":"a"}]}"#);
+    assert_eq!(list.pointer(7), "/messages/7");
+}

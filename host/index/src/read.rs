@@ -34,7 +34,7 @@ impl Shard {
                 hits: recall.hits.into_iter().filter_map(hit).collect(),
                 pending: recall.pending,
                 indexed_through: recall.indexed_through,
-                frontier: user.frontier(self.shared.present()),
+                frontier: user.frontier(self.shared.now()),
             }
         };
         self.weigh(&user);
@@ -69,7 +69,7 @@ impl Shard {
         let limit = page.limit as usize;
         let (found, more) = journal.view().page(&session, after, limit, page.descending);
         let items = found.iter().map(message).collect();
-        Ok(MessagePage { items, more, frontier: user.frontier(self.shared.present()) })
+        Ok(MessagePage { items, more, frontier: user.frontier(self.shared.now()) })
     }
 
     pub(crate) async fn find_message(
@@ -82,7 +82,7 @@ impl Shard {
         let user = self.ready(&scope, &reading).await?;
         let journal = user.journal.borrow();
         let item = journal.view().find(&session, &id).as_ref().map(message);
-        Ok(Found { item, frontier: user.frontier(self.shared.present()) })
+        Ok(Found { item, frontier: user.frontier(self.shared.now()) })
     }
 
     pub(crate) async fn list_sessions(
@@ -97,7 +97,7 @@ impl Shard {
         let (found, more) = journal.view().sessions(after, page.limit as usize, page.descending);
         let next = found.last().filter(|_| more).map(|last| last.last.to_string());
         let items = found.iter().map(session_of).collect::<Result<_>>()?;
-        Ok(SessionPage { items, next, frontier: user.frontier(self.shared.present()) })
+        Ok(SessionPage { items, next, frontier: user.frontier(self.shared.now()) })
     }
 
     pub(crate) async fn find_session(
@@ -109,7 +109,7 @@ impl Shard {
         let user = self.ready(&scope, &reading).await?;
         let journal = user.journal.borrow();
         let item = journal.view().session(&id).as_ref().map(session_of).transpose()?;
-        Ok(Found { item, frontier: user.frontier(self.shared.present()) })
+        Ok(Found { item, frontier: user.frontier(self.shared.now()) })
     }
 }
 

@@ -55,7 +55,7 @@ impl Shard {
         };
         self.publish_oldest(next);
         let Some(user) = self.users.borrow_mut().remove(&scope) else { return false };
-        let frontier = user.frontier(self.shared.present());
+        let frontier = user.frontier(self.shared.now());
         self.memory.borrow_mut().keep(&scope, frontier);
         self.shared.bytes.fetch_sub(user.bytes.take().unwrap_or(0), Relaxed);
         self.shared.users.fetch_sub(1, Relaxed);

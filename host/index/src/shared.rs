@@ -43,11 +43,6 @@ impl Shared {
         }
     }
 
-    /// Unix milliseconds by the store's clock, as far as it is known.
-    pub(crate) fn present(&self) -> u64 {
-        self.now().saturating_add_signed(self.offset().unwrap_or(0))
-    }
-
     /// Unix milliseconds by the store's clock, as far as its answers told it.
     pub(crate) fn now(&self) -> u64 {
         (self.clock)().saturating_add_signed(self.offset().unwrap_or(0))

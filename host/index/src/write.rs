@@ -14,10 +14,9 @@ impl Shard {
         let remembered = self.memory.borrow().frontier(scope);
         let user = self.present(scope);
         let (present, frontier) = match &user {
-            Some(user) => (
-                present(user, session, ids),
-                user.frontier(self.shared.present()).joined(&remembered),
-            ),
+            Some(user) => {
+                (present(user, session, ids), user.frontier(self.shared.now()).joined(&remembered))
+            }
             None => (Vec::new(), remembered),
         };
         Knowledge { present, frontier, clock_offset: self.shared.offset() }

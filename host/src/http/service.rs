@@ -134,7 +134,11 @@ impl Service {
         }
         let call = Call { request, peer, host, ticket: ticket.clone() };
         if let Some(native) = self.extras.find(path) {
-            return (native(self.limited(call)).await, self.own.clone());
+            let mut request = self.limited(call);
+            if let Ok(id) = HeaderValue::try_from(&ticket.request_id) {
+                request.headers_mut().insert(REQUEST_ID, id);
+            }
+            return (native(request).await, self.own.clone());
         }
         let (method, id) = (call.request.method().clone(), &ticket.request_id);
         if let Some(response) = self.own_route(&method, peer, path, id).await {

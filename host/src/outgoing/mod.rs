@@ -28,6 +28,9 @@ struct Shared {
     client: Client<Connector, WasiBody>,
 }
 
+/// After a server's restart several kept connections are dead: each such request finds one of them out.
+const DEAD_CONNECTIONS: usize = 3;
+
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>);
 
 impl Outgoing {
@@ -77,7 +80,7 @@ impl Shared {
         Ok((response, Box::new(std::future::ready(Ok(())))))
     }
 
-    /// Sends; a second time when a kept connection was dead, the method is idempotent and the body is at hand.
+    /// Sends; again when a kept connection was dead, the method is idempotent and the body is at hand.
     async fn exchange(
         &self,
         request: http::Request<WasiBody>,
@@ -90,12 +93,13 @@ impl Shared {
             return self.client.request(request).await.map_err(translate);
         }
         let body = body.collect().await?.to_bytes();
-        match self.client.request(rebuild(&parts, &body)).await {
-            Err(error) if is_dead_connection(&error) => {
-                self.client.request(rebuild(&parts, &body)).await.map_err(translate)
+        for _ in 0..DEAD_CONNECTIONS {
+            match self.client.request(rebuild(&parts, &body)).await {
+                Err(error) if is_dead_connection(&error) => {}
+                result => return result.map_err(translate),
             }
-            result => result.map_err(translate),
         }
+        self.client.request(rebuild(&parts, &body)).await.map_err(translate)
     }
 }
 

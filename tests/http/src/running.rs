@@ -42,11 +42,8 @@ pub fn by_meaning() -> Option<Arc<Running>> {
 fn shared(place: &Mutex<Weak<Running>>, model: bool) -> Arc<Running> {
     let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
     place.upgrade().unwrap_or_else(|| {
-        // On a busy machine slowness is not what these tests are about.
-        let settings = HostSettings { model, ..HostSettings::default() }
-            .with("request_deadline_ms", "120000")
-            .with("load_deadline_ms", "60000");
-        let running = Arc::new(Running::start(&settings));
+        let settings = HostSettings { model, ..HostSettings::default() };
+        let running = Arc::new(Running::start(settings));
         *place = Arc::downgrade(&running);
         running
     })
@@ -54,13 +51,16 @@ fn shared(place: &Mutex<Weak<Running>>, model: bool) -> Arc<Running> {
 
 impl Running {
     /// A host of one's own, with a fresh data directory.
-    pub fn start(settings: &HostSettings) -> Self {
+    pub fn start(settings: HostSettings) -> Self {
+        // On a busy machine slowness is not what these tests are about.
+        let settings =
+            settings.with("request_deadline_ms", "120000").with("load_deadline_ms", "60000");
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Compiled components are the same for all: they are named by their content.
         let cache = root().join("target/tests/cache");
         std::fs::create_dir_all(&cache).expect("a cache folder");
         std::os::unix::fs::symlink(&cache, folder.path().join("cache")).expect("a link");
-        Self { host: Host::start(folder.path(), settings), folder }
+        Self { host: Host::start(folder.path(), &settings), folder }
     }
 
     /// What the host keeps for itself.

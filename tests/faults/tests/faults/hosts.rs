@@ -41,11 +41,11 @@ async fn what_one_host_acknowledged_another_shows_at_once() {
         if round % 4 < 2 {
             // By the store's own list, without a word from the writer.
             assert_eq!(last(reader, "talk", "latest", None).await.as_deref(), Some(id.as_str()));
-            assert_eq!(find(reader, &word, "latest", None).await, [id.as_str()]);
+            assert!(find(reader, &word, "latest", None).await.contains(&id), "round {round}");
         } else {
             // By name, from the token alone.
             let seen = find(reader, &word, "local", Some(token)).await;
-            assert_eq!(seen, [id.as_str()], "round {round}");
+            assert!(seen.contains(&id), "round {round}: {seen:?}");
             let newest = last(reader, "talk", "local", Some(token)).await;
             assert_eq!(newest.as_deref(), Some(id.as_str()));
         }

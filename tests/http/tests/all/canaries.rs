@@ -147,7 +147,7 @@ fn second_tenant(first: &Running) -> Running {
         ..HostSettings::default()
     };
     Running::start(
-        &settings
+        settings
             .with("root_secret", text("root_secret"))
             .with("s3_endpoint", endpoint)
             .with("s3_bucket", bucket)

@@ -82,6 +82,7 @@ pub fn good(client: &Client) -> Vec<Wild> {
             "/v1/context",
             r#"{"query":"x","session_id":"fuzz","max_tokens":100,"include_memories":true,"same_session_boost":0.5}"#,
         ),
+        new("POST", "/v1/keys", r#"{"kind":"user","user_id":"fuzz","permissions":["read"]}"#),
         new("GET", "/v1/sessions/fuzz/messages?limit=3&order=desc", ""),
         new("GET", "/v1/sessions/fuzz/messages/none", ""),
         new("GET", "/v1/sessions?limit=3", ""),

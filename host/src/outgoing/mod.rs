@@ -9,7 +9,7 @@ use crate::settings::OutgoingSettings;
 use bytes::Bytes;
 use connect::Connector;
 use http_body::Body as _;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::Arc;
@@ -86,13 +86,18 @@ impl Shared {
         request: http::Request<WasiBody>,
     ) -> Result<http::Response<hyper::body::Incoming>> {
         let (parts, body) = request.into_parts();
-        let length = body.size_hint().exact();
-        let small = length.is_some_and(|n| n <= self.settings.replay as u64);
+        let replay = self.settings.replay;
+        // A body of unknown length is one that a guest streams, but for methods that hardly ever have any.
+        let small = match body.size_hint().exact() {
+            Some(length) => length <= replay as u64,
+            None => parts.method.is_safe() || parts.method == http::Method::DELETE,
+        };
         if !parts.method.is_idempotent() || !small {
             let request = http::Request::from_parts(parts, body);
             return self.client.request(request).await.map_err(translate);
         }
-        let body = body.collect().await?.to_bytes();
+        let whole = Limited::new(body, replay).collect().await;
+        let body = whole.map_err(|_| Error::HttpRequestBodySize(None))?.to_bytes();
         for _ in 0..DEAD_CONNECTIONS {
             match self.client.request(rebuild(&parts, &body)).await {
                 Err(error) if is_dead_connection(&error) => {}

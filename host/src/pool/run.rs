@@ -51,7 +51,7 @@ impl Pool {
         ticket: &Arc<Ticket>,
         max_body: u64,
     ) -> Result<http::Response<Answer>, Failure> {
-        let permit = self.admit().await?;
+        let permit = self.admit().await.inspect_err(|failure| self.metrics.failed(failure))?;
         let (tx, mut rx) = oneshot::channel();
         let work = serve(self.clone(), permit, request, tx, ticket.clone());
         let mut run = Run(Some(Box::pin(work)));
@@ -81,7 +81,9 @@ impl Pool {
             return Failure::ErrorCode(error);
         }
         ticket.break_instance();
-        Failure::Trap(error)
+        let failure = Failure::Trap(error);
+        report(self, ticket, &failure);
+        failure
     }
 }
 

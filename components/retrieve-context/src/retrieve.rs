@@ -14,6 +14,8 @@ use holdfast_kit::{State, tokens};
 const RECENT: u32 = 200;
 /// Relevant messages that may go in.
 const RELEVANT: u32 = 30;
+/// A quoted message takes at least so many tokens for its frame: more of them than fit need not be looked at.
+const FRAME: u32 = 24;
 
 /// What a context is for.
 pub struct Need {
@@ -77,7 +79,8 @@ pub async fn retrieve(
 
 /// The session's newest messages, oldest first; without a session the user is brought up to date all the same.
 async fn newest(scope: &Scope, need: &Need, reading: &Reading) -> Result<(Vec<Message>, Frontier)> {
-    let page = Page { after: None, limit: RECENT, descending: true };
+    let limit = RECENT.min(need.max_tokens / FRAME + 1);
+    let page = Page { after: None, limit, descending: true };
     if let Some(session) = &need.session {
         let found = index::history(scope.into(), session.clone(), page, reading.clone()).await?;
         let mut items = found.items;
@@ -103,7 +106,7 @@ fn query(need: &Need, text: String) -> Query {
         session: need.session.clone().filter(|_| !need.include_conversations),
         from_session: need.session.clone(),
         filters: None,
-        top_k: RELEVANT,
+        top_k: RELEVANT.min(need.max_tokens / FRAME + 1),
         threshold: None,
         mode: Mode::Hybrid,
         boosts,

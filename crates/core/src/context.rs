@@ -13,6 +13,8 @@ use std::fmt::Write;
 
 /// Share of the budget that the newest turns may take before anything relevant is taken, in percent.
 const RECENT_SHARE: usize = 60;
+/// Recent messages that are counted at a time.
+const BLOCK: usize = 16;
 
 /// A message that may go in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +82,7 @@ pub struct Choice<'a> {
 
 /// Packs; `count` counts the tokens of each text.
 pub fn pack(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Packed {
-    let recent_costs = costs(choice.recent, choice.marker, count);
+    let recent_costs = newest_costs(choice, count);
     let relevant_costs = costs(choice.relevant, choice.marker, count);
     let frame: usize = count(&[RELEVANT.to_owned(), RECENT.to_owned()]).iter().sum();
     let mut left = choice.budget.saturating_sub(frame);
@@ -174,6 +176,20 @@ fn costs(
 ) -> Vec<usize> {
     let texts: Vec<String> = candidates.iter().map(|c| quoted(c, marker)).collect();
     if texts.is_empty() { Vec::new() } else { count(&texts) }
+}
+
+/// Costs of the recent messages, counted from the newest on until they exceed the budget; what is older costs too much.
+fn newest_costs(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Vec<usize> {
+    let mut newest_first = Vec::with_capacity(choice.recent.len());
+    for block in choice.recent.rchunks(BLOCK) {
+        if newest_first.iter().sum::<usize>() > choice.budget {
+            break;
+        }
+        newest_first.extend(costs(block, choice.marker, count).into_iter().rev());
+    }
+    newest_first.resize(choice.recent.len(), choice.budget + 1);
+    newest_first.reverse();
+    newest_first
 }
 
 /// Where each turn begins.

@@ -5,7 +5,7 @@
 //! * Sessions: of each field the record with the highest order stands. A message alone makes a session.
 //! * A copy (the same record in another object) changes nothing but that the lower order, and its writer, stand.
 //! * A tool's answer never sorts before its call, a child never before its parent: such a late parent takes its children
-//!   along ([`Place`]).
+//!   along (its place).
 
 mod session;
 

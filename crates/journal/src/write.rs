@@ -74,7 +74,7 @@ pub async fn write(
 /// nothing moves.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn rewrite(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,

@@ -2,14 +2,14 @@
 
 use crate::doors::Doors;
 use crate::native::apart;
-use holdfast_core::message::{MessageBody, MessageVectors};
+use holdfast_core::message::MessageBody;
 use holdfast_core::ports::Outside;
 use holdfast_core::record::{Kind, Record, Stamp};
 use holdfast_core::{Result, Scope, SessionId};
 use holdfast_index::{Index, Pending};
 use holdfast_models::Purpose;
 use holdfast_ports::{SystemClock, SystemIds, bucket};
-use holdfast_search::{chunks, dense_text};
+use holdfast_search::Passages;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,18 +62,10 @@ async fn embedded(doors: &Doors, scope: &Scope, pending: &Pending) -> Result<Rec
         holdfast_core::Error::corrupt("a pending message cannot be read").caused_by(e)
     })?;
     let mut body = MessageBody::new(message, Vec::new())?;
-    let text = body.message.text();
-    let ranges = chunks(&text);
-    let chunk = |range: &std::ops::Range<usize>| text.get(range.clone()).unwrap_or_default();
-    let texts: Vec<String> =
-        ranges.iter().map(|range| dense_text(body.message.speaker(), chunk(range))).collect();
+    let mut passages = Passages::of(&body.message);
+    let texts = std::mem::take(&mut passages.texts);
     let made = doors.models.embed(scope.tenant.as_str(), Purpose::Passage, texts).await?;
-    let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    body.vectors = vec![MessageVectors {
-        space: made.space,
-        chunks: ranges.iter().map(|range| (bound(range.start), bound(range.end))).collect(),
-        values: made.values.into_iter().map(half::f16::from_f32).collect(),
-    }];
+    body.vectors = vec![passages.vectors(made.space, made.values)];
     let stamp = Stamp { at: pending.at, by: pending.by.clone() };
     let session = SessionId::parse(&pending.session)?;
     Ok(Record::new(Kind::Message, &pending.id, &session, &stamp, body.encode()?))

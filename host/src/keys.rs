@@ -12,6 +12,7 @@ use holdfast_core::access::{ApiKey, Caller, KeyRecord, Permission};
 use holdfast_core::clock::rfc3339;
 use holdfast_core::ports::Ids;
 use holdfast_core::record::WriterKind;
+use holdfast_core::token::mac;
 use holdfast_core::{Case, Error, KeyId, TenantId, UserId};
 use holdfast_formats::{Body, Limits};
 use holdfast_journal::{Authority, find_key, key_text, list_keys, mint_key, revoke_key};
@@ -93,13 +94,11 @@ impl Keys {
         caller.may(Permission::Keys)?;
         let kid = request.path.strip_prefix("/v1/keys/").filter(|kid| !kid.is_empty());
         match (request.method.as_str(), kid) {
-            ("POST", None) => self.make(&store, &caller, &request.body).await,
+            ("POST", None) => self.make(&store, &caller, &request).await,
             ("GET", None) => list(&store, &caller).await,
             ("DELETE", Some(kid)) => revoke(&store, &caller, kid).await,
-            _ => {
-                let detail = "/v1/keys takes GET and POST, /v1/keys/{key_id} takes DELETE";
-                Err(Error::because(Case::Invalid, "method_not_allowed", detail))
-            }
+            (_, None) => Err(Error::method_not_allowed("/v1/keys", &["GET", "POST"])),
+            (_, Some(_)) => Err(Error::method_not_allowed("/v1/keys/{key_id}", &["DELETE"])),
         }
     }
 
@@ -120,20 +119,19 @@ impl Keys {
         &self,
         store: &Bucket,
         caller: &Caller,
-        body: &[u8],
+        request: &Request,
     ) -> holdfast_core::Result<(u16, Value)> {
-        let asked = Asked::read(body)?;
+        let asked = Asked::read(&request.body)?;
         for permission in &asked.permissions {
             caller.may(*permission)?;
         }
         if caller.user.is_some() && asked.user != caller.user {
             return Err(Error::denied("a user key makes keys of its own user only").at("user_id"));
         }
-        let random = SystemIds.random();
-        let kid = KeyId::parse(&random.map(|byte| format!("{byte:02x}")).concat())?;
         let tenant = caller.tenant.clone();
-        let key =
-            ApiKey::mint(tenant.clone(), kid.clone(), &rand::random(), self.root_secret.as_bytes());
+        let (name, random) = self.randomness(caller, &request.headers)?;
+        let kid = KeyId::parse(&name.map(|byte| format!("{byte:02x}")).concat())?;
+        let key = ApiKey::mint(tenant.clone(), kid.clone(), &random, self.root_secret.as_bytes());
         let root =
             caller.kid.as_str() == "root" && caller.permissions.len() == Permission::ALL.len();
         let record = KeyRecord {
@@ -148,13 +146,61 @@ impl Keys {
             secret_sha256: key.sha256(),
             created_at: rfc3339(store.now()),
         };
-        mint_key(store, &record).await?;
+        match find_key(store, &record.tenant, &record.kid).await? {
+            // Made before under this Idempotency-Key: the same key is given again.
+            Some((made, false)) if same(&made, &record) => {}
+            Some(_) => {
+                let detail = "the Idempotency-Key was used for another key or one that is revoked";
+                return Err(Error::because(Case::Invalid, "idempotency_mismatch", detail)
+                    .at("Idempotency-Key"));
+            }
+            None => mint_key(store, &record).await?,
+        }
         let mut shown = shown(&record, false);
         if let Some(members) = shown.as_object_mut() {
             members.insert("key".to_owned(), json!(key.reveal()));
         }
         Ok((201, shown))
     }
+}
+
+impl Keys {
+    /// What the new key's id and secret are made of: random, or derived from an Idempotency-Key, so that a repetition
+    /// makes the same key.
+    fn randomness(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+    ) -> holdfast_core::Result<([u8; 10], [u8; 18])> {
+        let Some(given) = headers.get("idempotency-key") else {
+            return Ok((SystemIds.random(), rand::random()));
+        };
+        if given.is_empty() || given.len() > 256 {
+            let detail = "Idempotency-Key must have 1 to 256 bytes";
+            return Err(Error::invalid(detail).at("Idempotency-Key"));
+        }
+        let (tenant, kid) = (caller.tenant.as_str().as_bytes(), caller.kid.as_str().as_bytes());
+        let part = |what: &str| {
+            let parts = [b"key".as_slice(), what.as_bytes(), tenant, kid, given.as_bytes()];
+            mac(self.root_secret.as_bytes(), &parts)
+        };
+        let (name, first, second) = (part("name"), part("first"), part("second"));
+        let mut secret = first.iter().chain(&second).copied();
+        let mut name = name.into_iter();
+        Ok((
+            std::array::from_fn(|_| name.next().unwrap_or_default()),
+            std::array::from_fn(|_| secret.next().unwrap_or_default()),
+        ))
+    }
+}
+
+/// Two records of one key, whenever they were made.
+fn same(one: &KeyRecord, other: &KeyRecord) -> bool {
+    let parts = |r: &KeyRecord| {
+        let asked = (r.kind, r.user.clone(), r.permissions.clone(), r.name.clone());
+        (asked, r.parent.clone(), r.secret_sha256.clone())
+    };
+    parts(one) == parts(other)
 }
 
 /// A key that is asked for.

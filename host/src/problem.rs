@@ -3,7 +3,7 @@
 use crate::pool::Answer;
 use holdfast_core::error::Error;
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 
 /// The answer for `error`, in the shape that the components give theirs. `unknown` says that a write may have happened.
 pub fn answer(error: &Error, request_id: &str, unknown: bool) -> http::Response<Answer> {
@@ -20,6 +20,9 @@ pub fn answer(error: &Error, request_id: &str, unknown: bool) -> http::Response<
     headers.insert(VARY, HeaderValue::from_static("Authorization, Holdfast-User"));
     if error.status() == 401 {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"holdfast\""));
+    }
+    if let Some(allow) = error.allow.as_deref().and_then(|allow| allow.parse().ok()) {
+        headers.insert(ALLOW, allow);
     }
     if let Some(seconds) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,7 +1,7 @@
 //! `cargo xtask check`: all that CI runs, step by step, each with its time.
 
 use crate::run::{root, run, run_command};
-use crate::{build, model, tidy};
+use crate::{build, model, tidy, worlds};
 use anyhow::{Result, bail};
 use std::process::Command;
 use std::time::Instant;
@@ -11,13 +11,17 @@ type Step = (&'static str, fn() -> Result<()>);
 const STEPS: &[Step] = &[
     ("format", || run("cargo", &["fmt", "--all", "--check"])),
     ("tidy", tidy::tidy),
-    ("components", build::components),
+    ("components", || {
+        build::components()?;
+        worlds::worlds()
+    }),
     ("lints", || {
         run(
             "cargo",
             &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
         )
     }),
+    ("dependencies", dependencies),
     ("docs", || {
         let mut command = Command::new("cargo");
         command.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
@@ -40,6 +44,16 @@ pub fn check(only: Option<&str>) -> Result<()> {
         eprintln!("== {name}: {} s", started.elapsed().as_secs());
     }
     Ok(())
+}
+
+/// Licences, sources and bans of `deny.toml`.
+fn dependencies() -> Result<()> {
+    let there = Command::new("cargo").args(["deny", "--version"]).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        eprintln!("  skipped: cargo-deny is not installed (`cargo install cargo-deny --locked`)");
+        return Ok(());
+    }
+    run("cargo", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])
 }
 
 /// Runs the tests of the workspace.

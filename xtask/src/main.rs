@@ -6,6 +6,7 @@ mod model;
 mod run;
 mod tidy;
 mod up;
+mod worlds;
 
 use anyhow::Result;
 use clap::Parser;

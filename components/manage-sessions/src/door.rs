@@ -5,11 +5,11 @@ use crate::bindings::exports::holdfast::memory::sessions::{
     Change, Guest, NewSession, Session, SessionPage,
 };
 use crate::verbs::{self, Shown};
-use holdfast_core::record::{Writer, WriterKind};
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Result, Scope, SessionId};
 use holdfast_kit::read::{after, reading};
-use holdfast_kit::{State, memory, state};
+use holdfast_kit::write::Author;
+use holdfast_kit::{memory, state};
 
 impl Guest for Door {
     async fn create(
@@ -49,11 +49,11 @@ impl Guest for Door {
 
 async fn make(scope: memory::Scope, new: NewSession, seen: Option<String>) -> Result<Session> {
     let (state, scope) = (state().await?, scope.try_into()?);
-    let id = new.id.unwrap_or_else(|| verbs::fresh_id(state, &scope, None));
+    let id = new.id.unwrap_or_else(|| verbs::new_id(state, &scope, None));
     let fields =
         SessionFields { name: new.name, kind: new.kind, status: None, metadata: new.metadata };
-    let change = writing(state, &scope, seen)?;
-    let made = verbs::create(state, &scope, &SessionId::parse(&id)?, fields, change).await?;
+    let author = Author::inside(state, &scope, seen.as_deref())?;
+    let made = verbs::create(state, &scope, &SessionId::parse(&id)?, fields, author).await?;
     Ok(made.session.into())
 }
 
@@ -96,14 +96,9 @@ async fn set(
         metadata: change.metadata,
     };
     let id = SessionId::parse(&id)?;
-    let writing = writing(state, &scope, seen)?;
-    let changed = verbs::update(state, &scope, &id, fields, if_match.as_deref(), writing).await?;
+    let author = Author::inside(state, &scope, seen.as_deref())?;
+    let changed = verbs::update(state, &scope, &id, fields, if_match.as_deref(), author).await?;
     Ok(changed.session.into())
-}
-
-fn writing(state: &State, scope: &Scope, seen: Option<String>) -> Result<verbs::Change> {
-    let by = Writer { kind: WriterKind::Service, key: "door".to_owned() };
-    Ok(verbs::Change { by, after: after(state, scope, seen.as_deref())?.unwrap_or_default() })
 }
 
 impl From<Shown> for Session {

@@ -1,8 +1,7 @@
 //! `/v1/sessions[/:session]` over HTTP.
 
-use crate::verbs::{self, Change, Changed, Shown};
-use holdfast_core::access::{Caller, Permission};
-use holdfast_core::record::Writer;
+use crate::verbs::{self, Changed, Shown};
+use holdfast_core::access::Permission;
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Case, Error, Result, Scope, SessionId};
 use holdfast_formats::Body;
@@ -37,11 +36,11 @@ async fn post(call: &Call) -> Result<Answer> {
     let fields = fields(&mut body, limits.metadata_bytes);
     body.close()?;
     let scope = call.scope(&caller, user_id.as_deref())?;
-    let key = call.header("idempotency-key")?;
+    let key = call.idempotency_key()?;
     let derived = id.is_none() && key.is_some();
-    let id = id.unwrap_or_else(|| verbs::fresh_id(call.state, &scope, key.as_deref()));
-    let change = change(call, &caller, &scope)?;
-    let made = verbs::create(call.state, &scope, &SessionId::parse(&id)?, fields, change).await;
+    let id = id.unwrap_or_else(|| verbs::new_id(call.state, &scope, key.as_deref()));
+    let author = call.author(&caller, &scope)?;
+    let made = verbs::create(call.state, &scope, &SessionId::parse(&id)?, fields, author).await;
     let made = made.map_err(|error| if derived { mismatch(error) } else { error })?;
     Ok(match (made.existed, derived) {
         (true, true) => answer(call, &scope, 201, &made).with("idempotency-replayed", "true"),
@@ -70,10 +69,10 @@ async fn patch(call: &Call, session: &str) -> Result<Answer> {
     body.close()?;
     let scope = call.scope(&caller, user_id.as_deref())?;
     let if_match = call.header("if-match")?;
-    let change = change(call, &caller, &scope)?;
+    let author = call.author(&caller, &scope)?;
     let id = SessionId::parse(session)?;
     let changed =
-        verbs::update(call.state, &scope, &id, fields, if_match.as_deref(), change).await?;
+        verbs::update(call.state, &scope, &id, fields, if_match.as_deref(), author).await?;
     Ok(answer(call, &scope, 200, &changed))
 }
 
@@ -84,11 +83,6 @@ fn fields(body: &mut Body<'_>, metadata_bytes: usize) -> SessionFields {
         status: None,
         metadata: body.object("metadata", metadata_bytes),
     }
-}
-
-fn change(call: &Call, caller: &Caller, scope: &Scope) -> Result<Change> {
-    let by = Writer { kind: caller.kind, key: caller.kid.to_string() };
-    Ok(Change { by, after: call.after(scope)?.unwrap_or_default() })
 }
 
 fn answer(call: &Call, scope: &Scope, status: u16, changed: &Changed) -> Answer {

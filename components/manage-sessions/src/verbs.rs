@@ -1,16 +1,15 @@
 //! Creating, reading and changing sessions: each change is a record that says what it sets.
 
 use holdfast_core::clock::rfc3339;
-use holdfast_core::ports::{Ids, Outside};
-use holdfast_core::record::{Kind, Writer};
+use holdfast_core::record::Kind;
 use holdfast_core::session::{DEFAULT_STATUS, DEFAULT_TYPE, SessionFields};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
-use holdfast_journal::{Draft, Pen};
-use holdfast_kit::index::{self, Knowledge, Object, Reading};
+use holdfast_journal::Draft;
+use holdfast_kit::State;
+use holdfast_kit::index::{self, Reading};
 use holdfast_kit::read::{Asked, Cursors};
-use holdfast_kit::{GuestClock, GuestIds, State};
-use uuid::Builder;
+use holdfast_kit::write::{Author, derived_id, fresh_id, known, record};
 
 /// A session as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +26,6 @@ pub struct Shown {
     pub messages: u32,
     /// Order of the record that last set fields; empty when none did.
     pub order: String,
-}
-
-/// Who changes, and what was seen.
-pub struct Change {
-    /// Who.
-    pub by: Writer,
-    /// What the writer has seen.
-    pub after: Frontier,
 }
 
 /// A session after a change, and what a reader has seen who has seen it.
@@ -74,17 +65,10 @@ fn defaults() -> SessionFields {
 }
 
 /// A fresh session id, or one derived from the Idempotency-Key.
-pub fn fresh_id(state: &State, scope: &Scope, idempotency_key: Option<&str>) -> String {
+pub fn new_id(state: &State, scope: &Scope, idempotency_key: Option<&str>) -> String {
     match idempotency_key {
-        Some(key) => {
-            let parts = [scope.tenant.as_str(), scope.user.as_str(), "session", key];
-            let name: String = parts.iter().map(|part| format!("{}:{part}/", part.len())).collect();
-            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
-        }
-        None => {
-            let now = state.bucket.now();
-            Builder::from_unix_timestamp_millis(now, &GuestIds.random()).into_uuid().to_string()
-        }
+        Some(key) => derived_id(scope, &["session", key]),
+        None => fresh_id(state),
     }
 }
 
@@ -97,9 +81,9 @@ pub async fn create(
     scope: &Scope,
     id: &SessionId,
     fields: SessionFields,
-    change: Change,
+    author: Author,
 ) -> Result<Changed> {
-    let reading = local(&change.after);
+    let reading = local(&author.after);
     // The view at hand may know the session; a store never waits for it.
     if let Ok(found) = index::find_session(scope.into(), id.to_string(), reading).await
         && let Some(item) = found.item
@@ -107,7 +91,7 @@ pub async fn create(
     {
         let session: Shown = item.try_into()?;
         let same = session.fields == defaults().overlaid(&fields);
-        let frontier = change.after.joined(&found.frontier.into());
+        let frontier = author.after.joined(&found.frontier.into());
         return if same {
             Ok(Changed { session, existed: true, frontier })
         } else {
@@ -117,7 +101,7 @@ pub async fn create(
     }
     let mut created = defaults().overlaid(&fields);
     created.metadata = fields.metadata;
-    set(state, scope, id, created, change).await
+    set(state, scope, id, created, author).await
 }
 
 /// Changes a session's fields; what is none stays.
@@ -130,11 +114,11 @@ pub async fn update(
     id: &SessionId,
     fields: SessionFields,
     if_match: Option<&str>,
-    change: Change,
+    author: Author,
 ) -> Result<Changed> {
     let reading = Reading {
         consistency: index::Consistency::Latest,
-        after: Some(change.after.clone().into()).filter(|f: &index::Frontier| f.hlc > 0),
+        after: Some(author.after.clone().into()).filter(|f: &index::Frontier| f.hlc > 0),
     };
     let (now, _) = get(scope, id, reading.clone()).await?;
     if if_match.is_some_and(|etag| etag.trim_matches('"') != now.order && etag != "*") {
@@ -148,7 +132,7 @@ pub async fn update(
         ));
     }
     let before = now.clone();
-    let mut changed = set(state, scope, id, fields.clone(), change).await?;
+    let mut changed = set(state, scope, id, fields.clone(), author).await?;
     let order = changed.session.order;
     let fields = before.fields.overlaid(&fields);
     changed.session =
@@ -161,25 +145,16 @@ async fn set(
     scope: &Scope,
     id: &SessionId,
     fields: SessionFields,
-    change: Change,
+    author: Author,
 ) -> Result<Changed> {
-    let known = index::known(scope.into(), id.to_string(), Vec::new()).await.ok();
-    let offset = known.as_ref().and_then(|known| known.clock_offset);
-    let frontier = known.map(|Knowledge { frontier, .. }| frontier.into()).unwrap_or_default();
-    let seen = change.after.joined(&frontier);
     let draft = Draft {
         kind: Kind::Session,
         id: id.to_string(),
         session: id.clone(),
         body: fields.encode()?,
     };
-    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
-    let offset = offset.or(state.bucket.skew().offset()).unwrap_or(0);
-    let pen = Pen { scope, by: change.by, known: &seen, offset };
-    let written = holdfast_journal::write(&outside, pen, vec![draft]).await?;
-    let object = Object { key: written.key.to_string(), bytes: written.bytes.to_vec() };
-    // Durable already: an index that fails does not fail the write.
-    let _ = index::upsert(scope.into(), vec![object]).await;
+    let known = known(scope, id.as_str(), Vec::new()).await;
+    let written = record(state, scope, author, &known, vec![draft]).await?;
     let order = written.orders.first().copied();
     let at = order.map_or(0, |order: Order| order.hlc.milliseconds());
     let session = Shown {

@@ -80,7 +80,7 @@ pub async fn retrieve(
 /// The session's newest messages, oldest first; without a session the user is brought up to date all the same.
 async fn newest(scope: &Scope, need: &Need, reading: &Reading) -> Result<(Vec<Message>, Frontier)> {
     let limit = RECENT.min(need.max_tokens / FRAME + 1);
-    let page = Page { after: None, limit, descending: true };
+    let page = Page { after: None, rank: None, limit, descending: true };
     if let Some(session) = &need.session {
         let found = index::history(scope.into(), session.clone(), page, reading.clone()).await?;
         let mut items = found.items;

@@ -4,12 +4,12 @@ use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::messages::{
     Guest, HistoryPage, Place, Stored, Writing,
 };
-use crate::store::door_writer;
 use crate::{history, store};
 use holdfast_core::{Error, Result, SessionId};
 use holdfast_formats::{Limits, NewMessage, rest};
 use holdfast_kit::read::{after, reading};
 use holdfast_kit::types::message;
+use holdfast_kit::write::Author;
 use holdfast_kit::{memory, state};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -55,9 +55,8 @@ async fn put(
     }
     let messages = parse(messages, &state.settings.limits)?;
     let writing = store::Writing {
-        by: door_writer(),
+        author: Author::inside(state, &scope, writing.after.as_deref())?,
         idempotency_key: writing.idempotency_key,
-        after: after(state, &scope, writing.after.as_deref())?.unwrap_or_default(),
     };
     let stored = store::store(state, &scope, &session, messages, writing).await;
     let stored = stored.map_err(|failed| failed.error)?;
@@ -93,6 +92,7 @@ async fn pages(
         history::page(state, &scope, &session, &page.into(), reading).await?;
     Ok(HistoryPage {
         messages: found.items.iter().map(message).collect::<Result<_>>()?,
+        late: found.late.iter().map(message).collect::<Result<_>>()?,
         next_cursor,
         after: state.signer(&scope).after(&found.frontier.into()),
     })

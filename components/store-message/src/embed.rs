@@ -6,8 +6,7 @@ use holdfast_core::record::WriterKind;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_formats::{CallerVector, NewMessage};
 use holdfast_kit::embedder::{self, Purpose};
-use holdfast_search::{chunks, dense_text};
-use std::ops::Range;
+use holdfast_search::Passages;
 
 /// A message of more chunks than this is embedded in the background: a store does not wait for a thousand chunks.
 const MAX_CHUNKS: usize = 16;
@@ -27,12 +26,12 @@ pub async fn vectors(
     let mut all: Vec<Vec<MessageVectors>> = Vec::new();
     let own = own_space(scope, writer, messages).await?;
     let mut texts = Vec::new();
-    let mut plan: Vec<Vec<Range<usize>>> = Vec::new();
+    let mut plan: Vec<Option<Passages>> = Vec::new();
     for message in messages {
         let given: Vec<_> = message.embedding.iter().map(|v| given(v, &message.message)).collect();
         let has_own = given.iter().any(|vectors| Some(&vectors.space) == own.as_ref());
         all.push(given);
-        plan.push(if has_own { Vec::new() } else { queue(&message.message, &mut texts) });
+        plan.push(if has_own { None } else { queue(&message.message, &mut texts) });
     }
     if texts.is_empty() {
         return Ok(all);
@@ -40,31 +39,29 @@ pub async fn vectors(
     let tenant = scope.tenant.to_string();
     if let Ok(made) = embedder::embed(tenant, Purpose::Passage, texts).await {
         let mut each = made.values.chunks_exact(made.dimensions.max(1) as usize);
-        for (vectors, ranges) in all.iter_mut().zip(plan).filter(|(_, ranges)| !ranges.is_empty()) {
-            let values = each.by_ref().take(ranges.len()).flatten().copied().map(f16::from_f32);
-            let values: Vec<f16> = values.collect();
-            let chunks = ranges.iter().map(|r| (bound(r.start), bound(r.end))).collect();
-            vectors.push(MessageVectors { space: made.space.clone(), chunks, values });
+        for (vectors, passages) in all.iter_mut().zip(plan) {
+            let Some(passages) = passages else { continue };
+            let values = each.by_ref().take(passages.ranges.len()).flatten().copied();
+            vectors.push(passages.vectors(made.space.clone(), values));
         }
     }
     Ok(all)
 }
 
-fn queue(message: &Message, texts: &mut Vec<String>) -> Vec<Range<usize>> {
-    let text = message.text();
-    let ranges = chunks(&text);
-    if ranges.len() > MAX_CHUNKS || texts.len() + ranges.len() > MAX_CHUNKS_OF_CALL {
-        return Vec::new();
+fn queue(message: &Message, texts: &mut Vec<String>) -> Option<Passages> {
+    let mut passages = Passages::of(message);
+    let count = passages.ranges.len();
+    if count == 0 || count > MAX_CHUNKS || texts.len() + count > MAX_CHUNKS_OF_CALL {
+        return None;
     }
-    let chunk = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
-    texts.extend(ranges.iter().map(|range| dense_text(message.speaker(), chunk(range))));
-    ranges
+    texts.append(&mut passages.texts);
+    Some(passages)
 }
 
 fn given(vector: &CallerVector, message: &Message) -> MessageVectors {
     MessageVectors {
         space: vector.space.clone(),
-        chunks: vec![(0, bound(message.text().len()))],
+        chunks: vec![(0, u32::try_from(message.text().len()).unwrap_or(u32::MAX))],
         values: vector.vector.iter().copied().map(f16::from_f32).collect(),
     }
 }
@@ -97,8 +94,4 @@ async fn own_space(
         }
     }
     Ok(Some(made.space))
-}
-
-fn bound(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -4,7 +4,6 @@ use crate::history;
 use crate::store::{Failed, Stored, Writing, store};
 use holdfast_core::access::{Caller, Permission};
 use holdfast_core::message::{Message, Role};
-use holdfast_core::record::Writer;
 use holdfast_core::{Error, Result, Scope, SessionId};
 use holdfast_formats::{Batch, NewMessage, Problem, Problems, langchain, openai, rest};
 use holdfast_kit::index;
@@ -52,6 +51,11 @@ async fn post(call: &Call, session: &str) -> Result<Answer> {
     let messages: Vec<Value> = stored.places.iter().map(placed).collect();
     let body = json!({"messages": messages, "indexed": stored.indexed});
     Ok(answer(call, &scope, 201, &body, &stored))
+}
+
+/// An id in a header: what is not a plain character is percent-encoded.
+fn encoded(id: &str) -> String {
+    percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// Stored role is privilege: a key without it stores what a user says.
@@ -105,16 +109,8 @@ async fn post_partial(
 }
 
 fn writing(call: &Call, caller: &Caller, scope: &Scope) -> Result<Writing> {
-    let idempotency_key = call.header("idempotency-key")?;
-    if idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 256) {
-        let detail = "Idempotency-Key must have 1 to 256 bytes";
-        return Err(Error::invalid(detail).at("Idempotency-Key"));
-    }
-    Ok(Writing {
-        by: Writer { kind: caller.kind, key: caller.kid.to_string() },
-        idempotency_key,
-        after: call.after(scope)?.unwrap_or_default(),
-    })
+    let (idempotency_key, author) = (call.idempotency_key()?, call.author(caller, scope)?);
+    Ok(Writing { author, idempotency_key })
 }
 
 fn placed((id, order): &(String, String)) -> Value {
@@ -170,8 +166,7 @@ async fn list(call: &Call, session: &str) -> Result<Answer> {
     let cursor = call.query.get("cursor").map(str::to_owned);
     let asked = Asked { cursor, limit, descending: order == "desc" };
     let (found, next) = history::page(call.state, &scope, &session, &asked, reading).await?;
-    let nouns = found.items.iter().map(noun).collect::<Result<Vec<_>>>()?;
-    let answer = render(call, format, annotate, &found.items, &nouns, next.as_deref())?;
+    let answer = render(call, format, annotate, &found, next.as_deref())?;
     Ok(answer.seen(call.state, &scope, &found.frontier.into()))
 }
 
@@ -179,21 +174,27 @@ fn render(
     call: &Call,
     format: &str,
     annotate: bool,
-    items: &[index::Message],
-    nouns: &[Message],
+    found: &index::MessagePage,
     next: Option<&str>,
 ) -> Result<Answer> {
-    let all: Vec<_> =
-        items.iter().zip(nouns).map(|(item, noun)| stored(item, noun)).collect::<Result<_>>()?;
+    let nouns: Vec<Message> = found.items.iter().map(noun).collect::<Result<_>>()?;
+    let all = found.items.iter().zip(&nouns).map(|(item, noun)| stored(item, noun));
+    let all: Vec<_> = all.collect::<Result<_>>()?;
     let array = match format {
         "langchain" => langchain::langchain_array(all, annotate),
         "openai" => openai::openai_array(all, annotate),
         _ => {
             let items: Vec<String> = all.iter().map(rest::message_json).collect();
-            return Ok(Answer::list(&items, next));
+            let late = |item| Ok(rest::message_json(&stored(item, &noun(item)?)?));
+            let late: Vec<String> = found.late.iter().map(late).collect::<Result<_>>()?;
+            return Ok(Answer::list_with(&items, &late, next));
         }
     };
-    let answer = Answer::raw(200, array);
+    let mut answer = Answer::raw(200, array);
+    if !found.late.is_empty() {
+        let ids: Vec<_> = found.late.iter().map(|late| encoded(&late.id)).collect();
+        answer = answer.with("holdfast-late", ids.join(","));
+    }
     Ok(match next {
         Some(next) => {
             answer.with("link", format!("<{}>; rel=\"next\"", call.url_with("cursor", next)))

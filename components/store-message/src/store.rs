@@ -1,25 +1,22 @@
 //! Storing: authorise, check, embed, one PUT, index, answer. No read of the bucket comes before the write.
 
 use crate::{embed, identity};
-use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::message::MessageBody;
-use holdfast_core::ports::Outside;
-use holdfast_core::record::{Kind, Writer, WriterKind};
+use holdfast_core::record::Kind;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Result, Scope, SessionId};
 use holdfast_formats::NewMessage;
-use holdfast_journal::{Draft, Pen, Written};
-use holdfast_kit::index::{self, Knowledge, Object, Present};
-use holdfast_kit::{GuestClock, GuestIds, State};
+use holdfast_journal::Draft;
+use holdfast_kit::State;
+use holdfast_kit::index::{Knowledge, Present};
+use holdfast_kit::write::{Author, Recorded, known, record};
 
 /// Who writes, and what makes a repetition the same write.
 pub struct Writing {
     /// Who.
-    pub by: Writer,
+    pub author: Author,
     /// Messages without an id get one derived from this.
     pub idempotency_key: Option<String>,
-    /// What the writer has seen.
-    pub after: Frontier,
 }
 
 /// What was stored.
@@ -69,49 +66,28 @@ async fn store_as(
     let bodies = bodies(&messages)?;
     let beyond = writing.idempotency_key.as_deref();
     let beyond = beyond.map(|key| identity::derived(scope, session, key, ids.len()));
-    let known = known(scope, session, ids.iter().chain(&beyond).cloned().collect()).await;
+    let known = known(scope, session.as_str(), ids.iter().chain(&beyond).cloned().collect()).await;
     if reused(ids, &messages, beyond.as_deref(), &known) {
         return Err(mismatch());
     }
-    if let Some(stored) = replayed(ids, &bodies, &known, &messages, &writing.after)? {
+    if let Some(stored) = replayed(ids, &bodies, &known, &messages, &writing.author.after)? {
         return Ok(stored);
     }
-    let vectors = embed::vectors(scope, writing.by.kind, &messages).await?;
+    let vectors = embed::vectors(scope, writing.author.by.kind, &messages).await?;
     let mut drafts = Vec::with_capacity(ids.len());
     for ((id, mut body), vectors) in ids.iter().zip(bodies).zip(vectors) {
         body.vectors = vectors;
         let (kind, session, body) = (Kind::Message, session.clone(), body.encode()?);
         drafts.push(Draft { kind, id: id.clone(), session, body });
     }
-    let offset = offset(state, &known)?;
-    let seen = writing.after.joined(&known.frontier.into());
-    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
-    let pen = Pen { scope, by: writing.by, known: &seen, offset };
-    let written = holdfast_journal::write(&outside, pen, drafts).await?;
-    Ok(acknowledged(scope, ids, written).await)
-}
-
-async fn acknowledged(scope: &Scope, ids: &[String], written: Written) -> Stored {
-    let object = Object { key: written.key.to_string(), bytes: written.bytes.to_vec() };
-    // Durable already: an index that fails does not fail the write.
-    let indexed = index::upsert(scope.into(), vec![object]).await.is_ok();
-    let orders = written.orders.iter().map(ToString::to_string);
-    let places = ids.iter().cloned().zip(orders).collect();
-    Stored { places, indexed, replayed: false, frontier: written.frontier }
+    let Recorded { orders, indexed, frontier } =
+        record(state, scope, writing.author, &known, drafts).await?;
+    let places = ids.iter().cloned().zip(orders.iter().map(ToString::to_string)).collect();
+    Ok(Stored { places, indexed, replayed: false, frontier })
 }
 
 fn bodies(messages: &[NewMessage]) -> Result<Vec<MessageBody>> {
     messages.iter().map(|m| MessageBody::new(m.message.clone(), Vec::new())).collect()
-}
-
-/// What the index knows; nothing, when it cannot be asked.
-async fn known(scope: &Scope, session: &SessionId, ids: Vec<String>) -> Knowledge {
-    let nothing = index::Frontier { hlc: 0, head: None, keys: Vec::new() };
-    index::known(scope.into(), session.to_string(), ids).await.unwrap_or(Knowledge {
-        present: Vec::new(),
-        frontier: nothing,
-        clock_offset: None,
-    })
 }
 
 /// The answer of a store whose messages are all there already.
@@ -170,19 +146,4 @@ fn mismatch() -> Error {
 
 fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Milliseconds to add to our clock: by what the index knows, else by what this instance has seen.
-fn offset(state: &State, known: &Knowledge) -> Result<i64> {
-    let offset = known.clock_offset.or(state.bucket.skew().offset()).unwrap_or(0);
-    if offset.abs() > MAX_SKEW {
-        let detail = format!("this machine's clock is {offset} ms off the store's: set it");
-        return Err(Error::because(Case::Unavailable, "clock", detail));
-    }
-    Ok(offset)
-}
-
-/// The writer behind a typed door: inside the application, which holds the bucket's secret.
-pub fn door_writer() -> Writer {
-    Writer { kind: WriterKind::Service, key: "door".to_owned() }
 }

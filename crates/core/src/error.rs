@@ -95,6 +95,8 @@ pub struct Error {
     pub detail: String,
     /// Seconds after which a repetition makes sense.
     pub retry_after: Option<u32>,
+    /// The methods that the path takes, when the method was wrong: the header `Allow`.
+    pub allow: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -110,7 +112,15 @@ impl Error {
     /// An error of `case` for `reason`, one of [`REASONS`].
     pub fn because(case: Case, reason: Reason, detail: impl Into<String>) -> Self {
         let retry_after = matches!(case, Case::Exhausted | Case::Unavailable).then_some(1);
-        Self { case, reason, field: None, detail: detail.into(), retry_after, source: None }
+        Self {
+            case,
+            reason,
+            field: None,
+            detail: detail.into(),
+            retry_after,
+            allow: None,
+            source: None,
+        }
     }
 
     /// A request that breaks a rule.
@@ -126,6 +136,15 @@ impl Error {
     /// A thing that does not exist in this scope.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(Case::NotFound, detail)
+    }
+
+    /// A method that a path does not take; `allowed` are those that it does.
+    pub fn method_not_allowed(path: &str, allowed: &[&str]) -> Self {
+        let allowed = allowed.join(", ");
+        let mut error =
+            Self::because(Case::Invalid, "method_not_allowed", format!("{path} takes {allowed}"));
+        error.allow = Some(allowed);
+        error
     }
 
     /// A key that does not allow this.

@@ -328,6 +328,20 @@ impl View {
         }
     }
 
+    /// Messages of a session that came to stand at or before `after` since the message there had `rank`: of all that
+    /// stand there, the ones that this view met last.
+    pub fn late(&self, session: &str, after: Order, rank: u32) -> Vec<Found<'_>> {
+        let Some(found) = self.sessions.get(session) else { return Vec::new() };
+        let (at, hit) = found.position(&self.entries, after);
+        let before = found.places.get(..at + usize::from(hit)).unwrap_or_default();
+        let count = before.len().saturating_sub(rank as usize);
+        let mut numbers = before.to_vec();
+        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
+        numbers.truncate(count);
+        numbers.sort_unstable();
+        numbers.into_iter().filter_map(|number| self.found(number)).collect()
+    }
+
     /// A session.
     pub fn session(&self, id: &str) -> Option<FoundSession<'_>> {
         let (key, session) = self.sessions.get_key_value(id)?;

@@ -63,6 +63,7 @@ settings! {
     index_memory_mib Host Some("2048"), false, "memory for loaded users, in MiB; the least recently used leave first";
     index_shards Host Some("0"), false, "threads that hold users; 0 means one a core";
     load_deadline_ms Host Some("5000"), false, "longest wait for a user's first load, in milliseconds; the load goes on";
+    tenant_loads Host Some("64"), false, "users of one tenant that load at once; 0 is without limit";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
     embedder_threads Host Some("1"), false, "embedding jobs at a time";
     tokenizer Host Some("o200k_base"), false, "how tokens are counted: o200k_base or cl100k_base";

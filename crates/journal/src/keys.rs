@@ -20,15 +20,23 @@ pub async fn find_caller(objects: &impl Objects, api_key: &ApiKey) -> Result<Cal
     if !token::same(record.secret_sha256.as_bytes(), api_key.sha256().as_bytes()) {
         return Err(unknown());
     }
-    let (mut parent, mut parents) = (record.parent.clone(), 0);
+    if ancestors(objects, &record).await? > MAX_PARENTS {
+        return Err(unknown());
+    }
+    Ok(record.into())
+}
+
+/// How many keys stand behind this one, counted a little beyond [`MAX_PARENTS`]; all must be valid.
+async fn ancestors(objects: &impl Objects, record: &KeyRecord) -> Result<usize> {
+    let (mut parent, mut count) = (record.parent.clone(), 0);
     while let Some(kid) = parent {
-        parents += 1;
-        if parents > MAX_PARENTS {
-            return Err(unknown());
+        count += 1;
+        if count > MAX_PARENTS {
+            break;
         }
         parent = valid(objects, &record.tenant, &kid).await?.parent;
     }
-    Ok(record.into())
+    Ok(count)
 }
 
 /// The record of a key that was not revoked.
@@ -102,7 +110,15 @@ fn decode(key: &Key, bytes: &[u8]) -> Result<KeyRecord> {
 }
 
 /// Stores the record of a new key.
+///
+/// # Errors
+/// `denied` when too many keys stand behind it: it would be good for nothing.
 pub async fn mint_key(objects: &impl Objects, record: &KeyRecord) -> Result<()> {
+    if ancestors(objects, record).await? > MAX_PARENTS {
+        let detail =
+            format!("a key may have {MAX_PARENTS} keys behind it: make it with an older one");
+        return Err(Error::denied(detail));
+    }
     let json = serde_json::to_vec(record)
         .map_err(|e| Error::internal("a key's record cannot be encoded").caused_by(e))?;
     objects.put(&key::api_key_created(&record.tenant, &record.kid), Bytes::from(json)).await

@@ -50,6 +50,9 @@ pub fn problem(error: &Error, request_id: &str, more: Option<Value>) -> Answer {
     if let Some(seconds) = error.retry_after {
         answer = answer.with("retry-after", seconds.to_string());
     }
+    if let Some(allow) = &error.allow {
+        answer = answer.with("allow", allow.clone());
+    }
     if error.status() == 401 {
         answer = answer.with("www-authenticate", "Bearer realm=\"holdfast\"");
     }

@@ -1,10 +1,12 @@
 //! One HTTP request into a component: its parts, read when they are asked for, and its way out as an answer.
 
 use crate::answer::{Answer, problem};
+use crate::write::Author;
 use crate::{Query, State, auth, state};
 use bytes::{Bytes, BytesMut};
 use holdfast_core::access::{Caller, Permission};
 use holdfast_core::ports::Ids;
+use holdfast_core::record::Writer;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Result, Scope};
 use http::{HeaderMap, Method};
@@ -140,6 +142,30 @@ impl Call {
         Ok(Some(text.to_owned()))
     }
 
+    /// The request's `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// `invalid` when it is empty or longer than 256 bytes.
+    pub fn idempotency_key(&self) -> Result<Option<String>> {
+        let key = self.header("idempotency-key")?;
+        match &key {
+            Some(text) if text.is_empty() || text.len() > 256 => {
+                let detail = "Idempotency-Key must have 1 to 256 bytes";
+                Err(Error::invalid(detail).at("Idempotency-Key"))
+            }
+            _ => Ok(key),
+        }
+    }
+
+    /// Who writes with the caller's key, and what the request has seen.
+    ///
+    /// # Errors
+    /// `invalid_token`.
+    pub fn author(&self, caller: &Caller, scope: &Scope) -> Result<Author> {
+        let by = Writer { kind: caller.kind, key: caller.kid.to_string() };
+        Ok(Author { by, after: self.after(scope)?.unwrap_or_default() })
+    }
+
     /// What the request's `Holdfast-After` says that the answer must include.
     ///
     /// # Errors
@@ -207,8 +233,7 @@ impl Call {
             let detail = format!("there is nothing at /{path}");
             return Error::because(Case::NotFound, "no_route", detail);
         }
-        let detail = format!("/{path} takes {}", allowed.join(", "));
-        Error::because(Case::Invalid, "method_not_allowed", detail)
+        Error::method_not_allowed(&format!("/{path}"), allowed)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod types;
 #[doc(hidden)]
 #[path = "bindings.rs"]
 pub mod wit;
+pub mod write;
 
 pub use answer::{Answer, problem};
 pub use call::{Call, serve};

@@ -98,8 +98,9 @@ impl<'a> Cursors<'a> {
     pub fn page(&self, asked: &Asked) -> Result<index::Page> {
         let read = |cursor: &String| self.signer.read_cursor(&self.query, cursor);
         let after = asked.cursor.as_ref().map(read).transpose()?;
+        let rank = after.map(|(_, rank)| rank);
         let after = after.map(|(order, _)| order.to_string());
-        Ok(index::Page { after, limit: asked.limit, descending: asked.descending })
+        Ok(index::Page { after, rank, limit: asked.limit, descending: asked.descending })
     }
 
     /// The cursor after the item of this order and rank, when there is one.
@@ -121,8 +122,18 @@ impl Answer {
 
     /// A list whose items are JSON texts.
     pub fn list(items: &[String], next_cursor: Option<&str>) -> Self {
+        Self::list_with(items, &[], next_cursor)
+    }
+
+    /// A list, and what came late into the pages before this one.
+    pub fn list_with(items: &[String], late: &[String], next_cursor: Option<&str>) -> Self {
         let next = next_cursor.map_or("null".to_owned(), |next| format!("\"{next}\""));
         let (data, more) = (items.join(","), next_cursor.is_some());
-        Self::raw(200, format!("{{\"data\":[{data}],\"next_cursor\":{next},\"has_more\":{more}}}"))
+        let late = match late {
+            [] => String::new(),
+            late => format!(",\"late\":[{}]", late.join(",")),
+        };
+        let list = format!("\"data\":[{data}],\"next_cursor\":{next},\"has_more\":{more}");
+        Self::raw(200, format!("{{{list}{late}}}"))
     }
 }

@@ -5,6 +5,9 @@ use crate::sessions::NONE;
 use crate::words::Posting;
 use crate::{DocNo, UserIndex};
 
+/// Of messages with equal windows the one that holds the word itself comes first: this share of what the word can add.
+const OWN: f32 = 0.001;
+
 /// Buffers that a question fills and the next one uses again.
 #[derive(Debug, Default)]
 pub(crate) struct Scores {
@@ -32,7 +35,12 @@ impl Scores {
             for stem in stems {
                 self.count(index, index.words.postings(stem), recipe);
             }
-            self.add_word(index, recipe);
+            let peak = self.add_word(index, recipe);
+            for posting in stems.iter().flat_map(|stem| index.words.postings(stem)) {
+                if let Some(score) = self.scores.get_mut(posting.doc as usize) {
+                    *score += OWN * peak;
+                }
+            }
         }
     }
 
@@ -67,7 +75,8 @@ impl Scores {
         }
     }
 
-    fn add_word(&mut self, index: &UserIndex, recipe: &Recipe) {
+    /// Scores what was counted as one word: the most that it could add.
+    fn add_word(&mut self, index: &UserIndex, recipe: &Recipe) -> f32 {
         let (lengths, total) = if recipe.neighbours {
             (index.sessions.window_lengths(), index.sessions.total())
         } else {
@@ -95,5 +104,6 @@ impl Scores {
             }
             *score += peak * times / (times + flat + per_term * length);
         }
+        peak
     }
 }

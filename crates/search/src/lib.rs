@@ -35,7 +35,7 @@ pub use index::UserIndex;
 pub use int8::{Int8Scan, Int8View};
 pub use language::Language;
 pub use names::{named_participant, participants, without_names};
-pub use passage::{MAX_CHUNK, chunks, dense_text};
+pub use passage::{MAX_CHUNK, Passages, chunks, dense_text};
 pub use passing::Passing;
 pub use question::{Boosts, Hit, Mode, Question, Recall, Recipe, Stage};
 pub use search::{Scratch, search};

@@ -1,5 +1,7 @@
-//! What is embedded of a message. Stored vectors depend on these two functions: a change is a new embedding space.
+//! What is embedded of a message. Stored vectors depend on these functions: a change is a new embedding space.
 
+use half::f16;
+use holdfast_core::message::{Message, MessageVectors};
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -27,6 +29,34 @@ pub fn chunks(text: &str) -> Vec<Range<usize>> {
     }
     chunks.push(start..text.len());
     chunks
+}
+
+/// What is embedded of one message, chunk by chunk.
+#[derive(Debug, Clone)]
+pub struct Passages {
+    /// Byte ranges of the chunks in the message's text.
+    pub ranges: Vec<Range<usize>>,
+    /// The text that is embedded for each.
+    pub texts: Vec<String>,
+}
+
+impl Passages {
+    /// Of this message.
+    pub fn of(message: &Message) -> Self {
+        let text = message.text();
+        let ranges = chunks(&text);
+        let chunk = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+        let texts = ranges.iter().map(|range| dense_text(message.speaker(), chunk(range)));
+        Self { texts: texts.collect(), ranges }
+    }
+
+    /// The message's vectors: `values` holds one vector a chunk, one after the other.
+    pub fn vectors(&self, space: String, values: impl IntoIterator<Item = f32>) -> MessageVectors {
+        let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let chunks = self.ranges.iter().map(|range| (bound(range.start), bound(range.end)));
+        let values = values.into_iter().map(f16::from_f32).collect();
+        MessageVectors { space, chunks: chunks.collect(), values }
+    }
 }
 
 /// Where the first chunk of `text`, which is too long, ends.

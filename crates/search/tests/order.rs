@@ -147,3 +147,17 @@ fn places_are_kept_for_meaning_and_shown() {
     assert!(kept.stages.iter().any(|stage| stage.name == "dense_place"), "{kept:?}");
     assert_eq!(hits.len(), 10);
 }
+
+#[test]
+fn of_two_with_equal_windows_the_one_that_holds_the_word_comes_first() {
+    let mut rng = seeded(3);
+    let mut all = docs(&mut rng, 3);
+    for (doc, text) in all.iter_mut().zip(["nothing of note", "the kiln", "nothing of note"]) {
+        (doc.session, doc.text) = ("s".into(), text.into());
+    }
+    let (mode, limit) = (Mode::Keyword, 3);
+    let question = Question { text: "kiln".into(), mode, limit, ..Question::default() };
+    let recall = search(&index(&all), &NoVectors, &question, &mut Scratch::default()).unwrap();
+    let docs: Vec<u32> = recall.hits.iter().map(|hit| hit.doc).collect();
+    assert_eq!(docs, [1, 0, 2]);
+}

@@ -78,6 +78,9 @@ impl Shard {
     /// One load, or one poll of a user that is loaded.
     async fn refresh(&self, user: &User) -> Result<()> {
         let (load, before) = (!user.loaded.get(), user.journal.borrow().objects());
+        let most = self.settings.tenant_loads;
+        let begun = load.then(|| self.shared.begin_load(&user.scope.tenant, most)).transpose();
+        let _place = begun?;
         let counter = if load { &self.shared.loads } else { &self.shared.polls };
         counter.fetch_add(1, Relaxed);
         let outcome = self.bring(user, load).await;

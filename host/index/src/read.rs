@@ -69,7 +69,10 @@ impl Shard {
         let limit = page.limit as usize;
         let (found, more) = journal.view().page(&session, after, limit, page.descending);
         let items = found.iter().map(message).collect();
-        Ok(MessagePage { items, more, frontier: user.frontier(self.shared.now()) })
+        let read = after.zip(page.rank).filter(|_| !page.descending);
+        let late = read.map(|(after, rank)| journal.view().late(&session, after, rank));
+        let late = late.unwrap_or_default().iter().map(message).collect();
+        Ok(MessagePage { items, more, late, frontier: user.frontier(self.shared.now()) })
     }
 
     pub(crate) async fn find_message(

@@ -15,6 +15,8 @@ pub struct Settings {
     pub memory: usize,
     /// A request waits so long for its user's load; the load goes on.
     pub load_deadline: Duration,
+    /// So many users of one tenant load at once; who comes then is `exhausted`. 0 is without limit.
+    pub tenant_loads: usize,
     /// A loaded user's tail is polled this often after something was found.
     pub poll_first: Duration,
     /// And at least this often.
@@ -36,6 +38,7 @@ impl Settings {
             single_host: false,
             memory: 2 << 30,
             load_deadline: Duration::from_secs(5),
+            tenant_loads: 64,
             poll_first: Duration::from_secs(2),
             poll_last: Duration::from_secs(60),
             idle: Duration::from_secs(600),

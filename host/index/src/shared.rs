@@ -1,6 +1,8 @@
 //! What all shards share: the time, the counters, and how full the index is.
 
 use holdfast_core::clock::MAX_SKEW;
+use holdfast_core::{Case, Error, Result, TenantId};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,6 +25,25 @@ pub(crate) struct Shared {
     pub(crate) polls: AtomicU64,
     pub(crate) evictions: AtomicU64,
     last_error: Mutex<Option<String>>,
+    loading: Mutex<HashMap<TenantId, usize>>,
+}
+
+/// A tenant's place among its loads, until it is dropped.
+pub(crate) struct Loading<'a> {
+    shared: &'a Shared,
+    tenant: TenantId,
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        let mut loading = self.shared.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = loading.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                loading.remove(&self.tenant);
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -40,12 +61,28 @@ impl Shared {
             polls: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
             last_error: Mutex::new(None),
+            loading: Mutex::default(),
         }
     }
 
     /// Unix milliseconds by the store's clock, as far as its answers told it.
     pub(crate) fn now(&self) -> u64 {
         (self.clock)().saturating_add_signed(self.offset().unwrap_or(0))
+    }
+
+    /// A place for one more load of the tenant, of which `most` may run at once.
+    ///
+    /// # Errors
+    /// `exhausted` when so many run.
+    pub(crate) fn begin_load(&self, tenant: &TenantId, most: usize) -> Result<Loading<'_>> {
+        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = loading.entry(tenant.clone()).or_default();
+        if most > 0 && *count >= most {
+            let detail = format!("{most} users of this tenant are loading: try again");
+            return Err(Error::new(Case::Exhausted, detail).retry_after(1));
+        }
+        *count += 1;
+        Ok(Loading { shared: self, tenant: tenant.clone() })
     }
 
     pub(crate) fn learn(&self, shard: usize, offset: Option<i64>) {

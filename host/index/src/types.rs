@@ -91,6 +91,8 @@ pub struct Session {
 pub struct Page {
     /// Comes after this place (before it, when descending); the beginning when none.
     pub after: Option<String>,
+    /// Rank of the message at `after` when that page was read.
+    pub rank: Option<u32>,
     /// At most so many items.
     pub limit: u32,
     /// Newest first.
@@ -104,6 +106,8 @@ pub struct MessagePage {
     pub items: Vec<Message>,
     /// More follow.
     pub more: bool,
+    /// What came to stand at or before `after` since that page was read.
+    pub late: Vec<Message>,
     /// What the answer saw.
     pub frontier: Frontier,
 }

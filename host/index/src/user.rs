@@ -87,9 +87,7 @@ impl User {
 
     /// Some of what is owed and was not `tried`, oldest first.
     pub(crate) fn wanted(&self, tried: &HashSet<Key>, most: usize) -> Vec<Key> {
-        let mut owed = self.owed.borrow_mut();
-        let missing = self.journal.borrow().missing(std::mem::take(&mut *owed));
-        owed.extend(missing);
+        let owed = self.owed.borrow();
         owed.iter().filter(|key| !tried.contains(key)).take(most).cloned().collect()
     }
 

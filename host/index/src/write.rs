@@ -22,7 +22,8 @@ impl Shard {
         Knowledge { present, frontier, clock_offset: self.shared.offset() }
     }
 
-    /// Takes in what was just written: at once, even while the user loads; of a user that is not here it is remembered.
+    /// Takes in what was just written: at once, even while the user loads. A user that is not here is loaded beside
+    /// it, so that what is written again is recognised; should it leave before, what was written is remembered.
     ///
     /// # Errors
     /// `invalid` when an object is not one of the user's journal; `corrupt` when its bytes are not what its name says.
@@ -36,7 +37,13 @@ impl Shard {
             Some(user) => self.absorb_all(&user, &objects),
             None => {
                 let mut memory = self.memory.borrow_mut();
-                objects.iter().try_for_each(|(key, bytes)| memory.note(scope, key, bytes))
+                objects.iter().try_for_each(|(key, bytes)| memory.note(scope, key, bytes))?;
+                drop(memory);
+                let user = self.user(scope);
+                if user.flight.board(false).1 {
+                    self.begin(&user);
+                }
+                self.absorb_all(&user, &objects)
             }
         }
     }

@@ -137,6 +137,7 @@ impl Values {
         settings.single_host = self.parsed("single_host")?;
         settings.memory = self.parsed::<usize>("index_memory_mib")? << 20;
         settings.load_deadline = self.milliseconds("load_deadline_ms")?;
+        settings.tenant_loads = self.parsed("tenant_loads")?;
         Ok(settings)
     }
 

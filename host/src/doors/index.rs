@@ -52,10 +52,6 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         objects: Vec<wit::Object>,
     ) -> Answer<()> {
         let objects = objects.into_iter().map(|o| (o.key, o.bytes.into())).collect();
-        // A user who is only written to is loaded too, beside the write, so that what is repeated is recognised.
-        if let Ok((index, scope)) = enter(accessor, scope.clone()) {
-            tokio::spawn(async move { index.participants(scope).await });
-        }
         ask!(accessor, scope, upsert(objects), |()| ())
     }
 
@@ -82,6 +78,7 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
             door::MessagePage {
                 items: found.items.into_iter().map(wit::Message::from).collect(),
                 more: found.more,
+                late: found.late.into_iter().map(wit::Message::from).collect(),
                 frontier: found.frontier.into(),
             }
         })
@@ -160,7 +157,7 @@ impl From<wit::Reading> for native::Reading {
 
 impl From<wit::Page> for native::Page {
     fn from(page: wit::Page) -> Self {
-        Self { after: page.after, limit: page.limit, descending: page.descending }
+        Self { after: page.after, rank: page.rank, limit: page.limit, descending: page.descending }
     }
 }
 

@@ -228,8 +228,7 @@ impl Service {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Some(response);
         }
-        let error =
-            Error::because(Case::Invalid, "method_not_allowed", format!("{path} answers GET only"));
+        let error = Error::method_not_allowed(path, &["GET", "HEAD"]);
         Some(problem::answer(&error, id, false))
     }
 

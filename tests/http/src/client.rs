@@ -104,11 +104,6 @@ impl Client {
         Answer::of(request.send().unwrap_or_else(|e| panic!("{path}: no answer: {e:?}")))
     }
 
-    /// Has the host load the user: from then on its view knows what was stored, and recognises a repetition.
-    pub fn look(&self) {
-        self.get("/v1/sessions").expect_status(200);
-    }
-
     /// Stores messages in a session: their ids.
     pub fn store(&self, session: &str, messages: &Value) -> Vec<String> {
         let body = serde_json::json!({"messages": messages}).to_string();

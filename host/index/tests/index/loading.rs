@@ -5,7 +5,7 @@ use bytes::Bytes;
 use holdfast_core::key;
 use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
-use holdfast_core::{Case, Key};
+use holdfast_core::{Case, Key, Scope, TenantId};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -143,4 +143,30 @@ async fn a_named_object_that_is_gone_makes_the_answer_an_error_not_a_shorter_one
     assert_eq!(error.reason, "not_yet_visible");
     world.put(&first.key, first.bytes.clone()).await.unwrap();
     assert_eq!(ids(&index, "u", local()).await.unwrap(), ["m1", "m2"]);
+}
+
+#[tokio::test]
+async fn a_tenant_has_so_many_loads_at_once_and_another_is_not_held_up() {
+    let world = World::new();
+    for user in ["a", "b", "c"] {
+        world.say(user, "m", "text").await;
+    }
+    let index = world.host(|settings| settings.tenant_loads = 2);
+    let gate = world.gate.clone().acquire_many_owned(1_000).await.unwrap();
+    let load = |user: &'static str| {
+        let index = index.clone();
+        tokio::spawn(async move { ids(&index, user, local()).await })
+    };
+    let first = [load("a"), load("b")];
+    until(async || index.status().await.unwrap().loads == 2).await;
+    let error = load("c").await.unwrap().unwrap_err();
+    assert_eq!((error.case, error.retry_after), (Case::Exhausted, Some(1)));
+    let other = Scope { tenant: TenantId::parse("other").unwrap(), ..scope("c") };
+    let page = index.history(other, "s".into(), page(1), local()).await.unwrap();
+    assert!(page.items.is_empty());
+    drop(gate);
+    for load in first {
+        assert_eq!(load.await.unwrap().unwrap().len(), 1);
+    }
+    assert_eq!(load("c").await.unwrap().unwrap().len(), 1);
 }

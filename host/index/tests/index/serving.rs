@@ -74,14 +74,49 @@ async fn known_lists_every_digest_of_an_id_and_loads_nothing() {
 }
 
 #[tokio::test]
-async fn an_upsert_of_a_user_who_is_not_here_is_remembered_for_writers() {
+async fn a_user_who_is_only_written_to_is_known_at_once_and_loaded() {
     let world = World::new();
     let index = world.host(|_| {});
-    let written = world.say("u", "m", "one").await;
+    world.say("u", "m0", "by another host").await;
+    let written = world.say("u", "m1", "one").await;
+    let gate = world.gate.clone().acquire_many_owned(1_000).await.unwrap();
     index.upsert(scope("u"), object(&written)).await.unwrap();
-    let known = index.known(scope("u"), "s".into(), vec![]).await.unwrap();
+    let asked = || vec!["m0".into(), "m1".into()];
+    let known = index.known(scope("u"), "s".into(), asked()).await.unwrap();
     assert_eq!(known.frontier, written.frontier);
-    assert_eq!(index.status().await.unwrap().users, 0);
+    assert_eq!(known.present.len(), 1, "what was upserted, while the load cannot read anything");
+    drop(gate);
+    until(async || index.status().await.unwrap().loaded_users == 1).await;
+    let known = index.known(scope("u"), "s".into(), asked()).await.unwrap();
+    assert_eq!(known.present.len(), 2);
+    assert_eq!(index.status().await.unwrap().loads, 1);
+}
+
+#[tokio::test]
+async fn a_page_names_what_came_late_into_the_pages_before_it() {
+    let world = World::new();
+    let index = world.host(|_| {});
+    world.say("u", "m1", "one").await;
+    let late = world.say("u", "m2", "late").await;
+    world.memory.hide(late.key.as_str());
+    for id in ["m3", "m4"] {
+        world.say("u", id, "on time").await;
+    }
+    let first = index.history(scope("u"), "s".into(), page(2), local()).await.unwrap();
+    let last = first.items.last().unwrap();
+    assert_eq!((last.id.as_str(), last.rank, first.late.len()), ("m3", 2, 0));
+    let next = Page { after: Some(last.order.clone()), rank: Some(last.rank), ..page(2) };
+    let rest = async || index.history(scope("u"), "s".into(), next.clone(), local()).await.unwrap();
+    let ids = |items: &[holdfast_index::Message]| -> Vec<String> {
+        items.iter().map(|message| message.id.clone()).collect()
+    };
+    assert!(rest().await.late.is_empty(), "nothing came yet");
+    index.upsert(scope("u"), object(&late)).await.unwrap();
+    let rest = rest().await;
+    assert_eq!((ids(&rest.items), ids(&rest.late)), (vec!["m4".into()], vec!["m2".into()]));
+    let back = Page { descending: true, ..next };
+    let back = index.history(scope("u"), "s".into(), back, local()).await.unwrap();
+    assert_eq!((ids(&back.items), back.late.len()), (vec!["m2".into(), "m1".into()], 0));
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ pub fn latest() -> Reading {
 }
 
 pub fn page(limit: u32) -> holdfast_index::Page {
-    holdfast_index::Page { after: None, limit, descending: false }
+    holdfast_index::Page { after: None, rank: None, limit, descending: false }
 }
 
 /// The object as a writer hands it to the index.

@@ -5,11 +5,8 @@ use serde_json::json;
 
 const ONE: &str = r#"{"role":"user","content":"once"}"#;
 
-/// Of a user whom the host's view knows: elsewhere a repetition is stored again, and its records collapse.
 fn client() -> Client {
-    let client = Client::new(by_words());
-    client.look();
-    client
+    Client::new(by_words())
 }
 
 #[test]

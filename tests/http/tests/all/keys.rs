@@ -37,6 +37,32 @@ fn a_key_shows_its_text_when_it_is_made_and_never_again() {
 }
 
 #[test]
+fn a_repetition_makes_the_same_key_and_another_body_is_refused() {
+    let root = root();
+    let header = ("Idempotency-Key", fresh("make"));
+    let header = (header.0, header.1.as_str());
+    let wanted = r#"{"kind":"service","name":"backend"}"#;
+    let first = root.post_with(KEYS, header, wanted).expect_status(201).json();
+    let again = root.post_with(KEYS, header, wanted).expect_status(201).json();
+    assert_eq!(first["key"], again["key"]);
+    root.post_with(KEYS, header, r#"{"kind":"service"}"#).problem(422, "idempotency_mismatch");
+    let key = first["key"].as_str().unwrap();
+    root.with_key(key).acting_for("u").get("/v1/sessions").expect_status(200);
+    revoke(&root, key).expect_status(200);
+    root.post_with(KEYS, header, wanted).problem(422, "idempotency_mismatch");
+}
+
+#[test]
+fn a_key_of_the_ninth_generation_is_refused_when_it_is_made() {
+    let mut client = root();
+    for _ in 0..9 {
+        let key = client.make_key(&json!({"kind": "admin", "permissions": ["keys", "admin"]}));
+        client = client.with_key(&key);
+    }
+    make(&client, &json!({"kind": "admin", "permissions": ["keys"]})).problem(403, "denied");
+}
+
+#[test]
 fn a_new_key_works_at_once_under_each_header() {
     let root = root();
     let user = fresh("bound");

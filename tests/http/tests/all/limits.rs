@@ -1,7 +1,9 @@
 //! The table of limits: for each row what fits is taken and what is one more is refused, with nothing stored.
 
-use holdfast_http_tests::{Answer, Client, by_words, messages_of, raw};
+use holdfast_http_tests::{Answer, Client, Running, by_words, messages_of, raw};
+use holdfast_servers::HostSettings;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const MIB: usize = 1 << 20;
 
@@ -211,4 +213,22 @@ fn ids_of_256_bytes_are_taken_and_one_more_is_refused() {
     assert_eq!(client.messages(&"s".repeat(256))[0]["id"], "é".repeat(128));
     client.post(&messages_of("s"), &message(&"m".repeat(257))).problem(422, "unprocessable");
     client.acting_for(&"u".repeat(257)).get("/v1/sessions").problem(422, "unprocessable");
+}
+
+#[test]
+fn requests_beyond_the_rate_of_a_tenant_or_an_address_are_429_with_retry_after() {
+    let rates = HostSettings::default().with("tenant_requests", "3").with("address_requests", "2");
+    let client = Client::new(Arc::new(Running::start(rates)));
+    let refused = |client: &Client| -> Answer {
+        // A full bucket is a second's worth; it fills while this asks.
+        let asked = (0..1_000).map(|_| client.get("/v1/sessions"));
+        asked.into_iter().find(|answer| answer.status == 429).expect("one too many")
+    };
+    let answer = refused(&client);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    answer.problem(429, "exhausted");
+    let stranger = Client { key: None, ..client };
+    let answer = refused(&stranger);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    answer.problem(429, "exhausted");
 }

@@ -193,7 +193,9 @@ fn an_unknown_field_of_a_session_is_refused() {
 #[test]
 fn methods_that_a_session_does_not_take_are_405() {
     let client = client();
-    client.send("PUT", PATH, &[], Some(b"{}")).problem(405, "method_not_allowed");
+    let put = client.send("PUT", PATH, &[], Some(b"{}"));
+    assert_eq!(put.header("allow"), Some("GET, POST"));
+    put.problem(405, "method_not_allowed");
     client.send("DELETE", &messages_of("s"), &[], None).problem(405, "method_not_allowed");
     client.get("/v1/search").problem(405, "method_not_allowed");
 }

@@ -1,0 +1,109 @@
+//! What writes share: what is known before, one object, and the index after it; and the ids of what is new.
+
+use crate::wit::index::{self, Knowledge, Object};
+use crate::{GuestClock, GuestIds, State};
+use holdfast_core::clock::MAX_SKEW;
+use holdfast_core::ports::{Ids, Objects, Outside};
+use holdfast_core::record::{Writer, WriterKind};
+use holdfast_core::token::Frontier;
+use holdfast_core::{Case, Error, Order, Result, Scope, key};
+use holdfast_journal::{Draft, Pen};
+use uuid::{Builder, Uuid};
+
+/// Who writes, and what was seen.
+pub struct Author {
+    /// Who.
+    pub by: Writer,
+    /// What the writer has seen.
+    pub after: Frontier,
+}
+
+impl Author {
+    /// The caller of a typed door: inside the application, which holds the bucket's secret.
+    ///
+    /// # Errors
+    /// `invalid_token`.
+    pub fn inside(state: &State, scope: &Scope, after: Option<&str>) -> Result<Self> {
+        let by = Writer { kind: WriterKind::Service, key: "door".to_owned() };
+        Ok(Self { by, after: crate::read::after(state, scope, after)?.unwrap_or_default() })
+    }
+}
+
+/// What was written, durably.
+pub struct Recorded {
+    /// Order of each record, in the order of the drafts.
+    pub orders: Vec<Order>,
+    /// The next answer of the index has them.
+    pub indexed: bool,
+    /// What a reader has seen who has seen this.
+    pub frontier: Frontier,
+}
+
+/// What the index knows of these ids; nothing, when it cannot be asked: a write does not wait for it.
+pub async fn known(scope: &Scope, session: &str, ids: Vec<String>) -> Knowledge {
+    let nothing = index::Frontier { hlc: 0, head: None, keys: Vec::new() };
+    index::known(scope.into(), session.to_owned(), ids).await.unwrap_or(Knowledge {
+        present: Vec::new(),
+        frontier: nothing,
+        clock_offset: None,
+    })
+}
+
+/// Writes `drafts` as one object of the user's journal, and tells the index.
+///
+/// # Errors
+/// `clock` when this machine's clock cannot be trusted; `outcome_unknown` when the object may have been written; any
+/// other error means that it was not and will not be.
+pub async fn record(
+    state: &State,
+    scope: &Scope,
+    author: Author,
+    known: &Knowledge,
+    drafts: Vec<Draft>,
+) -> Result<Recorded> {
+    let offset = offset(state, known).await?;
+    let seen = author.after.joined(&known.frontier.clone().into());
+    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
+    let pen = Pen { scope, by: author.by, known: &seen, offset };
+    let written = holdfast_journal::write(&outside, pen, drafts).await?;
+    let object = Object { key: written.key.to_string(), bytes: written.bytes.to_vec() };
+    // Durable already: an index that fails does not fail the write.
+    let indexed = index::upsert(scope.into(), vec![object]).await.is_ok();
+    Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+}
+
+/// Milliseconds to add to our clock: by what the index knows, else by what this instance has seen. One that has seen
+/// nothing asks the store first: an order minted by an unknown clock stays for ever.
+async fn offset(state: &State, known: &Knowledge) -> Result<i64> {
+    let mut offset = known.clock_offset.or(state.bucket.skew().offset());
+    if offset.is_none() {
+        state.bucket.list(&key::formats(), None).await?;
+        offset = state.bucket.skew().offset();
+    }
+    match offset {
+        Some(offset) if offset.abs() <= MAX_SKEW => Ok(offset),
+        Some(offset) => {
+            let detail = format!("this machine's clock is {offset} ms off the store's: set it");
+            Err(Error::because(Case::Unavailable, "clock", detail))
+        }
+        None => {
+            let detail = "the store does not say what time it is, so nothing can be ordered";
+            Err(Error::because(Case::Unavailable, "clock", detail))
+        }
+    }
+}
+
+/// A fresh id: UUIDv7.
+pub fn fresh_id(state: &State) -> String {
+    let now = state.bucket.now();
+    Builder::from_unix_timestamp_millis(now, &GuestIds.random()).into_uuid().to_string()
+}
+
+/// An id from an Idempotency-Key: UUIDv5 over tenant, user and `parts`, each after its length so that no two can be
+/// mistaken.
+pub fn derived_id(scope: &Scope, parts: &[&str]) -> String {
+    let owner = [scope.tenant.as_str(), scope.user.as_str()];
+    let parts = owner.iter().chain(parts);
+    let name: String = parts.map(|part| format!("{}:{part}/", part.len())).collect();
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+}

@@ -1,0 +1,77 @@
+//! Built components against their worlds in `wit/components`: they export what the world says, and import nothing else.
+
+use crate::build::names;
+use crate::run::root;
+use anyhow::{Context, Result, anyhow, ensure};
+use std::collections::BTreeSet;
+use std::fs;
+use wit_component::{DecodedWasm, decode};
+use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
+
+/// What Rust's standard library imports beside everything; every runtime has it.
+const STANDARD_LIBRARY: &str = "@0.2.";
+
+/// Names of imports and of exports.
+struct Names {
+    imports: BTreeSet<String>,
+    exports: BTreeSet<String>,
+}
+
+/// Checks every component that was built.
+pub fn worlds() -> Result<()> {
+    let mut declared = Resolve::default();
+    for folder in ["deps", "models", "index", "memory"] {
+        let path = root().join("wit").join(folder);
+        if folder == "deps" {
+            for entry in sorted(&path)? {
+                declared.push_dir(&entry).with_context(|| format!("read {}", entry.display()))?;
+            }
+        } else {
+            declared.push_dir(&path).with_context(|| format!("read {}", path.display()))?;
+        }
+    }
+    let (package, _) = declared.push_dir(root().join("wit/components"))?;
+    for name in names("components")? {
+        let world = declared.select_world(&[package], Some(&name))?;
+        let bytes = fs::read(root().join(format!("target/components/{name}.wasm")))?;
+        let DecodedWasm::Component(resolve, built) = decode(&bytes)? else {
+            return Err(anyhow!("{name}.wasm is no component"));
+        };
+        let (wanted, built) = (named(&declared, world), named(&resolve, built));
+        let foreign: Vec<_> = built
+            .imports
+            .difference(&wanted.imports)
+            .filter(|import| !import.contains(STANDARD_LIBRARY))
+            .collect();
+        ensure!(foreign.is_empty(), "{name}.wasm imports what its world does not: {foreign:?}");
+        let missing: Vec<_> = wanted.exports.difference(&built.exports).collect();
+        ensure!(missing.is_empty(), "{name}.wasm does not export {missing:?}");
+        let more: Vec<_> = built.exports.difference(&wanted.exports).collect();
+        ensure!(more.is_empty(), "{name}.wasm exports what its world does not: {more:?}");
+    }
+    Ok(())
+}
+
+fn named(resolve: &Resolve, world: WorldId) -> Names {
+    let world = &resolve.worlds[world];
+    let names = |items: &mut dyn Iterator<Item = (&WorldKey, &WorldItem)>| {
+        items.map(|(key, _)| resolve.name_world_key(key)).collect()
+    };
+    Names { imports: names(&mut world.imports.iter()), exports: names(&mut world.exports.iter()) }
+}
+
+/// The folders in a folder, in an order in which each comes after what it names.
+fn sorted(folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
+    const ORDER: [&str; 7] = [
+        "clocks@0.3.0",
+        "random@0.3.0",
+        "filesystem@0.3.0",
+        "sockets@0.3.0",
+        "cli@0.3.0",
+        "http@0.3.0",
+        "spin-variables@3.0.0",
+    ];
+    let there: Vec<_> = fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
+    ensure!(there.len() == ORDER.len(), "wit/deps has other packages: name them in worlds.rs");
+    Ok(ORDER.iter().map(|name| folder.join(name)).collect())
+}

@@ -65,6 +65,20 @@ pub fn text(rng: &mut StdRng, count: usize) -> String {
     (0..count).map(|_| word(rng)).collect::<Vec<_>>().join(" ")
 }
 
+/// `count` words of English, from somewhere in a passage: what an embedder is given in life.
+pub fn prose(rng: &mut StdRng, count: usize) -> String {
+    const PASSAGE: &str = "we talked about the trip to the coast and which train to take on friday because my sister \
+        arrives late and wants to see the old harbour before dinner so please find a small place near the water \
+        that serves fish and has room for five people the doctor said that the new tablets should be taken with \
+        food in the morning and that i should call again in two weeks if my back still hurts after long walks \
+        remember that the landlord wants the keys by the end of the month and that the meter has to be read first \
+        i would rather paint the kitchen in a warm white than in grey and keep the blue chairs that we bought last \
+        summer when the garden was full of tomatoes and the neighbours brought bread every sunday morning";
+    let words: Vec<&str> = PASSAGE.split_whitespace().collect();
+    let start = rng.random_range(0..words.len());
+    words.iter().cycle().skip(start).take(count).copied().collect::<Vec<_>>().join(" ")
+}
+
 /// A word of its own for each number.
 fn spelled(mut number: usize) -> String {
     const SYLLABLES: [&str; 16] = [

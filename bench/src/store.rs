@@ -1,7 +1,7 @@
 //! A store of one message against a raw signed PUT of the same bytes to the same store.
 
 use crate::Sizes;
-use crate::fill::{embedding, text};
+use crate::fill::{embedding, prose};
 use crate::spread::Spread;
 use crate::table::{Figure, Table};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ const WORDS: usize = 50;
 const WARM: usize = 20;
 
 fn body(rng: &mut StdRng) -> Value {
-    json!({"user_id": "ann", "role": "user", "content": text(rng, WORDS)})
+    json!({"user_id": "ann", "role": "user", "content": prose(rng, WORDS)})
 }
 
 async fn store(api: &Api, body: &Value) {

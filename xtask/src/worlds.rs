@@ -37,7 +37,7 @@ pub fn worlds() -> Result<()> {
         let DecodedWasm::Component(resolve, built) = decode(&bytes)? else {
             return Err(anyhow!("{name}.wasm is no component"));
         };
-        let (wanted, built) = (named(&declared, world), named(&resolve, built));
+        let (wanted, built) = (named(&declared, world)?, named(&resolve, built)?);
         let foreign: Vec<_> = built
             .imports
             .difference(&wanted.imports)
@@ -52,12 +52,13 @@ pub fn worlds() -> Result<()> {
     Ok(())
 }
 
-fn named(resolve: &Resolve, world: WorldId) -> Names {
-    let world = &resolve.worlds[world];
+fn named(resolve: &Resolve, world: WorldId) -> Result<Names> {
+    let world = resolve.worlds.get(world).context("a world is not in its own text")?;
     let names = |items: &mut dyn Iterator<Item = (&WorldKey, &WorldItem)>| {
         items.map(|(key, _)| resolve.name_world_key(key)).collect()
     };
-    Names { imports: names(&mut world.imports.iter()), exports: names(&mut world.exports.iter()) }
+    let (imports, exports) = (&mut world.imports.iter(), &mut world.exports.iter());
+    Ok(Names { imports: names(imports), exports: names(exports) })
 }
 
 /// The folders in a folder, in an order in which each comes after what it names.

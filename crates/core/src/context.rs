@@ -80,12 +80,13 @@ pub struct Choice<'a> {
     pub marker: &'a str,
 }
 
-/// Packs; `count` counts the tokens of each text.
+/// Packs; `count` counts the tokens of each text. What is counted begins with `#` or `<` and ends with a line feed: no token
+/// reaches over such a joint, so that the counts add up to the count of the whole (the door `tokens` promises it).
 pub fn pack(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Packed {
     let recent_costs = newest_costs(choice, count);
     let relevant_costs = costs(choice.relevant, choice.marker, count);
-    let frame: usize = count(&[RELEVANT.to_owned(), RECENT.to_owned()]).iter().sum();
-    let mut left = choice.budget.saturating_sub(frame);
+    let frame = count(&[RELEVANT.to_owned(), RECENT.to_owned()]);
+    let mut left = choice.budget.saturating_sub(frame.iter().sum());
     let share = left * RECENT_SHARE / 100;
 
     let turns = turns(choice.recent);
@@ -107,7 +108,7 @@ pub fn pack(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Pac
     for (candidate, cost) in choice.relevant.iter().zip(&relevant_costs) {
         if *cost <= left && taken.insert(&candidate.id) {
             left -= cost;
-            relevant.push(candidate.clone());
+            relevant.push((candidate.clone(), *cost));
         }
     }
     if why == Why::Recent {
@@ -115,31 +116,17 @@ pub fn pack(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Pac
     }
     let recent = choice.recent.get(start..).unwrap_or_default();
     let widened: HashSet<_> = recent.iter().map(|c| &c.id).collect();
-    relevant.retain(|candidate| !widened.contains(&candidate.id));
-    settle(choice, relevant, recent.iter().map(|c| (c.clone(), why)).collect(), count)
-}
-
-/// Renders, and drops from the least needed end until the count of the whole holds: a tokenizer may count a whole
-/// differently from its parts.
-fn settle(
-    choice: &Choice<'_>,
-    mut relevant: Vec<Candidate>,
-    mut recent: Vec<(Candidate, Why)>,
-    count: &dyn Fn(&[String]) -> Vec<usize>,
-) -> Packed {
-    loop {
-        let mut shown = relevant.clone();
-        shown.sort_by(|a, b| (&a.time, &a.id).cmp(&(&b.time, &b.id)));
-        let text = render(&shown, &recent, choice.marker);
-        let tokens = count(std::slice::from_ref(&text)).first().copied().unwrap_or(usize::MAX);
-        if tokens <= choice.budget {
-            return Packed { text, tokens, relevant: shown, recent };
-        }
-        if relevant.pop().is_none() {
-            let turn = recent.iter().skip(1).position(|(c, _)| c.role == Role::User);
-            recent.drain(..turn.map_or(recent.len(), |at| at + 1));
-        }
-    }
+    relevant.retain(|(candidate, _)| !widened.contains(&candidate.id));
+    relevant.sort_by(|(a, _), (b, _)| (&a.time, &a.id).cmp(&(&b.time, &b.id)));
+    let shown = [!relevant.is_empty(), !recent.is_empty()];
+    let headings = frame.iter().zip(shown).filter_map(|(cost, shown)| shown.then_some(*cost));
+    let tokens = headings.sum::<usize>()
+        + relevant.iter().map(|(_, cost)| cost).sum::<usize>()
+        + total(&recent_costs, start);
+    let relevant: Vec<Candidate> = relevant.into_iter().map(|(candidate, _)| candidate).collect();
+    let recent: Vec<_> = recent.iter().map(|c| (c.clone(), why)).collect();
+    let text = render(&relevant, &recent, choice.marker);
+    Packed { text, tokens, relevant, recent }
 }
 
 const RELEVANT: &str = "# Earlier messages that may matter\n";

@@ -148,6 +148,16 @@ pub fn api_keys(tenant_id: &TenantId) -> Prefix {
     Prefix(format!("{}keys/", tenant(tenant_id).0))
 }
 
+/// What one look at a store writes and removes again (`holdfast doctor`).
+pub fn probe(run: ulid::Ulid) -> Prefix {
+    Prefix(format!("v1/probe/{run}/"))
+}
+
+/// One object of it; `name` is a plain word, or several with `/`.
+pub fn probe_object(run: ulid::Ulid, name: &str) -> Key {
+    Key(format!("{}{name}", probe(run).0))
+}
+
 /// Format versions that writers use.
 pub fn formats() -> Prefix {
     Prefix("v1/format/".to_owned())

@@ -40,6 +40,14 @@ pub(crate) fn list(
     url
 }
 
+/// URL of a sub-resource of the bucket, as `versioning`.
+pub(crate) fn aspect(settings: &Settings, query: &str) -> String {
+    match settings.addressing {
+        Addressing::Path => format!("{}?{query}", bucket(settings)),
+        Addressing::Host => format!("{}/?{query}", bucket(settings)),
+    }
+}
+
 /// A key as `encoding-type=url` spells it: percent-encoded, a space as `+` or `%20`.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");

@@ -8,6 +8,7 @@ mod fault;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
 mod operations;
+mod probe;
 mod retry;
 mod settings;
 mod sign;
@@ -18,6 +19,7 @@ mod transport;
 pub use fault::{Class, class};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{Calls, Memory, Outcome};
+pub use probe::{Finding, Verdict};
 pub use retry::{Budget, Next, Policy, Tried};
 pub use settings::{Addressing, Settings};
 pub use sign::{Signer, presign, sign};

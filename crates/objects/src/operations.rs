@@ -55,6 +55,19 @@ impl<'a> Call<'a> {
         Ok(Self { request: request.body(body).map_err(unsendable)?, sha256, kind, name })
     }
 
+    /// A request of [`Store::probe`]: sent once, its answer taken as it is.
+    pub(crate) fn probing(
+        method: Method,
+        url: String,
+        headers: &[(HeaderName, &str)],
+        body: Bytes,
+    ) -> Result<Self> {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
+        let kind = if method == Method::PUT { Kind::Put } else { Kind::Get };
+        Self::new(kind, "", url, &headers, body)
+    }
+
     fn empty(kind: Kind, name: &'a str, url: String) -> Result<Self> {
         Self::new(kind, name, url, &[], Bytes::new())
     }

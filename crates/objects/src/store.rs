@@ -123,7 +123,11 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
     }
 
     /// One signed request and its answer. The outer error is ours, the inner one the world's.
-    async fn attempt(&self, call: &Call<'_>, left: u64) -> Result<Result<Response<Bytes>, Fault>> {
+    pub(crate) async fn attempt(
+        &self,
+        call: &Call<'_>,
+        left: u64,
+    ) -> Result<Result<Response<Bytes>, Fault>> {
         let mut request = call.request.clone();
         sign(&mut request, &call.sha256, &self.signer, self.now())?;
         if request.method() == Method::PUT {
@@ -144,6 +148,19 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
         Ok(answer.map_err(Fault::from).inspect(|answer| self.learn(answer, sent)))
     }
 
+    /// A GET without a signature, once: what anybody would be answered.
+    pub(crate) async fn unsigned_get(&self, key: &Key) -> Result<Response<Bytes>> {
+        let url = address::object(&self.settings, key.as_str());
+        let request = http::Request::get(url).body(Bytes::new()).map_err(unsendable)?;
+        let unanswered = |e| Error::unavailable("the object store did not answer").caused_by(e);
+        self.transport.send(request).await.map_err(unanswered)
+    }
+
+    /// This machine's clock.
+    pub(crate) fn local_now(&self) -> u64 {
+        self.clock.now()
+    }
+
     fn learn(&self, answer: &Response<Bytes>, sent: u64) {
         self.counters.received(answer.body().len());
         if let Some(date) = answer::date(answer.headers()) {
@@ -160,7 +177,7 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
         Err(crate::operations::locked(seconds))
     }
 
-    fn random(&self) -> u64 {
+    pub(crate) fn random(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.ids.random();
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }

@@ -1,17 +1,16 @@
 //! How many tokens of a large language model a text is: what `max_tokens` counts.
 
 use std::str::FromStr;
-use std::sync::OnceLock;
 
-use tiktoken_rs::CoreBPE;
+use bpe_openai::Tokenizer;
 
 /// A vocabulary that can count; both are inside the program, nothing is fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Vocabulary {
-    /// `o200k_base`: GPT-4o and later. About 33 MB resident once it has counted.
+    /// `o200k_base`: GPT-4o and later.
     #[default]
     O200kBase,
-    /// `cl100k_base`: GPT-3.5 and GPT-4. About 20 MB resident once it has counted.
+    /// `cl100k_base`: GPT-3.5 and GPT-4.
     Cl100kBase,
 }
 
@@ -24,10 +23,10 @@ impl Vocabulary {
         }
     }
 
-    fn load(self) -> Option<CoreBPE> {
+    fn tokenizer(self) -> &'static Tokenizer {
         match self {
-            Self::O200kBase => tiktoken_rs::o200k_base().ok(),
-            Self::Cl100kBase => tiktoken_rs::cl100k_base().ok(),
+            Self::O200kBase => bpe_openai::o200k_base(),
+            Self::Cl100kBase => bpe_openai::cl100k_base(),
         }
     }
 }
@@ -43,17 +42,17 @@ impl FromStr for Vocabulary {
     }
 }
 
-/// Counts tokens; the vocabulary is loaded at the first count (about 0.3 s), once. To have it ready, count the empty text.
+/// Counts tokens, in time linear in the text; the vocabulary is unpacked at the first count of the process. To have it
+/// ready, count the empty text.
 #[derive(Default)]
 pub struct TokenCounter {
     vocabulary: Vocabulary,
-    loaded: OnceLock<Option<CoreBPE>>,
 }
 
 impl TokenCounter {
     /// A counter for one vocabulary.
     pub fn new(vocabulary: Vocabulary) -> Self {
-        Self { vocabulary, loaded: OnceLock::new() }
+        Self { vocabulary }
     }
 
     /// The vocabulary that counts.
@@ -63,33 +62,8 @@ impl TokenCounter {
 
     /// The number of tokens of a text; 0 for the empty one. Names of special tokens count as the text they are.
     pub fn count(&self, text: &str) -> usize {
-        match self.loaded.get_or_init(|| self.vocabulary.load()) {
-            Some(encoding) => pieces(text).map(|piece| encoding.encode_ordinary(piece).len()).sum(),
-            // Not reached with the vocabularies that are compiled in; an estimate is better than no context at all.
-            None => text.len().div_ceil(4),
-        }
+        self.vocabulary.tokenizer().count(text)
     }
-}
-
-/// A long text in pieces, cut before white space where there is any: the splitter's regular expression gives up on very
-/// long runs. A cut may add a token, so a count is never too low.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let (piece, behind) = rest.split_at_checked(cut(rest))?;
-        rest = behind;
-        (!piece.is_empty()).then_some(piece)
-    })
-}
-
-fn cut(text: &str) -> usize {
-    const BYTES: usize = 16 * 1024;
-    if text.len() <= BYTES {
-        return text.len();
-    }
-    let end = text.floor_char_boundary(BYTES);
-    let spaces = text.get(..end).and_then(|head| head.rfind(char::is_whitespace));
-    spaces.filter(|at| *at > 0).unwrap_or(end)
 }
 
 #[cfg(test)]
@@ -123,14 +97,81 @@ mod tests {
         }
     }
 
+    /// Texts of everything that the splitters tell apart.
+    fn texts() -> Vec<String> {
+        const PARTS: [&str; 24] = [
+            "The quick",
+            " brown",
+            "fox",
+            "'s",
+            "'LL",
+            " 42",
+            "1234567",
+            "…",
+            "?!",
+            " //",
+            "/",
+            "\n",
+            "\r\n",
+            "\n\n/",
+            " ",
+            "   ",
+            "\t",
+            "é",
+            "ÀB",
+            "お誕生日",
+            "\u{3000}",
+            "🙂",
+            "<|endoftext|>",
+            "</message 7f>",
+        ];
+        let mut seed = 7_u64;
+        let mut next = move || {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(seed >> 33).unwrap()
+        };
+        (0..3_000)
+            .map(|_| (0..next() % 30).map(|_| PARTS[next() % PARTS.len()]).collect())
+            .collect()
+    }
+
     #[test]
-    fn cutting_a_long_text_changes_its_count_by_a_token_a_cut_at_most() {
-        let text = "The quick brown fox, 42 years old, jumps.\n\n  Again! ".repeat(2000);
-        let whole = tiktoken_rs::o200k_base().unwrap().encode_ordinary(&text).len();
-        let counted = TokenCounter::default().count(&text);
-        let cuts = pieces(&text).count();
-        assert!(counted >= whole && counted <= whole + cuts, "{whole} {counted} {cuts}");
-        assert_eq!(pieces(&text).collect::<String>(), text);
+    fn counts_are_those_of_the_reference() {
+        let reference = [tiktoken_rs::o200k_base().unwrap(), tiktoken_rs::cl100k_base().unwrap()];
+        for (vocabulary, reference) in
+            [Vocabulary::O200kBase, Vocabulary::Cl100kBase].into_iter().zip(reference)
+        {
+            let counter = TokenCounter::new(vocabulary);
+            for text in texts() {
+                assert_eq!(
+                    counter.count(&text),
+                    reference.encode_ordinary(&text).len(),
+                    "{text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn counts_of_quoted_blocks_add_up_to_the_count_of_the_whole() {
+        for vocabulary in [Vocabulary::O200kBase, Vocabulary::Cl100kBase] {
+            let counter = TokenCounter::new(vocabulary);
+            for texts in texts().chunks(5) {
+                let blocks: Vec<String> = texts
+                    .iter()
+                    .map(|text| format!("<message 7f user>\n{text}\n</message 7f>\n"))
+                    .collect();
+                let whole = format!("# Earlier\n{}", blocks.concat());
+                let parts: usize = blocks.iter().map(|block| counter.count(block)).sum();
+                assert_eq!(
+                    counter.count(&whole),
+                    counter.count("# Earlier\n") + parts,
+                    "{whole:?}"
+                );
+            }
+        }
     }
 
     #[test]

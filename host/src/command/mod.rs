@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod local;
 mod settings;
 mod up;
@@ -24,6 +25,9 @@ enum Command {
     /// Serve the application of a spin.toml.
     #[command(after_help = up::EXAMPLES)]
     Up(up::Up),
+    /// Look at what the bucket's store really does, and say what to do.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::Doctor),
     /// Show every setting with its default and meaning, as docs/settings.md.
     Settings,
 }
@@ -32,6 +36,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let done = match Line::parse().command {
         Command::Up(up) => up::run(up),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Settings => {
             print!("{}", settings::page());
             Ok(())

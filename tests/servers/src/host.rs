@@ -46,13 +46,10 @@ impl HostSettings {
 }
 
 impl Host {
-    /// Starts `holdfast up` with `data_dir` and waits until it has said that it is up.
-    pub fn start(data_dir: &Path, settings: &HostSettings) -> Self {
+    /// The program with `verb` and `arguments`, given what the settings say and nothing else.
+    pub fn command(verb: &str, arguments: &[&str], settings: &HostSettings) -> Command {
         let mut command = Command::new(program());
-        command
-            .current_dir(root())
-            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir);
+        command.current_dir(root()).arg(verb);
         // A host takes only what its test says, whatever the tests themselves were given.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOLDFAST_")) {
             command.env_remove(name);
@@ -68,6 +65,14 @@ impl Host {
         for (name, value) in &settings.set {
             command.arg("--set").arg(format!("{name}={value}"));
         }
+        command.args(arguments);
+        command
+    }
+
+    /// Starts `holdfast up` with `data_dir` and waits until it has said that it is up.
+    pub fn start(data_dir: &Path, settings: &HostSettings) -> Self {
+        let mut command = Self::command("up", &["--listen", "127.0.0.1:0", "--data-dir"], settings);
+        command.arg(data_dir);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("start holdfast");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut url, mut key, mut bucket) = (String::new(), settings.key.clone(), String::new());

@@ -7,5 +7,6 @@
     reason = "tests"
 )]
 
+mod doctor;
 mod hosts;
 mod kill;

@@ -87,5 +87,6 @@ fn bare() -> PathBuf {
 /// Where `HOLDFAST_GUESTS` says, else in the target folder of the host's program.
 fn guests() -> PathBuf {
     let given = std::env::var_os("HOLDFAST_GUESTS").map(PathBuf::from);
-    given.unwrap_or_else(|| bare().join("../../../wasm32-wasip2/guest"))
+    let target = || bare().ancestors().nth(3).map(Path::to_path_buf).unwrap_or_default();
+    given.unwrap_or_else(|| target().join("wasm32-wasip2/guest"))
 }

@@ -2,7 +2,7 @@
 
 use crate::search::{Query, default_boosts, search};
 use holdfast_core::clock::rfc3339;
-use holdfast_core::context::{Candidate, Choice, Packed, pack};
+use holdfast_core::context::{Candidate, Choice, Packed, Recent, pack};
 use holdfast_core::message::Role;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Hlc, Result, Scope, token};
@@ -54,26 +54,22 @@ pub async fn retrieve(
 ) -> Result<Context> {
     let (newest, mut frontier) = newest(scope, &need, &reading).await?;
     let mut indexed_through = newest.last().map(|m| m.order.clone()).unwrap_or_default();
-    let recent = newest.iter().map(candidate).collect::<Result<Vec<_>>>()?;
-    let mut relevant = Vec::new();
-    if let Some(text) = question(&need, &recent) {
+    let (mut relevant, mut hits) = (Vec::new(), Vec::new());
+    if let Some(text) = question(&need, &newest)? {
         // The first call has brought the view up to date: this one asks the same view.
         let reading = Reading { consistency: index::Consistency::Local, after: reading.after };
         let found = search(scope, query(&need, text), reading).await?;
-        relevant =
-            found.recall.hits.iter().map(|hit| candidate(&hit.message)).collect::<Result<_>>()?;
+        hits = found.recall.hits;
+        relevant = hits.iter().map(|hit| candidate(&hit.message)).collect::<Result<_>>()?;
         indexed_through = indexed_through.max(found.recall.indexed_through);
         frontier = frontier.joined(&found.recall.frontier.into());
     }
-    let marker = marker(state, scope, &recent, &relevant);
-    let choice = Choice {
-        recent: &recent,
-        relevant: &relevant,
-        budget: need.max_tokens as usize,
-        marker: &marker,
-    };
-    let packed =
-        pack(&choice, &|texts| tokens::count(texts).into_iter().map(|n| n as usize).collect());
+    let marker = marker(state, scope, newest.iter().chain(hits.iter().map(|hit| &hit.message)));
+    let count = |texts: &[String]| tokens::count(texts).into_iter().map(|n| n as usize).collect();
+    let budget = need.max_tokens as usize;
+    let recent = Recent::within(budget, newest.iter().rev().map(candidate), &marker, &count)?;
+    let choice = Choice { recent: &recent, relevant: &relevant, budget, marker: &marker };
+    let packed = pack(&choice, &count);
     Ok(Context { packed, recent: newest, marker, indexed_through, frontier })
 }
 
@@ -92,10 +88,17 @@ async fn newest(scope: &Scope, need: &Need, reading: &Reading) -> Result<(Vec<Me
     Ok((Vec::new(), found.frontier.into()))
 }
 
-fn question(need: &Need, recent: &[Candidate]) -> Option<String> {
-    let newest = || recent.iter().rev().find(|message| message.role == Role::User);
-    let text = need.query.clone().or_else(|| newest().map(|message| message.text.clone()))?;
-    (!text.trim().is_empty()).then_some(text)
+/// What is asked; without a query what the newest user message says.
+fn question(need: &Need, newest: &[Message]) -> Result<Option<String>> {
+    let mut text = need.query.clone();
+    for message in newest.iter().rev() {
+        if text.is_some() {
+            break;
+        }
+        let message = noun(message)?;
+        text = (message.role == Role::User).then(|| message.text());
+    }
+    Ok(text.filter(|text| !text.trim().is_empty()))
 }
 
 fn query(need: &Need, text: String) -> Query {
@@ -127,13 +130,11 @@ fn candidate(found: &Message) -> Result<Candidate> {
 }
 
 /// The marker of quoted blocks: the same for the same view and question, and nobody who writes messages can guess it.
-fn marker(state: &State, scope: &Scope, recent: &[Candidate], relevant: &[Candidate]) -> String {
+fn marker<'a>(state: &State, scope: &Scope, messages: impl Iterator<Item = &'a Message>) -> String {
     let mut parts: Vec<&[u8]> = vec![b"marker", scope.tenant.as_str().as_bytes()];
     parts.push(scope.user.as_str().as_bytes());
-    for candidate in recent.iter().chain(relevant) {
-        parts.push(candidate.id.1.as_bytes());
-        parts.push(candidate.text.as_bytes());
-    }
+    // Orders are ours, and no two messages share one.
+    parts.extend(messages.map(|message| message.order.as_bytes()));
     let mac = token::mac(state.settings.root_secret.as_bytes(), &parts);
     mac.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

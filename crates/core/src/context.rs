@@ -70,8 +70,8 @@ pub struct Packed {
 
 /// What can be packed, and how.
 pub struct Choice<'a> {
-    /// The session's newest messages, oldest first.
-    pub recent: &'a [Candidate],
+    /// The session's newest messages.
+    pub recent: &'a Recent,
     /// What the search found, best first.
     pub relevant: &'a [Candidate],
     /// Tokens, at most.
@@ -80,30 +80,67 @@ pub struct Choice<'a> {
     pub marker: &'a str,
 }
 
+/// Tokens of each text.
+pub type Count<'a> = &'a dyn Fn(&[String]) -> Vec<usize>;
+
+/// The newest messages of a session, oldest first, each with its tokens.
+#[derive(Debug, Default)]
+pub struct Recent {
+    messages: Vec<Candidate>,
+    costs: Vec<usize>,
+}
+
+impl Recent {
+    /// Takes messages, newest first, until they exceed the budget: what is older need not be looked at.
+    ///
+    /// # Errors
+    /// That of the first message that is one.
+    pub fn within<E>(
+        budget: usize,
+        mut newest_first: impl Iterator<Item = Result<Candidate, E>>,
+        marker: &str,
+        count: Count<'_>,
+    ) -> Result<Self, E> {
+        let mut recent = Self::default();
+        while recent.costs.iter().sum::<usize>() <= budget {
+            let block: Vec<Candidate> =
+                newest_first.by_ref().take(BLOCK).collect::<Result<_, E>>()?;
+            if block.is_empty() {
+                break;
+            }
+            recent.costs.extend(costs(&block, marker, count));
+            recent.messages.extend(block);
+        }
+        recent.messages.reverse();
+        recent.costs.reverse();
+        Ok(recent)
+    }
+}
+
 /// Packs; `count` counts the tokens of each text. What is counted begins with `#` or `<` and ends with a line feed: no token
 /// reaches over such a joint, so that the counts add up to the count of the whole (the door `tokens` promises it).
-pub fn pack(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Packed {
-    let recent_costs = newest_costs(choice, count);
+pub fn pack(choice: &Choice<'_>, count: Count<'_>) -> Packed {
+    let Recent { messages, costs: recent_costs } = choice.recent;
     let relevant_costs = costs(choice.relevant, choice.marker, count);
     let frame = count(&[RELEVANT.to_owned(), RECENT.to_owned()]);
     let mut left = choice.budget.saturating_sub(frame.iter().sum());
     let share = left * RECENT_SHARE / 100;
 
-    let turns = turns(choice.recent);
+    let turns = turns(messages);
     let mut start =
-        newest(&turns, &recent_costs, if choice.relevant.is_empty() { left } else { share });
+        newest(&turns, recent_costs, if choice.relevant.is_empty() { left } else { share });
     let mut why = Why::Recent;
-    if start == choice.recent.len() {
-        start = newest(turns.last().map_or(&[], std::slice::from_ref), &recent_costs, left);
+    if start == messages.len() {
+        start = newest(turns.last().map_or(&[], std::slice::from_ref), recent_costs, left);
     }
-    if start == choice.recent.len() {
-        start = tail(choice.recent, &recent_costs, left);
+    if start == messages.len() {
+        start = tail(messages, recent_costs, left);
         why = Why::RecentPart;
     }
-    left = left.saturating_sub(total(&recent_costs, start));
+    left = left.saturating_sub(total(recent_costs, start));
 
     let mut taken: HashSet<&(String, String)> =
-        choice.recent.get(start..).unwrap_or_default().iter().map(|c| &c.id).collect();
+        messages.get(start..).unwrap_or_default().iter().map(|c| &c.id).collect();
     let mut relevant = Vec::new();
     for (candidate, cost) in choice.relevant.iter().zip(&relevant_costs) {
         if *cost <= left && taken.insert(&candidate.id) {
@@ -112,9 +149,9 @@ pub fn pack(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Pac
         }
     }
     if why == Why::Recent {
-        start = widen(&turns, &recent_costs, start, left);
+        start = widen(&turns, recent_costs, start, left);
     }
-    let recent = choice.recent.get(start..).unwrap_or_default();
+    let recent = messages.get(start..).unwrap_or_default();
     let widened: HashSet<_> = recent.iter().map(|c| &c.id).collect();
     relevant.retain(|(candidate, _)| !widened.contains(&candidate.id));
     relevant.sort_by(|(a, _), (b, _)| (&a.time, &a.id).cmp(&(&b.time, &b.id)));
@@ -122,7 +159,7 @@ pub fn pack(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Pac
     let headings = frame.iter().zip(shown).filter_map(|(cost, shown)| shown.then_some(*cost));
     let tokens = headings.sum::<usize>()
         + relevant.iter().map(|(_, cost)| cost).sum::<usize>()
-        + total(&recent_costs, start);
+        + total(recent_costs, start);
     let relevant: Vec<Candidate> = relevant.into_iter().map(|(candidate, _)| candidate).collect();
     let recent: Vec<_> = recent.iter().map(|c| (c.clone(), why)).collect();
     let text = render(&relevant, &recent, choice.marker);
@@ -156,27 +193,9 @@ pub fn quoted(candidate: &Candidate, marker: &str) -> String {
     text
 }
 
-fn costs(
-    candidates: &[Candidate],
-    marker: &str,
-    count: &dyn Fn(&[String]) -> Vec<usize>,
-) -> Vec<usize> {
+fn costs(candidates: &[Candidate], marker: &str, count: Count<'_>) -> Vec<usize> {
     let texts: Vec<String> = candidates.iter().map(|c| quoted(c, marker)).collect();
     if texts.is_empty() { Vec::new() } else { count(&texts) }
-}
-
-/// Costs of the recent messages, counted from the newest on until they exceed the budget; what is older costs too much.
-fn newest_costs(choice: &Choice<'_>, count: &dyn Fn(&[String]) -> Vec<usize>) -> Vec<usize> {
-    let mut newest_first = Vec::with_capacity(choice.recent.len());
-    for block in choice.recent.rchunks(BLOCK) {
-        if newest_first.iter().sum::<usize>() > choice.budget {
-            break;
-        }
-        newest_first.extend(costs(block, choice.marker, count).into_iter().rev());
-    }
-    newest_first.resize(choice.recent.len(), choice.budget + 1);
-    newest_first.reverse();
-    newest_first
 }
 
 /// Where each turn begins.
@@ -240,6 +259,11 @@ mod tests {
         texts.iter().map(|text| text.split_whitespace().count()).collect()
     }
 
+    fn recent_of(messages: &[Candidate], budget: usize) -> Recent {
+        let newest_first = messages.iter().rev().cloned().map(Ok::<_, ()>);
+        Recent::within(budget, newest_first, "7f", &words).unwrap()
+    }
+
     fn conversation() -> Vec<Candidate> {
         use Role::{Assistant, Tool, User};
         [User, Assistant, Tool, Assistant, User, Assistant, User]
@@ -254,6 +278,7 @@ mod tests {
         let recent = conversation();
         let relevant: Vec<_> = (20..25).map(|id| candidate(id, Role::User, 7)).collect();
         for budget in 0..250 {
+            let recent = recent_of(&recent, budget);
             let choice = Choice { recent: &recent, relevant: &relevant, budget, marker: "7f" };
             let packed = pack(&choice, &words);
             assert!(packed.tokens <= budget, "{budget}");
@@ -269,6 +294,7 @@ mod tests {
     fn the_newest_turns_come_before_what_is_relevant() {
         let recent = conversation();
         let relevant = [candidate(20, Role::User, 400), candidate(21, Role::User, 8)];
+        let recent = recent_of(&recent, 90);
         let choice = Choice { recent: &recent, relevant: &relevant, budget: 90, marker: "7f" };
         let packed = pack(&choice, &words);
         assert_eq!(packed.recent.last().unwrap().0.id.1, "m6");
@@ -279,7 +305,8 @@ mod tests {
     #[test]
     fn what_is_recent_is_not_repeated_as_relevant() {
         let recent = conversation();
-        let choice = Choice { recent: &recent, relevant: &recent, budget: 1000, marker: "7f" };
+        let newest = recent_of(&recent, 1000);
+        let choice = Choice { recent: &newest, relevant: &recent, budget: 1000, marker: "7f" };
         let packed = pack(&choice, &words);
         assert_eq!(packed.recent.len(), recent.len());
         assert!(packed.relevant.is_empty());
@@ -287,7 +314,8 @@ mod tests {
 
     #[test]
     fn an_empty_user_gives_an_empty_context() {
-        let choice = Choice { recent: &[], relevant: &[], budget: 100, marker: "7f" };
+        let recent = Recent::default();
+        let choice = Choice { recent: &recent, relevant: &[], budget: 100, marker: "7f" };
         assert_eq!(pack(&choice, &words).text, "");
     }
 

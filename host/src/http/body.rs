@@ -4,7 +4,7 @@ use crate::pool::{BodyFault, Ticket};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,12 +12,17 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::Error;
 
+/// Bytes of a refused body that are read and dropped, so that its sender comes to read the answer.
+const SPILL: u64 = 16 << 20;
+
 /// A body with a limit of bytes and a limit of time between two pieces.
 pub(super) struct Limited {
     incoming: Incoming,
     ticket: Arc<Ticket>,
     limit: u64,
     left: u64,
+    /// Bytes beyond the limit that were read and dropped.
+    spilled: u64,
     pause: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -29,7 +34,7 @@ impl Limited {
         limit: u64,
         pause: Duration,
     ) -> Self {
-        Self { incoming, ticket, limit, left: limit, pause, sleep: None }
+        Self { incoming, ticket, limit, left: limit, spilled: 0, pause, sleep: None }
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
@@ -41,21 +46,45 @@ impl Limited {
         })
     }
 
-    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Error> {
+    /// The piece, unless the body is too large with it: then none, and once enough was dropped, the error.
+    fn take(&mut self, frame: Frame<Bytes>) -> Option<Result<Frame<Bytes>, Error>> {
         self.ticket.progress();
         if let Some(sleep) = &mut self.sleep {
             sleep.as_mut().reset(Instant::now() + self.pause);
         }
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         match self.left.checked_sub(length) {
-            Some(left) => self.left = left,
+            Some(left) => {
+                self.left = left;
+                Some(Ok(frame))
+            }
             None => {
-                self.ticket.body_fault(BodyFault::TooLarge);
-                return Err(Error::HttpRequestBodySize(Some(self.limit)));
+                self.left = 0;
+                self.spilled += length;
+                (self.spilled > SPILL).then(|| Err(self.too_large()))
             }
         }
-        Ok(frame)
     }
+
+    fn too_large(&self) -> Error {
+        self.ticket.body_fault(BodyFault::TooLarge);
+        Error::HttpRequestBodySize(Some(self.limit))
+    }
+}
+
+/// Reads and drops a body that is refused, as far as [`SPILL`] and for so long: who still writes when the connection is
+/// closed may never see the answer.
+pub(super) async fn drop_whole(mut incoming: Incoming, time: Duration) {
+    let mut dropped = 0;
+    let read = async {
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
+            dropped += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if dropped > SPILL {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(time, read).await;
 }
 
 impl Body for Limited {
@@ -67,11 +96,17 @@ impl Body for Limited {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let body = self.get_mut();
-        match Pin::new(&mut body.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(body.take(frame))),
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(Error::Hyper(error)))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => body.poll_stalled(cx).map(|error| Some(Err(error))),
+        loop {
+            return match Pin::new(&mut body.incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match body.take(frame) {
+                    Some(taken) => Poll::Ready(Some(taken)),
+                    None => continue,
+                },
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(Error::Hyper(error)))),
+                Poll::Ready(None) if body.spilled > 0 => Poll::Ready(Some(Err(body.too_large()))),
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Pending => body.poll_stalled(cx).map(|error| Some(Err(error))),
+            };
         }
     }
 

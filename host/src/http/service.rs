@@ -125,6 +125,7 @@ impl Service {
             Err(error) => return (refuse(error), self.own.clone()),
         };
         if let Err(error) = self.fits(&request) {
+            super::body::drop_whole(request.into_body(), self.settings.read_timeout).await;
             return (refuse(error), self.own.clone());
         }
         let admission = self.extras.admission.as_ref();

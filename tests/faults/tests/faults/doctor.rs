@@ -47,7 +47,9 @@ async fn rclone_is_fit_and_ignores_conditions_in_silence() {
     let output = doctor(&server, |settings| settings);
     let findings = findings(&output);
     assert!(output.status.success(), "{findings:?}");
-    for name in ["reach and credentials", "clock", "ETag", "write and read back", "ranges", "delete"] {
+    for name in
+        ["reach and credentials", "clock", "ETag", "write and read back", "ranges", "delete"]
+    {
         assert_eq!(found(&findings, name).0, "ok", "{name}: {findings:?}");
     }
     assert_eq!(found(&findings, "put-if-absent").1, "ignored in silence");

@@ -6,7 +6,7 @@ use crate::bindings::exports::holdfast::memory::sessions::{
 };
 use crate::verbs::{self, Shown};
 use holdfast_core::session::SessionFields;
-use holdfast_core::{Result, Scope, SessionId};
+use holdfast_core::{Result, SessionId};
 use holdfast_kit::read::{after, reading};
 use holdfast_kit::write::Author;
 use holdfast_kit::{memory, state};

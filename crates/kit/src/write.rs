@@ -112,7 +112,9 @@ pub async fn delete(
     let pen = Pen { scope, by: author.by, known: &seen, offset };
     let (kind, id, session) = (Kind::Tombstone, id.to_owned(), session.clone());
     let tombstone = Draft { kind, id, session, body: of.encode()? };
-    let told = async |written: &Written| drop(tell(scope, written).await);
+    let told = async |written: &Written| {
+        tell(scope, written).await;
+    };
     let written = holdfast_journal::delete(&outside, pen, vec![tombstone], told).await?;
     Ok(written.frontier)
 }

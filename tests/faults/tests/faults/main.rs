@@ -8,5 +8,6 @@
 )]
 
 mod doctor;
+mod deletes;
 mod hosts;
 mod kill;

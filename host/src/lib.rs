@@ -23,6 +23,7 @@ pub mod route;
 pub mod settings;
 pub mod state;
 mod stdio;
+mod tend;
 pub mod variables;
 
 pub use app::App;

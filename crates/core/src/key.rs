@@ -3,7 +3,7 @@
 //! `[a-z0-9_-]` stand for themselves, every other byte is `~hh`; a segment over 200 bytes is `~~` and the first 32 hex
 //! digits of the id's SHA-256 (the id itself is in the records).
 
-use crate::{KeyId, Scope, TenantId};
+use crate::{KeyId, Scope, TenantId, UserId};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
 
@@ -102,6 +102,11 @@ pub fn tenant(tenant: &TenantId) -> Prefix {
     Prefix(format!("v1/t/{}/", segment(tenant.as_str())))
 }
 
+/// Everything of all tenants.
+pub fn tenants() -> Prefix {
+    Prefix("v1/t/".to_owned())
+}
+
 /// Everything of a user.
 pub fn user(scope: &Scope) -> Prefix {
     Prefix(format!("{}u/{}/", tenant(&scope.tenant).0, segment(scope.user.as_str())))
@@ -110,6 +115,23 @@ pub fn user(scope: &Scope) -> Prefix {
 /// Users of a tenant, one common prefix each.
 pub fn users(tenant_id: &TenantId) -> Prefix {
     Prefix(format!("{}u/", tenant(tenant_id).0))
+}
+
+/// The user whose keys have this segment; none for one that is only a hash, or not ours.
+pub fn user_of(text: &str) -> Option<UserId> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        rest = rest.get(first.len_utf8()..)?;
+        if first == '~' {
+            bytes.push(u8::from_str_radix(rest.get(..2)?, 16).ok()?);
+            rest = rest.get(2..)?;
+        } else {
+            bytes.push(u8::try_from(first).ok()?);
+        }
+    }
+    let user = UserId::parse(&String::from_utf8(bytes).ok()?).ok()?;
+    (segment(user.as_str()) == text).then_some(user)
 }
 
 /// All WAL objects of a user.
@@ -171,7 +193,6 @@ pub fn format(ulid: ulid::Ulid) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::UserId;
 
     fn scope(tenant: &str, user: &str) -> Scope {
         Scope { tenant: TenantId::parse(tenant).unwrap(), user: UserId::parse(user).unwrap() }
@@ -207,6 +228,16 @@ mod tests {
         );
         assert_eq!(key.hash(), Some("2d711642b726b04401627ca9fbac32f5"));
         assert_eq!(key.ulid(), Some(ulid.to_string().as_str()));
+    }
+
+    #[test]
+    fn a_segment_says_whose_it_is_unless_it_is_a_hash() {
+        for id in ["bob", "Bob", "a/b~c", "é", "ann-1_x", "🙂"] {
+            assert_eq!(user_of(&segment(id)).unwrap().as_str(), id);
+        }
+        for odd in [segment(&"É".repeat(100)), "~4".into(), "~zz".into(), "A".into(), "~61".into()] {
+            assert_eq!(user_of(&odd), None, "{odd}");
+        }
     }
 
     #[test]

@@ -24,5 +24,5 @@ pub use retry::{Budget, Next, Policy, Tried};
 pub use settings::{Addressing, Settings};
 pub use sign::{Signer, presign, sign};
 pub use stats::Stats;
-pub use store::Store;
+pub use store::{Store, StoreClock};
 pub use transport::{Reach, Transport, TransportError};

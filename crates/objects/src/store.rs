@@ -34,6 +34,19 @@ struct State {
     locked_until: u64,
 }
 
+/// The store's clock, as far as its answers told it: ages of objects are by it.
+pub struct StoreClock<'a, T, C, I>(&'a Store<T, C, I>);
+
+impl<T: Transport, C: Clock, I: Ids> Clock for StoreClock<'_, T, C, I> {
+    fn now(&self) -> u64 {
+        self.0.now()
+    }
+
+    async fn sleep(&self, milliseconds: u64) {
+        self.0.clock.sleep(milliseconds).await;
+    }
+}
+
 impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
     /// A store with checked settings. Sends nothing.
     ///
@@ -51,6 +64,11 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
     /// Unix milliseconds by the store's clock, as far as its answers told it.
     pub fn now(&self) -> u64 {
         self.clock.now().saturating_add_signed(self.skew().offset().unwrap_or(0))
+    }
+
+    /// The store's clock as a port.
+    pub fn clock(&self) -> StoreClock<'_, T, C, I> {
+        StoreClock(self)
     }
 
     /// What the store's answers say about our clock.

@@ -2,7 +2,7 @@
 
 use crate::index::Index;
 use crate::shard::Shard;
-use holdfast_core::Result;
+use holdfast_core::{Result, Scope};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The index now, and its counters since the start.
@@ -55,9 +55,27 @@ impl Index {
         }
         Ok(status)
     }
+
+    /// Loaded users, each with the number of objects that its journal had, sealed ones included.
+    ///
+    /// # Errors
+    /// `unavailable` while the index ends.
+    pub async fn journals(&self) -> Result<Vec<(Scope, usize)>> {
+        let mut all = Vec::new();
+        for shard in 0..self.shards() {
+            all.extend(self.ask_shard(shard, async |shard| Ok(shard.journals())).await?);
+        }
+        Ok(all)
+    }
 }
 
 impl Shard {
+    fn journals(&self) -> Vec<(Scope, usize)> {
+        let users = self.users.borrow();
+        let loaded = users.values().filter(|user| user.loaded.get());
+        loaded.map(|user| (user.scope.clone(), user.journal.borrow().objects())).collect()
+    }
+
     fn count(&self) -> Status {
         let users = self.users.borrow();
         let mut status = Status { users: users.len(), ..Status::default() };

@@ -8,6 +8,7 @@ use crate::doors::{Doors, LINKS, Models, NATIVE};
 use crate::http::{Check, Extras, Server};
 use crate::manifest::Manifest;
 use crate::metrics::Metrics;
+use crate::tend::Tending;
 use crate::{App, background, native};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -96,9 +97,11 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     };
     let server = Server::bind(settings, app, metrics, extras).await?;
     let embedding = tokio::spawn(background::embed_pending(doors, values.store()?));
+    let tending = tokio::spawn(Tending::new(index.clone(), &values)?.run());
     greet(&server, &values, &key, model.get().is_some(), store.is_some(), started);
     let in_time = server.serve(stop()).await;
     embedding.abort();
+    tending.abort();
     index.shutdown().await;
     if let Some(store) = store {
         store.shutdown().await;

@@ -1,0 +1,16 @@
+//! The component `tend-journal`: compacts and collects journals in bounded steps, as the door `upkeep` and over HTTP.
+
+mod bindings;
+mod door;
+mod http;
+mod tend;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use spin_sdk::http::{Request, Response};
+use spin_sdk::http_service;
+
+#[http_service]
+async fn handle(request: Request) -> Response<Full<Bytes>> {
+    holdfast_kit::serve(request, http::route).await
+}

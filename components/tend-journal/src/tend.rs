@@ -1,0 +1,113 @@
+//! The steps: one for one user, or many for a tenant's users one after the other.
+
+use holdfast_core::ports::Outside;
+use holdfast_core::{Key, Result, Scope, TenantId};
+use holdfast_journal::{Next, Rules, next_user};
+use holdfast_kit::{GuestIds, State};
+
+/// What a step holds in memory fits into an instance; times are those of all hosts.
+fn rules() -> Rules {
+    Rules { segment_bytes: 6 << 20, step_bytes: 8 << 20, ..Rules::default() }
+}
+
+/// A walk over users stops at the first user after so many milliseconds.
+const WALK: u64 = 10_000;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Seal and merge.
+    Compact,
+    /// Remove what was replaced.
+    Collect,
+}
+
+/// What steps did, added up.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// There is more to do.
+    pub more: bool,
+    /// Users that were visited.
+    pub users: u32,
+    /// Objects that came to be covered.
+    pub sealed: u32,
+    /// Segments that were merged.
+    pub merged: u32,
+    /// Bytes of new segments.
+    pub written: u64,
+    /// Objects that were removed.
+    pub removed: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that are not what was written.
+    pub corrupt: Vec<String>,
+}
+
+/// One step for one user.
+pub async fn step(state: &State, scope: &Scope, work: Work) -> Result<Done> {
+    let clock = state.bucket.clock();
+    let outside = Outside { objects: &state.bucket, clock: &clock, ids: &GuestIds };
+    let rules = rules();
+    let mut done = Done { users: 1, ..Done::default() };
+    match work {
+        Work::Compact => {
+            let step = holdfast_journal::compact(&outside, scope, &rules).await?;
+            done.more = step.next == Next::More;
+            (done.sealed, done.merged) = (number(step.sealed), number(step.merged));
+            done.written = step.written;
+            done.corrupt = step.corrupt.iter().map(Key::to_string).collect();
+        }
+        Work::Collect => {
+            let step = holdfast_journal::collect(&outside, scope, &rules).await?;
+            done.more = step.next == Next::More;
+            (done.removed, done.bytes) = (number(step.removed), step.bytes);
+            done.corrupt = step.corrupt.iter().map(Key::to_string).collect();
+        }
+    }
+    Ok(done)
+}
+
+/// Steps for a tenant's users after `place`, each until it has no more to do, for about ten seconds: what was done, and
+/// the place where the next call goes on.
+pub async fn walk(
+    state: &State,
+    tenant: &TenantId,
+    mut place: Option<String>,
+    work: Work,
+) -> Result<(Done, Option<String>)> {
+    let (begun, mut all) = (state.bucket.now(), Done::default());
+    while let Some(user) = next_user(&state.bucket, tenant, place.as_deref()).await? {
+        if let Some(scope) = &user.scope {
+            let done = step(state, scope, work).await?;
+            let again = done.more;
+            all.add(done);
+            all.users += u32::from(!again);
+            if again && state.bucket.now().saturating_sub(begun) < WALK {
+                continue;
+            }
+            if again {
+                return Ok((all, place));
+            }
+        }
+        place = Some(user.place);
+        if state.bucket.now().saturating_sub(begun) >= WALK {
+            return Ok((all, place));
+        }
+    }
+    Ok((all, None))
+}
+
+impl Done {
+    fn add(&mut self, other: Self) {
+        self.sealed += other.sealed;
+        self.merged += other.merged;
+        self.written += other.written;
+        self.removed += other.removed;
+        self.bytes += other.bytes;
+        self.corrupt.extend(other.corrupt);
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

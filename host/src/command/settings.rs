@@ -84,7 +84,8 @@ impl Values {
         Ok(text.parse().map_err(|_| wrong())?)
     }
 
-    fn milliseconds(&self, name: &str) -> Result<Duration> {
+    /// A setting that is a number of milliseconds.
+    pub fn milliseconds(&self, name: &str) -> Result<Duration> {
         Ok(Duration::from_millis(self.parsed(name)?))
     }
 

@@ -173,7 +173,7 @@ impl View {
                 let key = self.key(session);
                 Ok(self.message(key, record, order, body))
             }
-            Kind::Other(_) => Ok(Applied::Unknown),
+            Kind::Tombstone | Kind::Other(_) => Ok(Applied::Unknown),
         }
     }
 

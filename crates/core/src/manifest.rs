@@ -43,6 +43,8 @@ pub struct Entry {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
+    /// Bytes of their texts.
+    pub texts: u64,
     /// How often its records were merged.
     pub tier: u32,
     /// Lowest ULID of the WAL objects that it covers.

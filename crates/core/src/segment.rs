@@ -173,7 +173,8 @@ pub fn open_session(segment: &[u8], frames: &Frames) -> Result<Vec<Line>> {
     let mut vectors = vectors.as_deref().map(Components::read).transpose()?;
     let texts = String::from_utf8(texts)
         .map_err(|e| Error::corrupt("a segment's texts are not UTF-8").caused_by(e))?;
-    let body = texts.strip_suffix('\n').ok_or_else(|| broken("a frame does not end with a line"))?;
+    let body =
+        texts.strip_suffix('\n').ok_or_else(|| broken("a frame does not end with a line"))?;
     let mut rows = body.split('\n');
     let version = |version: &Version| version.v;
     versioned(rows.next().unwrap_or_default(), version, "a segment's frame")?;
@@ -213,7 +214,8 @@ pub fn cover_within(segment: &[u8]) -> Result<Cover> {
     let (rest, tail) = segment.split_last_chunk::<8>().ok_or_else(|| broken("it is cut"))?;
     if tail != TAIL {
         let version = tail.strip_prefix(TAIL_NAME).and_then(|rest| rest.strip_suffix(b"\n"));
-        let version = version.and_then(|v| std::str::from_utf8(v).ok()).and_then(|v| v.parse().ok());
+        let version =
+            version.and_then(|v| std::str::from_utf8(v).ok()).and_then(|v| v.parse().ok());
         return Err(match version {
             Some(v) if v > VERSION => newer("a segment", v),
             _ => broken("it does not end as one"),
@@ -262,7 +264,8 @@ impl<'a> Components<'a> {
 
     fn next(&mut self, ulid: &str, position: u32) -> Result<MessageVectors> {
         let head = self.heads.next().filter(|head| head.u == ulid && head.p == position);
-        let head = head.ok_or_else(|| broken("a message's vectors are not where they should be"))?;
+        let head =
+            head.ok_or_else(|| broken("a message's vectors are not where they should be"))?;
         let (halves, rest) = self
             .halves
             .split_at_checked(head.n)
@@ -290,7 +293,8 @@ struct BodyParts<'a> {
 
 /// The text of a message's record without its vectors, and those: only where putting them back gives the text as it was.
 fn cut(text: &str) -> Option<(String, Vec<MessageVectors>)> {
-    let parts: Parts<'_> = serde_json::from_str(text).ok().filter(|p: &Parts<'_>| p.kind == "message")?;
+    let parts: Parts<'_> =
+        serde_json::from_str(text).ok().filter(|p: &Parts<'_>| p.kind == "message")?;
     let body = parts.body?.get();
     let json = serde_json::from_str::<BodyParts<'_>>(body).ok()?.vectors?.get();
     let vectors = vectors_of_json(json).ok().filter(|vectors| !vectors.is_empty())?;

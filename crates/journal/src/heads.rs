@@ -40,6 +40,13 @@ impl Heads {
         self.heads.contains_key(&ulid.0) || self.settled.contains(&ulid.0)
     }
 
+    /// Is a manifest that is gone one whose place others took? It is when it is older by more than the grace than the newest
+    /// head: before that none is removed.
+    pub(crate) fn outlived(&self, ulid: Ulid, rules: &Rules) -> bool {
+        let newest = self.heads.last_key_value().map(|(ulid, _)| Ulid(*ulid).timestamp_ms());
+        newest.is_some_and(|at| ulid.timestamp_ms().saturating_add(rules.grace) < at)
+    }
+
     /// Takes a manifest in, unless it is known.
     pub(crate) fn add(&mut self, key: &Key, ulid: Ulid, manifest: Manifest) {
         for name in manifest.parents.iter().chain(&manifest.ancestors) {
@@ -59,7 +66,8 @@ impl Heads {
     }
 }
 
-fn ulid_of_name(name: &str) -> Option<Ulid> {
+/// The ULID in a name.
+pub(crate) fn ulid_of_name(name: &str) -> Option<Ulid> {
     Ulid::from_string(name.rsplit('/').next()?.get(..26)?).ok()
 }
 
@@ -87,8 +95,7 @@ pub(crate) async fn look(
         Some((ulid(&key)?, (key, one.modified)))
     });
     let all: BTreeMap<Ulid, (Key, u64)> = parsed.collect();
-    let mut look =
-        Look { found: Vec::new(), listed, void: Vec::new(), corrupt: Vec::new() };
+    let mut look = Look { found: Vec::new(), listed, void: Vec::new(), corrupt: Vec::new() };
     // The newest alone, because it knows most of the others.
     let mut most = 1;
     loop {
@@ -128,7 +135,9 @@ impl Look {
             // Known by now: an ancestor of one that was read with it.
             Err(_) if heads.knows(ulid) => {}
             // Nothing was removed on its word yet.
-            Err(error) if error.reason == "corrupt" && now < modified.saturating_add(rules.grace) => {
+            Err(error)
+                if error.reason == "corrupt" && now < modified.saturating_add(rules.grace) =>
+            {
                 heads.settle(ulid);
                 self.corrupt.push(key);
             }

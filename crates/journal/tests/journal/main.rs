@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod authority;
+mod collecting;
+mod compacting;
+mod crashing;
 mod keys;
 mod polling;
 mod reading;
+mod rounds;
 mod world;
 mod writing;

@@ -12,5 +12,6 @@ mod hosts;
 mod loading;
 mod near;
 mod room;
+mod sealed;
 mod serving;
 mod world;

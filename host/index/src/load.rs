@@ -153,7 +153,7 @@ impl Shard {
                 Ok(_) => self.catch_up(user).await,
                 // It may be sealed by now, and gone.
                 Err(error) if error.reason == "not_yet_visible" => {
-                    journal::look_again(self, &user.journal, self.shared.now()).await?;
+                    journal::look_again(&**self, &user.journal, self.shared.now()).await?;
                     self.catch_up(user).await?;
                     let mut journal = user.journal.borrow_mut();
                     let missing = journal.missing(missing.iter().cloned());

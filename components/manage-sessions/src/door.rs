@@ -6,7 +6,7 @@ use crate::bindings::exports::holdfast::memory::sessions::{
 };
 use crate::verbs::{self, Shown};
 use holdfast_core::session::SessionFields;
-use holdfast_core::{Result, Scope, SessionId};
+use holdfast_core::{Result, SessionId};
 use holdfast_kit::read::{after, reading};
 use holdfast_kit::write::Author;
 use holdfast_kit::{memory, state};
@@ -44,6 +44,14 @@ impl Guest for Door {
         seen: Option<String>,
     ) -> Result<Session, memory::Error> {
         Ok(set(scope, id, change, if_match, seen).await?)
+    }
+
+    async fn delete(
+        scope: memory::Scope,
+        id: String,
+        seen: Option<String>,
+    ) -> Result<String, memory::Error> {
+        Ok(remove(scope, id, seen).await?)
     }
 }
 
@@ -99,6 +107,13 @@ async fn set(
     let author = Author::inside(state, &scope, seen.as_deref())?;
     let changed = verbs::update(state, &scope, &id, fields, if_match.as_deref(), author).await?;
     Ok(changed.session.into())
+}
+
+async fn remove(scope: memory::Scope, id: String, seen: Option<String>) -> Result<String> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let author = Author::inside(state, &scope, seen.as_deref())?;
+    let frontier = verbs::delete(state, &scope, &SessionId::parse(&id)?, author).await?;
+    Ok(state.signer(&scope).after(&frontier))
 }
 
 impl From<Shown> for Session {

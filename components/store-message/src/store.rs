@@ -1,4 +1,4 @@
-//! Storing: authorise, check, embed, one PUT, index, answer. No read of the bucket comes before the write.
+//! Storing: authorise, check, embed, one PUT, index, answer. No read of the bucket comes before the write of what is new.
 
 use crate::{embed, identity};
 use holdfast_core::message::MessageBody;
@@ -9,7 +9,7 @@ use holdfast_formats::NewMessage;
 use holdfast_journal::Draft;
 use holdfast_kit::State;
 use holdfast_kit::index::{Knowledge, Present};
-use holdfast_kit::write::{Author, Recorded, known, record};
+use holdfast_kit::write::{Author, Recorded, known, known_latest, record};
 
 /// Who writes, and what makes a repetition the same write.
 pub struct Writing {
@@ -66,7 +66,10 @@ async fn store_as(
     let bodies = bodies(&messages)?;
     let beyond = writing.idempotency_key.as_deref();
     let beyond = beyond.map(|key| identity::derived(scope, session, key, ids.len()));
-    let known = known(scope, session.as_str(), ids.iter().chain(&beyond).cloned().collect()).await;
+    let known = knowledge(scope, session, ids.iter().chain(&beyond), &writing.author).await?;
+    if let Some(id) = ids.iter().find(|id| known.deleted.contains(id)) {
+        return Err(gone(id));
+    }
     if reused(ids, &messages, beyond.as_deref(), &known) {
         return Err(mismatch());
     }
@@ -84,6 +87,21 @@ async fn store_as(
         record(state, scope, writing.author, &known, drafts).await?;
     let places = ids.iter().cloned().zip(orders.iter().map(ToString::to_string)).collect();
     Ok(Stored { places, indexed, replayed: false, frontier })
+}
+
+/// What is known of these ids. Only where some are there, which is rare, is the bucket looked at before the write.
+async fn knowledge(
+    scope: &Scope,
+    session: &SessionId,
+    ids: impl Iterator<Item = &String>,
+    author: &Author,
+) -> Result<Knowledge> {
+    let ids: Vec<String> = ids.cloned().collect();
+    let first = known(scope, session.as_str(), ids.clone()).await;
+    if first.present.is_empty() {
+        return Ok(first);
+    }
+    known_latest(scope, session.as_str(), ids, &author.after).await
 }
 
 fn bodies(messages: &[NewMessage]) -> Result<Vec<MessageBody>> {
@@ -117,6 +135,12 @@ fn replayed(
     Ok(complete.then_some(Stored { places, indexed: true, replayed: true, frontier }))
 }
 
+/// An id that was deleted as far as the view at hand knows. Where it does not know, what is stored stays hidden.
+fn gone(id: &str) -> Error {
+    let detail = format!("message {id} was deleted and does not come back: use another id");
+    Error::because(Case::Conflict, "gone", detail).at("id")
+}
+
 fn taken(id: &str, own: bool) -> Error {
     if own {
         return Error::new(Case::Conflict, format!("message {id} exists with other content"))
@@ -133,7 +157,10 @@ fn reused(
     beyond: Option<&str>,
     known: &Knowledge,
 ) -> bool {
-    let there = |id: &str| known.present.iter().any(|present| present.id == id);
+    let there = |id: &str| {
+        known.present.iter().any(|present| present.id == id)
+            || known.deleted.iter().any(|deleted| deleted == id)
+    };
     let given = ids.iter().zip(messages).filter(|(_, message)| message.id.is_none());
     let present: Vec<bool> = given.map(|(id, _)| there(id)).collect();
     beyond.is_some_and(there) || (present.contains(&true) && present.contains(&false))

@@ -22,4 +22,4 @@ pub use follow::{list, look_again, open, poll, settle};
 pub use keys::{find_caller, find_key, list_keys, mint_key, revoke_key};
 pub use read::{Absorbed, Journal};
 pub use rules::Rules;
-pub use write::{Draft, MAX_WRITE, Pen, Written, rewrite, write};
+pub use write::{CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, pass, rewrite, write};

@@ -5,6 +5,7 @@ mod authority;
 mod collecting;
 mod compacting;
 mod crashing;
+mod deleting;
 mod keys;
 mod polling;
 mod reading;

@@ -293,7 +293,8 @@ fn note_vectors(journal: &Journal, applied: Vec<Applied>, all: &mut Vec<String>)
             Applied::Again { number, vectors, .. } => (number, vectors),
             _ => continue,
         };
-        let entry = journal.view().found(number).unwrap().entry;
+        let Some(found) = journal.view().found(number) else { continue };
+        let entry = found.entry;
         let what = format!("{}/{}/{:?}", entry.session, entry.id, entry.digest);
         all.extend(vectors.iter().map(|vectors| {
             let bits: Vec<u16> = vectors.values.iter().map(|value| value.to_bits()).collect();

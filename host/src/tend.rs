@@ -62,7 +62,9 @@ impl Tending {
             let done = apart(async move || compacted(&bucket(store)?, &user).await).await;
             match done {
                 Ok(()) => drop(self.sealed.insert(scope, objects)),
-                Err(error) => tracing::warn!("{}: a journal is compacted later: {error}", error.reason),
+                Err(error) => {
+                    tracing::warn!("{}: a journal is compacted later: {error}", error.reason)
+                }
             }
         }
     }

@@ -51,11 +51,37 @@ impl Key {
             .then_some(hash)
     }
 
+    /// What the object is among those of its user: the name after `u/<user>/`, as `wal` or `seg`.
+    pub fn part(&self) -> Part {
+        match self.0.split('/').nth(5) {
+            Some("wal") => Part::Wal,
+            Some("seg") => Part::Segment,
+            Some("cov") => Part::Cover,
+            Some("man") => Part::Manifest,
+            _ => Part::Other,
+        }
+    }
+
     /// ULID in the object's name, where its kind has one.
     pub fn ulid(&self) -> Option<&str> {
         let name = self.0.rsplit('/').next()?;
         name.get(..26).filter(|ulid| ulid::Ulid::from_string(ulid).is_ok())
     }
+}
+
+/// What an object is among those of its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A manifest: see [`crate::manifest`].
+    Manifest,
+    /// What a segment covers: see [`crate::cover`].
+    Cover,
+    /// A sealed segment: see [`crate::segment`].
+    Segment,
+    /// An acknowledged write: see [`crate::record`].
+    Wal,
+    /// Anything else.
+    Other,
 }
 
 impl fmt::Display for Key {
@@ -142,6 +168,42 @@ pub fn wal(scope: &Scope) -> Prefix {
 /// Manifests of a user.
 pub fn manifests(scope: &Scope) -> Prefix {
     Prefix(format!("{}man/", user(scope).0))
+}
+
+/// Segments of a user.
+pub fn segments(scope: &Scope) -> Prefix {
+    Prefix(format!("{}seg/", user(scope).0))
+}
+
+/// Covers of a user's segments.
+pub fn covers(scope: &Scope) -> Prefix {
+    Prefix(format!("{}cov/", user(scope).0))
+}
+
+/// One segment: `seg/<ulid>-<hash>.zst`.
+pub fn segment_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
+    Key(format!("{}{ulid}-{}.zst", segments(scope).0, hash32(bytes)))
+}
+
+/// What a segment covers: `cov/<ulid>-<hash>.zst`, the ULID being the segment's.
+pub fn cover_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
+    Key(format!("{}{ulid}-{}.zst", covers(scope).0, hash32(bytes)))
+}
+
+/// One manifest: `man/<ulid>-<hash>.json`.
+pub fn manifest_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
+    Key(format!("{}{ulid}-{}.json", manifests(scope).0, hash32(bytes)))
+}
+
+/// The key that one of the user's objects names another by: without the user's prefix.
+pub fn name<'k>(scope: &Scope, key: &'k Key) -> &'k str {
+    key.as_str().strip_prefix(user(scope).as_str()).unwrap_or(key.as_str())
+}
+
+/// The key of a [`name`] that one of the user's objects holds; none when it is no name.
+pub fn named(scope: &Scope, name: &str) -> Option<Key> {
+    let prefix = user(scope);
+    Key::below(&prefix, &format!("{}{name}", prefix.0))
 }
 
 /// WAL objects of a user on one UTC day (`yyyymmdd`).
@@ -235,9 +297,24 @@ mod tests {
         for id in ["bob", "Bob", "a/b~c", "é", "ann-1_x", "🙂"] {
             assert_eq!(user_of(&segment(id)).unwrap().as_str(), id);
         }
-        for odd in [segment(&"É".repeat(100)), "~4".into(), "~zz".into(), "A".into(), "~61".into()] {
+        for odd in [segment(&"É".repeat(100)), "~4".into(), "~zz".into(), "A".into(), "~61".into()]
+        {
             assert_eq!(user_of(&odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn a_name_is_a_key_without_its_user_and_never_leaves_it() {
+        let scope = scope("acme", "Bob");
+        let key = segment_object(&scope, ulid::Ulid(7), b"x");
+        assert_eq!(key.part(), Part::Segment);
+        assert!(name(&scope, &key).starts_with("seg/"));
+        assert_eq!(named(&scope, name(&scope, &key)), Some(key));
+        assert_eq!(named(&scope, "seg/../../v/seg/x"), None);
+        assert_eq!(manifest_object(&scope, ulid::Ulid(7), b"x").part(), Part::Manifest);
+        assert_eq!(cover_object(&scope, ulid::Ulid(7), b"x").part(), Part::Cover);
+        assert_eq!(wal_object(&scope, ulid::Ulid(7), b"x").part(), Part::Wal);
+        assert_eq!(Key::raw("v1/t/wal/u/x").part(), Part::Other);
     }
 
     #[test]

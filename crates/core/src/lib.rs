@@ -3,20 +3,24 @@
 pub mod access;
 pub mod clock;
 pub mod context;
+pub mod cover;
 pub mod error;
 pub mod fold;
 pub mod graves;
 mod id;
 pub mod key;
+pub mod manifest;
 pub mod message;
 pub mod order;
 pub mod ports;
 pub mod record;
+pub mod segment;
 pub mod session;
 pub mod settings;
 pub mod token;
+mod zstd;
 
 pub use error::{Case, Error, Result};
 pub use id::{KeyId, MAX_ID, MessageId, Scope, SessionId, TenantId, UserId};
-pub use key::{Key, Prefix};
+pub use key::{Key, Part, Prefix};
 pub use order::{Hlc, Order};

@@ -228,8 +228,21 @@ impl MessageBody {
     }
 }
 
+/// Vectors of the JSON text that a record's body holds as `vectors`.
+pub(crate) fn vectors_of_json(json: &str) -> Result<Vec<MessageVectors>> {
+    let vectors: Vec<VectorsAtRest> = serde_json::from_str(json)
+        .map_err(|e| Error::corrupt("a message's vectors cannot be read").caused_by(e))?;
+    vectors.into_iter().map(MessageVectors::try_from).collect()
+}
+
+/// The JSON text that a record's body holds as `vectors`.
+pub(crate) fn json_of_vectors(vectors: &[MessageVectors]) -> Result<String> {
+    let at_rest: Vec<_> = vectors.iter().map(VectorsAtRest::from).collect();
+    serde_json::to_string(&at_rest).map_err(encoding)
+}
+
 /// So many components are the same number of them, at least one, for each chunk.
-fn fits(components: usize, chunks: usize) -> bool {
+pub(crate) fn fits(components: usize, chunks: usize) -> bool {
     chunks > 0 && components > 0 && components.is_multiple_of(chunks)
 }
 

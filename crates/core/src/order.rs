@@ -99,6 +99,19 @@ impl fmt::Display for Order {
     }
 }
 
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Order {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        Self::parse(&text).map_err(|e| serde::de::Error::custom(e.detail))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -230,6 +230,16 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Reads the text of a record.
+    ///
+    /// # Errors
+    /// `corrupt` when it is none, with reason `newer_format` when a newer program wrote it.
+    pub fn read(text: &str) -> Result<Self> {
+        parse(text, |record: &Record| record.v)
+    }
+}
+
 /// When and by whom a record is written.
 #[derive(Debug, Clone)]
 pub struct Stamp {
@@ -279,9 +289,56 @@ impl WalObject {
         Ok(Self { header, records })
     }
 
+    /// Reads an object's bytes as [`decode`](Self::decode) does, and keeps each record's own text.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn lines(ulid: Ulid, bytes: &[u8]) -> Result<(Header, Vec<Line>)> {
+        let Self { header, records } = Self::decode(bytes)?;
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let texts = text.split('\n').skip(1).zip(records).enumerate();
+        let line = |(at, (text, record)): (usize, (&str, Record))| Line {
+            order: Self::order(&record, ulid, at),
+            session: record.session,
+            text: text.trim_ascii().into(),
+        };
+        Ok((header, texts.map(line).collect()))
+    }
+
     /// Order of the record at `position` in the object named by `ulid`.
     pub fn order(record: &Record, ulid: Ulid, position: usize) -> Order {
         Order { hlc: record.at, ulid, position: u32::try_from(position).unwrap_or(u32::MAX) }
+    }
+}
+
+/// A record as its text, with its order: what segments hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// Its order, which also says where it was first written.
+    pub order: Order,
+    /// The session that it belongs to.
+    pub session: Option<SessionId>,
+    /// Its JSON text, as it was written.
+    pub text: Box<str>,
+}
+
+impl Line {
+    /// Reads the text of a record that stood at `position` in the object named by `ulid`.
+    ///
+    /// # Errors
+    /// `corrupt` when it is none, with reason `newer_format` when a newer program wrote it.
+    pub fn read(ulid: Ulid, position: u32, text: &str) -> Result<Self> {
+        let record = Record::read(text)?;
+        let order = Order { hlc: record.at, ulid, position };
+        Ok(Self { order, session: record.session, text: text.into() })
+    }
+
+    /// The record.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn record(&self) -> Result<Record> {
+        Record::read(&self.text)
     }
 }
 
@@ -298,22 +355,33 @@ fn line(thing: &impl Serialize, out: &mut Vec<u8>) -> Result<()> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(line: &'a str, version: impl Fn(&T) -> u32) -> Result<T> {
+    versioned(line, version, "a line of a journal object")
+}
+
+/// Reads JSON that has a version `v`, and refuses a newer one.
+pub(crate) fn versioned<'a, T: Deserialize<'a>>(
+    json: &'a str,
+    version: impl Fn(&T) -> u32,
+    what: &str,
+) -> Result<T> {
     #[derive(Deserialize)]
     struct Version {
         v: u32,
     }
-    let parsed = serde_json::from_str::<T>(line);
+    let parsed = serde_json::from_str::<T>(json);
     // A newer form need not have the fields of ours: then only its version is read.
     let v = match &parsed {
         Ok(thing) => Some(version(thing)),
-        Err(_) => serde_json::from_str(line).ok().map(|Version { v }| v),
+        Err(_) => serde_json::from_str(json).ok().map(|Version { v }| v),
     };
     if let Some(v) = v.filter(|v| *v > VERSION) {
-        return Err(Error::because(
-            crate::Case::Corrupt,
-            "newer_format",
-            format!("a record has version {v}, this program reads up to {VERSION}: upgrade"),
-        ));
+        return Err(newer(what, v));
     }
-    parsed.map_err(|e| Error::corrupt("a line of a journal object is not a record").caused_by(e))
+    parsed.map_err(|e| Error::corrupt(format!("{what} cannot be read")).caused_by(e))
+}
+
+/// A newer program wrote it.
+pub(crate) fn newer(what: &str, v: u32) -> Error {
+    let detail = format!("{what} has version {v}, this program reads up to {VERSION}: upgrade");
+    Error::because(crate::Case::Corrupt, "newer_format", detail)
 }

@@ -20,7 +20,8 @@ pub struct Frontier {
     /// Newest manifest.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
-    /// WAL keys, at most [`MAX_FRONTIER`]; in a token without the user's prefix.
+    /// WAL keys, and manifests that the newest does not stand for, at most [`MAX_FRONTIER`]; in a token without the user's
+    /// prefix.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
 }
@@ -29,10 +30,17 @@ impl Frontier {
     /// What both have seen; keys of `self` come first, the rest up to [`MAX_FRONTIER`].
     #[must_use]
     pub fn joined(&self, other: &Self) -> Self {
+        let (head, behind) = (
+            self.head.as_ref().max(other.head.as_ref()),
+            self.head.as_ref().min(other.head.as_ref()),
+        );
         let mut keys = self.keys.clone();
-        keys.extend(other.keys.iter().filter(|key| !self.keys.contains(key)).cloned());
+        // The older manifest need not stand behind the newer one: two may have been made at once.
+        let older = behind.filter(|behind| Some(*behind) != head);
+        let more = other.keys.iter().chain(older).filter(|key| !self.keys.contains(key));
+        keys.extend(more.cloned());
         keys.truncate(MAX_FRONTIER);
-        Self { hlc: self.hlc.max(other.hlc), head: self.head.clone().max(other.head.clone()), keys }
+        Self { hlc: self.hlc.max(other.hlc), head: head.cloned(), keys }
     }
 }
 

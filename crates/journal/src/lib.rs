@@ -1,11 +1,27 @@
 //! One append-only journal per user over `Objects`: write, read, follow. See `docs/storage.md` for the protocol.
 
 mod authority;
+mod collect;
+mod compact;
+mod fetch;
+mod follow;
+mod heads;
 mod keys;
+mod pending;
+mod publish;
 mod read;
+mod rules;
+mod survey;
+mod tail;
+mod users;
 mod write;
 
 pub use authority::{Authority, key_text};
+pub use collect::{Collected, collect};
+pub use compact::{Next, Step, compact};
+pub use follow::{list, look_again, open, poll, settle};
 pub use keys::{find_caller, find_key, list_keys, mint_key, revoke_key};
-pub use read::{Absorbed, Journal, list, poll};
+pub use read::{Absorbed, Journal};
+pub use rules::Rules;
+pub use users::{User, next_tenant, next_user};
 pub use write::{CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, pass, rewrite, write};

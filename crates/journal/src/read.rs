@@ -1,23 +1,22 @@
-//! Reading: the union of all objects that a list shows, that other objects name, and that tokens name.
+//! Reading: the union of all heads' segments and of all WAL objects that they do not cover, and that a list shows, that
+//! other objects name, or that tokens name.
 //!
-//! A list is never taken for complete. What an object names must be read too: [`Journal::absorb`] says what is wanted,
-//! and the caller owes it, so that nobody gets a shorter view in silence.
+//! A list is never taken for complete. What an object names must be read too: it is owed until it is absorbed, or until
+//! what it covers came from elsewhere, so that nobody gets a shorter view in silence.
 
+use crate::heads::{self, Heads, ulid};
+use crate::pending::Pending;
+use crate::rules::Rules;
+use holdfast_core::cover::{Cover, Frames};
 use holdfast_core::fold::{Applied, View};
+use holdfast_core::manifest::Manifest;
 use holdfast_core::order::MAX_AHEAD;
-use holdfast_core::ports::Objects;
-use holdfast_core::record::{MAX_FRONTIER, WalObject};
+use holdfast_core::record::{Header, MAX_FRONTIER, Record, WalObject};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Error, Hlc, Key, Prefix, Result, Scope, clock, key};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use holdfast_core::{Error, Hlc, Key, Order, Part, Prefix, Result, Scope, clock, key, segment};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use ulid::Ulid;
 
-/// How long before the last list began objects may still appear, in milliseconds: [`crate::MAX_WRITE`], clocks that
-/// differ, and a wide margin.
-const MARGIN: u64 = 20 * 60_000;
-/// How far ahead of ours a writer's clock may be, in milliseconds.
-const AHEAD: u64 = 2 * 60_000;
 const DAY: u64 = 86_400_000;
 /// Polls in which every older day is listed once, at least. A young journal is not listed whole at every poll.
 const CYCLE: u64 = 32;
@@ -28,6 +27,12 @@ const MAX_LEAVES: usize = 64;
 #[derive(Debug)]
 pub struct Journal {
     scope: Scope,
+    pub(crate) rules: Rules,
+    pub(crate) heads: Heads,
+    pub(crate) pending: Pending,
+    owed: BTreeSet<Key>,
+    /// What came to be owed since it was last asked.
+    fresh: Vec<Key>,
     view: View,
     folded: HashSet<u128>,
     named: HashSet<u128>,
@@ -48,8 +53,18 @@ pub struct Absorbed {
 impl Journal {
     /// Nothing is known yet.
     pub fn new(scope: Scope) -> Self {
+        Self::with_rules(scope, Rules::default())
+    }
+
+    /// As [`new`](Self::new), by other rules than the default ones.
+    pub fn with_rules(scope: Scope, rules: Rules) -> Self {
         Self {
             scope,
+            rules,
+            heads: Heads::default(),
+            pending: Pending::default(),
+            owed: BTreeSet::new(),
+            fresh: Vec::new(),
             view: View::default(),
             folded: HashSet::new(),
             named: HashSet::new(),
@@ -69,15 +84,17 @@ impl Journal {
         &self.view
     }
 
-    /// Objects so far.
+    /// WAL objects so far, those that segments hold included.
     pub fn objects(&self) -> usize {
         self.folded.len()
     }
 
-    /// How far this view has seen.
+    /// How far this view has seen: the newest manifest that was read, and what it does not stand for.
     pub fn frontier(&self) -> Frontier {
-        let keys = self.leaves.values().rev().take(MAX_FRONTIER).cloned().collect();
-        Frontier { hlc: self.view.highest(), head: None, keys }
+        let mut heads = self.heads.iter().rev().map(|(key, _)| key.as_str().to_owned());
+        let head = heads.next();
+        let keys = heads.chain(self.leaves.values().rev().cloned()).take(MAX_FRONTIER).collect();
+        Frontier { hlc: self.view.highest(), head, keys }
     }
 
     /// As [`frontier`](Self::frontier), for a token or a writer: a record that lies so far ahead of `now` (Unix
@@ -89,48 +106,258 @@ impl Journal {
 
     /// Those of `keys` that are not known yet, each once, oldest first.
     pub fn missing(&self, keys: impl IntoIterator<Item = Key>) -> Vec<Key> {
-        let mut missing: Vec<Key> = keys
-            .into_iter()
-            .filter(|key| ulid(key).is_some_and(|ulid| !self.folded.contains(&ulid.0)))
-            .collect();
+        let mut missing: Vec<Key> = keys.into_iter().filter(|key| self.is_missing(key)).collect();
         missing.sort_unstable();
         missing.dedup();
         missing
     }
 
-    /// Folds an object in; repeating is safe.
+    fn is_missing(&self, key: &Key) -> bool {
+        let Some(ulid) = ulid(key) else { return false };
+        match key.part() {
+            Part::Wal => !self.folded.contains(&ulid.0) && !self.pending.promises(ulid),
+            Part::Manifest => !self.heads.knows(ulid) || self.pending.spare.contains(&ulid.0),
+            Part::Cover => self.pending.awaits_cover(ulid),
+            Part::Segment => self.pending.awaits(ulid),
+            Part::Other => false,
+        }
+    }
+
+    /// Keys that a list, another object or a writer named: the view lacks them until they are absorbed.
+    pub fn owe(&mut self, keys: impl IntoIterator<Item = Key>) {
+        for key in self.missing(keys) {
+            if self.owed.insert(key.clone()) {
+                self.fresh.push(key);
+            }
+        }
+    }
+
+    /// The view is known to lack something.
+    pub fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Is this one owed?
+    pub fn owes_key(&self, key: &Key) -> bool {
+        self.owed.contains(key)
+    }
+
+    /// Some of what is owed and was not `tried`: what says what else is to be read comes first, then what is oldest.
+    pub fn wanted(&self, tried: &HashSet<Key>, most: usize) -> Vec<Key> {
+        let round = |key: &Key| key.part().min(Part::Segment);
+        let untried = || self.owed.iter().filter(|key| !tried.contains(*key));
+        let Some(first) = untried().map(round).min() else { return Vec::new() };
+        untried().filter(|key| round(key) == first).take(most).cloned().collect()
+    }
+
+    /// Folds an object in, of whatever part of the user's journal; repeating is safe. One that cannot be read is owed.
     ///
     /// # Errors
     /// `corrupt` when it cannot be read: the detail names the key.
     pub fn absorb(&mut self, key: &Key, bytes: &[u8]) -> Result<Absorbed> {
-        let named_key = |e: Error| e.about(key);
-        let ulid = ulid(key).ok_or_else(|| named_key(Error::corrupt("not a journal object")))?;
-        if self.folded.contains(&ulid.0) {
-            return Ok(Absorbed::default());
+        self.fresh.clear();
+        match self.take(key, bytes) {
+            Ok(applied) => {
+                self.owed.remove(key);
+                Ok(Absorbed { applied, wanted: std::mem::take(&mut self.fresh) })
+            }
+            Err(error) => {
+                self.owed.extend(self.is_missing(key).then(|| key.clone()));
+                Err(error.about(key))
+            }
         }
-        let object = WalObject::decode(bytes).map_err(named_key)?;
-        let ordered = object.records.iter().enumerate();
-        let ordered = ordered.map(|(at, record)| (record, WalObject::order(record, ulid, at)));
-        let applied = self.view.apply(ordered).map_err(named_key)?;
-        self.folded.insert(ulid.0);
-        self.oldest = Some(self.oldest.map_or(ulid.timestamp_ms(), |o| o.min(ulid.timestamp_ms())));
-        let wanted = self.note_named(&object.header.prev);
-        self.note_leaf(ulid, key);
-        Ok(Absorbed { applied, wanted })
     }
 
-    fn note_named(&mut self, prev: &[String]) -> Vec<Key> {
-        let prefix = key::wal(&self.scope);
-        let mut wanted = Vec::new();
-        for key in prev.iter().filter_map(|text| Key::below(&prefix, text)) {
-            let Some(ulid) = ulid(&key) else { continue };
+    fn take(&mut self, key: &Key, bytes: &[u8]) -> Result<Vec<Applied>> {
+        let ulid = ulid(key).ok_or_else(|| Error::corrupt("not a journal object"))?;
+        match key.part() {
+            Part::Wal => self.take_wal(key, ulid, bytes),
+            Part::Manifest => {
+                let manifest = Manifest::decode(bytes)?;
+                self.take_manifest(key, ulid, manifest).map(|()| Vec::new())
+            }
+            Part::Cover => self.take_cover(ulid, bytes).map(|()| Vec::new()),
+            Part::Segment => {
+                let Some(cover) = self.cover_of(ulid, bytes)? else { return Ok(Vec::new()) };
+                let mut applied = Vec::new();
+                for frames in &cover.sessions {
+                    applied.extend(self.take_frames(bytes, frames)?);
+                }
+                self.finish(ulid, &cover);
+                Ok(applied)
+            }
+            Part::Other => Err(Error::corrupt("not a journal object")),
+        }
+    }
+
+    fn take_wal(&mut self, key: &Key, ulid: Ulid, bytes: &[u8]) -> Result<Vec<Applied>> {
+        if self.folded.contains(&ulid.0) {
+            return Ok(Vec::new());
+        }
+        let object = WalObject::decode(bytes)?;
+        let ordered = object.records.iter().enumerate();
+        let ordered = ordered.map(|(at, record)| (record, WalObject::order(record, ulid, at)));
+        let applied = self.view.apply(ordered)?;
+        self.folded.insert(ulid.0);
+        self.reach(ulid);
+        self.note_named(&object.header);
+        self.note_leaf(ulid, key);
+        Ok(applied)
+    }
+
+    /// Takes a manifest in; what it names and is not known is owed.
+    pub(crate) fn take_manifest(
+        &mut self,
+        key: &Key,
+        ulid: Ulid,
+        manifest: Manifest,
+    ) -> Result<()> {
+        for entry in &manifest.segments {
+            heads::parts(&self.scope, &entry.seg, &entry.cov)?;
+        }
+        let parents: Vec<Key> =
+            manifest.parents.iter().filter_map(|name| key::named(&self.scope, name)).collect();
+        let mut spare = Vec::new();
+        for entry in &manifest.segments {
+            let (ulid, seg, cov) = heads::parts(&self.scope, &entry.seg, &entry.cov)?;
+            self.reach(entry.oldest);
+            spare.extend(self.pending.name(ulid, seg, &parents));
+            self.owe([cov]);
+        }
+        if !self.pending.spare.remove(&ulid.0) {
+            self.heads.add(key, ulid, manifest);
+        }
+        self.spare(spare);
+        Ok(())
+    }
+
+    /// Manifests that stand behind others, for what those cannot give.
+    fn spare(&mut self, keys: Vec<Key>) {
+        for key in keys {
+            if ulid(&key).is_some_and(|ulid| self.pending.look_behind(ulid)) {
+                self.fresh.push(key.clone());
+                self.owed.insert(key);
+            }
+        }
+    }
+
+    fn take_cover(&mut self, ulid: Ulid, bytes: &[u8]) -> Result<()> {
+        if !self.pending.awaits(ulid) {
+            return Ok(());
+        }
+        let cover = Cover::decode(bytes)?;
+        self.note_cover(ulid, cover);
+        Ok(())
+    }
+
+    fn note_cover(&mut self, ulid: Ulid, cover: Cover) {
+        let mut wal = cover.wal.iter().filter_map(|name| heads::ulid_of_name(name));
+        if wal.all(|ulid| self.folded.contains(&ulid.0)) {
+            self.finish(ulid, &cover);
+        } else if let Some(seg) = self.pending.covers(ulid, cover) {
+            self.owe([seg]);
+            self.forgive();
+        }
+    }
+
+    /// What a segment covers that is still to be read: its sessions are taken one by one, and then it is
+    /// [finished](Self::finish).
+    pub(crate) fn cover_of(&self, ulid: Ulid, segment: &[u8]) -> Result<Option<Cover>> {
+        if !self.pending.awaits(ulid) {
+            return Ok(None);
+        }
+        let known = self.pending.cover(ulid).cloned();
+        known.map_or_else(|| segment::cover_within(segment), Ok).map(Some)
+    }
+
+    /// Folds one session of a segment in.
+    pub(crate) fn take_frames(&mut self, segment: &[u8], frames: &Frames) -> Result<Vec<Applied>> {
+        let lines = segment::open_session(segment, frames)?;
+        let records = lines.iter().map(|line| Ok((line.record()?, line.order)));
+        let records: Vec<(Record, Order)> = records.collect::<Result<_>>()?;
+        self.view.apply(records.iter().map(|(record, order)| (record, *order)))
+    }
+
+    /// All that the segment covers is known.
+    pub(crate) fn finish(&mut self, ulid: Ulid, cover: &Cover) {
+        self.pending.finish(ulid);
+        for covered in cover.wal.iter().filter_map(|name| heads::ulid_of_name(name)) {
+            self.folded.insert(covered.0);
+            self.named.remove(&covered.0);
+        }
+        let names = cover.names.iter().filter_map(|name| key::named(&self.scope, name));
+        let names = names.collect::<Vec<_>>();
+        self.owe(names);
+        self.forgive();
+    }
+
+    /// What is known by now is owed no longer.
+    pub(crate) fn forgive(&mut self) {
+        let mut owed = std::mem::take(&mut self.owed);
+        owed.retain(|key| self.is_missing(key));
+        self.owed = owed;
+    }
+
+    /// An object that is named cannot be read. What it stands for may be read elsewhere: that is owed in its place.
+    ///
+    /// # Errors
+    /// The same, when nothing else can stand for it.
+    pub fn lacks(&mut self, key: &Key, error: Error) -> Result<()> {
+        let Some(ulid) = ulid(key) else { return Err(error) };
+        let spare = match key.part() {
+            Part::Wal | Part::Manifest if !self.is_missing(key) => Vec::new(),
+            Part::Manifest if self.pending.spare.remove(&ulid.0) => Vec::new(),
+            // The segment holds its cover too.
+            Part::Cover => {
+                let seg = self.pending.without_cover(ulid);
+                self.owe(seg);
+                Vec::new()
+            }
+            // All that it covers, one by one, from before it was sealed.
+            Part::Segment => {
+                let Some((cover, parents)) = self.pending.lose(ulid) else { return Err(error) };
+                let wal = cover.wal.iter().filter_map(|name| key::named(&self.scope, name));
+                let wal: Vec<Key> = wal.collect();
+                self.owe(wal);
+                parents
+            }
+            _ => return Err(error),
+        };
+        self.spare(spare);
+        self.forgive();
+        Ok(())
+    }
+
+    /// A manifest is gone, though the list was looked at again. True when others took its place so long ago that it may
+    /// be: it is not owed then.
+    pub fn outlives(&mut self, key: &Key) -> bool {
+        let ulid = ulid(key).filter(|_| key.part() == Part::Manifest);
+        let Some(ulid) = ulid.filter(|ulid| self.heads.outlived(*ulid, &self.rules)) else {
+            return false;
+        };
+        self.heads.settle(ulid);
+        self.owed.remove(key);
+        true
+    }
+
+    fn reach(&mut self, ulid: Ulid) {
+        let at = ulid.timestamp_ms();
+        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+    }
+
+    fn note_named(&mut self, header: &Header) {
+        let prefix = key::user(&self.scope);
+        let named = header.prev.iter().chain(&header.head);
+        let named: Vec<Key> = named.filter_map(|text| Key::below(&prefix, text)).collect();
+        for key in &named {
+            let Some(ulid) = ulid(key).filter(|_| key.part() == Part::Wal) else { continue };
             self.leaves.remove(&ulid.0);
             if !self.folded.contains(&ulid.0) {
                 self.named.insert(ulid.0);
-                wanted.push(key);
             }
         }
-        wanted
+        let read = |key: &Key| matches!(key.part(), Part::Wal | Part::Manifest);
+        self.owe(named.into_iter().filter(read));
     }
 
     fn note_leaf(&mut self, ulid: Ulid, key: &Key) {
@@ -142,13 +369,23 @@ impl Journal {
         }
     }
 
+    /// What to list at a load after `next`: as far back as the heads do not reach.
+    pub(crate) fn rest(&self, next: String) -> Span {
+        let from = self.heads.iter().map(|(_, manifest)| manifest.from).min().unwrap_or_default();
+        let from = from.saturating_sub(self.rules.margin);
+        let day = self.day(&clock::day(from)).prefix;
+        let after = format!("{}{}", day.as_str(), Ulid::from_parts(from, 0)).max(next);
+        Span { prefix: key::wal(&self.scope), after: Some(after), until: None }
+    }
+
     /// What to list at a poll: everything since the last list began, with a margin, and what is older in rotation: each
     /// day once in a cycle, and once all that lies before the oldest known object.
-    fn poll_plan(&mut self, last: u64, now: u64) -> Vec<Span> {
+    pub(crate) fn poll_plan(&mut self, last: u64, now: u64) -> Vec<Span> {
         // A clock that was set back must not hide the present.
-        let from = last.min(now).saturating_sub(MARGIN);
-        let mut plan: Vec<Span> =
-            days(from, now + AHEAD).map(|day| self.day(&clock::day(day * DAY))).collect();
+        let from = last.min(now).saturating_sub(self.rules.margin);
+        let mut plan: Vec<Span> = days(from, now + self.rules.ahead)
+            .map(|day| self.day(&clock::day(day * DAY)))
+            .collect();
         if let Some(first) = plan.first_mut() {
             first.after = Some(format!("{}{}", first.prefix.as_str(), Ulid::from_parts(from, 0)));
         }
@@ -160,6 +397,7 @@ impl Journal {
             plan.push(whole);
         } else if self.rotation == older {
             let until = self.oldest.map(|oldest| self.day(&clock::day(oldest)).prefix);
+            let until = until.map(|until| until.as_str().to_owned());
             plan.push(Span { prefix: key::wal(&self.scope), after: None, until });
         }
         plan
@@ -171,51 +409,12 @@ impl Journal {
 }
 
 /// Keys below `prefix` that come after `after`, up to about `until`.
-struct Span {
-    prefix: Prefix,
-    after: Option<String>,
-    until: Option<Prefix>,
-}
-
-fn ulid(key: &Key) -> Option<Ulid> {
-    Ulid::from_string(key.ulid()?).ok()
+pub(crate) struct Span {
+    pub prefix: Prefix,
+    pub after: Option<String>,
+    pub until: Option<String>,
 }
 
 fn days(from: u64, to: u64) -> impl Iterator<Item = u64> {
     from / DAY..=to / DAY
-}
-
-/// All keys that a full list of the user's journal shows.
-pub async fn list(objects: &impl Objects, scope: &Scope) -> Result<Vec<Key>> {
-    let whole = Span { prefix: key::wal(scope), after: None, until: None };
-    list_span(objects, scope, whole).await
-}
-
-/// Keys of recent objects that the journal does not know: what appeared since the list that began at `last`.
-pub async fn poll(
-    objects: &impl Objects,
-    journal: &RefCell<Journal>,
-    last: u64,
-    now: u64,
-) -> Result<Vec<Key>> {
-    let plan = journal.borrow_mut().poll_plan(last, now);
-    let scope = journal.borrow().scope.clone();
-    let lists = plan.into_iter().map(|span| list_span(objects, &scope, span));
-    let lists = futures::future::try_join_all(lists).await?;
-    Ok(journal.borrow().missing(lists.into_iter().flatten()))
-}
-
-async fn list_span(objects: &impl Objects, scope: &Scope, span: Span) -> Result<Vec<Key>> {
-    let Span { prefix, mut after, until } = span;
-    let wal = key::wal(scope);
-    let within = |next: &String| until.as_ref().is_none_or(|until| next.as_str() < until.as_str());
-    let mut keys = Vec::new();
-    loop {
-        let page = objects.list(&prefix, after.as_deref()).await?;
-        keys.extend(page.objects.iter().filter_map(|listed| Key::below(&wal, &listed.key)));
-        match page.next.filter(within) {
-            Some(next) => after = Some(next),
-            None => return Ok(keys),
-        }
-    }
 }

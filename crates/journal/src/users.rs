@@ -54,9 +54,7 @@ async fn next(
     let below = first.key.strip_prefix(prefix.as_str()).and_then(|rest| rest.split_once('/'));
     Ok(Some(match below {
         // `0` follows `/`.
-        Some((segment, _)) => {
-            (Some(segment.to_owned()), format!("{}{segment}0", prefix.as_str()))
-        }
+        Some((segment, _)) => (Some(segment.to_owned()), format!("{}{segment}0", prefix.as_str())),
         None => (None, first.key.clone()),
     }))
 }

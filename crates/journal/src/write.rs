@@ -156,7 +156,7 @@ fn stamped(drafts: Vec<Draft>, stamp: &Stamp) -> Vec<Record> {
     drafts.into_iter().map(record).collect()
 }
 
-fn fresh(now: u64, ids: &impl Ids) -> Ulid {
+pub(crate) fn fresh(now: u64, ids: &impl Ids) -> Ulid {
     let mut random = [0; 16];
     random[6..].copy_from_slice(&ids.random());
     Ulid::from_parts(now, u128::from_be_bytes(random))

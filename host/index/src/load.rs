@@ -3,18 +3,14 @@
 use crate::shard::Shard;
 use crate::types::{Consistency, Reading};
 use crate::user::User;
-use futures::stream::{self, StreamExt};
+use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Key, Result, Scope};
 use holdfast_journal as journal;
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::timeout;
-
-const GETS_AT_ONCE: usize = 16;
-const BATCH: usize = 256;
 
 impl Shard {
     /// The user, with all that the reading asks for in its view.
@@ -103,16 +99,14 @@ impl Shard {
 
     async fn bring(&self, user: &User, load: bool) -> Result<()> {
         let begun = self.shared.now();
-        let listed = if load {
-            self.ask_bucket(async |bucket| journal::list(bucket, &user.scope).await).await?
+        if load {
+            journal::open(self, &user.journal, begun).await?;
         } else if user.list_once.take() || !self.settings.single_host {
-            let last = user.listed.get();
-            let poll = async |bucket: &_| journal::poll(bucket, &user.journal, last, begun).await;
-            self.ask_bucket(poll).await?
+            let listed = journal::poll(self, &user.journal, user.listed.get(), begun).await?;
+            user.owe(listed);
         } else {
             return self.catch_up(user).await;
-        };
-        user.owe(listed);
+        }
         let outcome = self.catch_up(user).await;
         if outcome.is_ok() {
             user.listed.set(begun);
@@ -126,23 +120,13 @@ impl Shard {
     /// `not_yet_visible` when a named object cannot be read yet; `corrupt` when one is not what was written; both only
     /// after everything else was read.
     pub(crate) async fn catch_up(&self, user: &User) -> Result<()> {
-        let (mut tried, mut outcome) = (HashSet::new(), Ok(()));
-        loop {
-            let wanted = user.wanted(&tried, BATCH);
-            if wanted.is_empty() {
-                return outcome;
-            }
-            tried.extend(wanted.iter().cloned());
-            let gets = wanted.into_iter().map(async |key| self.take(user, &key).await);
-            let mut taken = stream::iter(gets).buffer_unordered(GETS_AT_ONCE);
-            while let Some(one) = taken.next().await {
-                match one {
-                    Err(error) if !concerns_one(&error) => return Err(error),
-                    Err(error) => outcome = Err(error),
-                    Ok(()) => {}
-                }
-            }
-        }
+        let sink = async |applied| {
+            user.follow(applied, &self.space)?;
+            // Others have their turn between two objects.
+            tokio::task::yield_now().await;
+            Ok(())
+        };
+        journal::settle(self, &user.journal, self.shared.now(), sink).await
     }
 
     /// Reads one object and takes it in.
@@ -155,7 +139,7 @@ impl Shard {
 
     /// Everything up to `after`: its keys by name, and if that is not all, one more list.
     async fn include(self: &Rc<Self>, user: &Rc<User>, after: &Frontier) -> Result<()> {
-        let keys = after.keys.iter().map(|text| {
+        let keys = after.keys.iter().chain(&after.head).map(|text| {
             Key::below(&user.prefix, text).ok_or_else(|| {
                 let detail = "Holdfast-After names a key that is not one of this user";
                 Error::because(Case::Invalid, "invalid_token", detail)
@@ -165,8 +149,19 @@ impl Shard {
         let missing = user.journal.borrow().missing(keys);
         let by_name = async {
             let gets = missing.iter().map(|key| self.take(user, key));
-            futures::future::try_join_all(gets).await?;
-            self.catch_up(user).await
+            match futures::future::try_join_all(gets).await {
+                Ok(_) => self.catch_up(user).await,
+                // It may be sealed by now, and gone.
+                Err(error) if error.reason == "not_yet_visible" => {
+                    journal::look_again(&**self, &user.journal, self.shared.now()).await?;
+                    self.catch_up(user).await?;
+                    let mut journal = user.journal.borrow_mut();
+                    let missing = journal.missing(missing.iter().cloned());
+                    let shown = missing.iter().all(|key| journal.outlives(key));
+                    if shown { Ok(()) } else { Err(error) }
+                }
+                Err(error) => Err(error),
+            }
         };
         if !missing.is_empty() {
             self.in_time(by_name, user).await?;
@@ -190,10 +185,7 @@ impl Shard {
         loop {
             if !answered {
                 let formats = holdfast_core::key::formats();
-                let list = async |bucket: &crate::bucket::AnyBucket| {
-                    holdfast_core::ports::Objects::list(bucket, &formats, None).await
-                };
-                match self.ask_bucket(list).await {
+                match Objects::list(&*self, &formats, None).await {
                     Ok(_) => {
                         answered = true;
                         self.shared.answered.store(true, Relaxed);
@@ -227,11 +219,6 @@ const POLLS_AT_ONCE: usize = 16;
 
 fn highest(user: &User) -> holdfast_core::Hlc {
     user.journal.borrow().view().highest()
-}
-
-/// Other objects may still be readable.
-fn concerns_one(error: &Error) -> bool {
-    error.case == Case::Corrupt || error.reason == "not_yet_visible"
 }
 
 fn unseen(key: &Key) -> Error {

@@ -8,8 +8,8 @@ use crate::shared::Shared;
 use crate::user::User;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
-use holdfast_core::ports::Objects;
-use holdfast_core::{Key, Result, Scope};
+use holdfast_core::ports::{Objects, Page};
+use holdfast_core::{Key, Prefix, Result, Scope};
 use holdfast_search::Scratch;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -110,10 +110,28 @@ impl Shard {
         self.shared.learn(self.number, self.bucket.skew().offset());
         answer
     }
+}
 
-    /// Reads one object.
-    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
+/// The bucket, as far as the index may: so many GETs at once.
+impl Objects for Shard {
+    async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
+        self.bucket.put(key, bytes).await
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         let _turn = self.gets.acquire().await;
         self.ask_bucket(async |bucket| bucket.get(key).await).await
+    }
+
+    async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
+        self.bucket.get_range(key, start, length).await
+    }
+
+    async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
+        self.ask_bucket(async |bucket| bucket.list(prefix, after).await).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.bucket.delete(key).await
     }
 }

@@ -4,11 +4,11 @@ use crate::doc::Space;
 use crate::flight::Flight;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
+use holdfast_core::fold::Applied;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result, Scope, key};
 use holdfast_journal::Journal;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 /// Bytes of a user without messages, about.
@@ -34,14 +34,13 @@ pub(crate) struct User {
     asked: Cell<Instant>,
     poll_at: Cell<Instant>,
     pause: Cell<Duration>,
-    owed: RefCell<BTreeSet<Key>>,
 }
 
 impl User {
     pub(crate) fn new(scope: Scope, settings: &Settings) -> Self {
         let now = Instant::now();
         Self {
-            prefix: key::wal(&scope),
+            prefix: key::user(&scope),
             journal: RefCell::new(Journal::new(scope.clone())),
             shelf: RefCell::new(Shelf::new(settings.graph_from)),
             flight: Flight::default(),
@@ -53,7 +52,6 @@ impl User {
             asked: Cell::new(now),
             poll_at: Cell::new(now),
             pause: Cell::new(settings.poll_first),
-            owed: RefCell::new(BTreeSet::new()),
             scope,
         }
     }
@@ -61,34 +59,23 @@ impl User {
     /// Takes an object in; repeating is safe. One that cannot be read stays owed: the view is known to lack it.
     pub(crate) fn absorb(&self, key: &Key, bytes: &[u8], space: &Space) -> Result<()> {
         let mut journal = self.journal.borrow_mut();
-        let absorbed = match journal.absorb(key, bytes) {
-            Ok(absorbed) => absorbed,
-            Err(error) => {
-                self.owed.borrow_mut().insert(key.clone());
-                return Err(error);
-            }
-        };
-        let mut owed = self.owed.borrow_mut();
-        owed.remove(key);
-        owed.extend(absorbed.wanted);
+        let absorbed = journal.absorb(key, bytes)?;
         self.shelf.borrow_mut().follow(journal.view(), absorbed.applied, space)
+    }
+
+    /// The search side takes in what the view took in.
+    pub(crate) fn follow(&self, applied: Vec<Applied>, space: &Space) -> Result<()> {
+        self.shelf.borrow_mut().follow(self.journal.borrow().view(), applied, space)
     }
 
     /// Keys that a list, another object or a writer named.
     pub(crate) fn owe(&self, keys: impl IntoIterator<Item = Key>) {
-        let missing = self.journal.borrow().missing(keys);
-        self.owed.borrow_mut().extend(missing);
+        self.journal.borrow_mut().owe(keys);
     }
 
     /// The view is known to lack something.
     pub(crate) fn owes(&self) -> bool {
-        !self.owed.borrow().is_empty()
-    }
-
-    /// Some of what is owed and was not `tried`, oldest first.
-    pub(crate) fn wanted(&self, tried: &HashSet<Key>, most: usize) -> Vec<Key> {
-        let owed = self.owed.borrow();
-        owed.iter().filter(|key| !tried.contains(key)).take(most).cloned().collect()
+        self.journal.borrow().owes()
     }
 
     /// How far the view has seen, as of `now`: what a writer with a wild clock left in the future raises nothing.

@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod authority;
+mod collecting;
+mod compacting;
+mod crashing;
 mod deleting;
 mod keys;
 mod polling;
 mod reading;
+mod rounds;
+mod walking;
 mod world;
 mod writing;

@@ -52,7 +52,12 @@ fn every_user_of_a_tenant_is_met_once_and_nobody_else() {
 fn every_tenant_is_met_once() {
     block_on(async {
         let world = World::new();
-        for key in ["v1/format/1.json", "v1/t/a/keys/k/created.json", "v1/t/a/u/x/wal/1", "v1/t/b/u/y/wal/1"] {
+        for key in [
+            "v1/format/1.json",
+            "v1/t/a/keys/k/created.json",
+            "v1/t/a/u/x/wal/1",
+            "v1/t/b/u/y/wal/1",
+        ] {
             put(&world, key).await;
         }
         let (mut met, mut place) = (Vec::new(), None);

@@ -1,12 +1,16 @@
 //! A store, a clock and fresh names in one: the store counts and records, and may be slow by the clock.
 
 use bytes::Bytes;
-use holdfast_core::message::{Message, MessageBody, Role};
+use holdfast_core::fold::Applied;
+use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
 use holdfast_core::record::{Kind, Writer, WriterKind};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Key, Prefix, Result, Scope, SessionId, TenantId, UserId, key};
-use holdfast_journal::{Draft, Journal, Pen, Written, list, write};
+use holdfast_core::{Case, Error, Key, Prefix, Result, Scope, SessionId, TenantId, UserId, key};
+use holdfast_journal::{
+    Collected, Draft, Journal, Next, Pen, Rules, Step, Written, collect, compact, list, open,
+    settle, write,
+};
 use holdfast_objects::Memory;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -27,7 +31,21 @@ pub struct World {
     pub puts: RefCell<Vec<(Key, Bytes)>>,
     /// Prefix and start of every LIST.
     pub lists: RefCell<Vec<(String, Option<String>)>>,
+    /// Every GET's key.
+    pub gets: RefCell<Vec<Key>>,
+    /// Calls until the machine dies; the one that it dies in may still be done.
+    pub dies_after: Cell<Option<u64>>,
+    /// The call that it dies in is done, though nobody hears of it.
+    pub last_is_done: Cell<bool>,
     names: Cell<u64>,
+}
+
+/// All that a reader sees, and the vectors that came with it.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub struct Seen {
+    pub messages: Vec<String>,
+    pub sessions: Vec<String>,
+    pub vectors: Vec<String>,
 }
 
 impl World {
@@ -38,8 +56,99 @@ impl World {
             delays: RefCell::default(),
             puts: RefCell::default(),
             lists: RefCell::default(),
+            gets: RefCell::default(),
+            dies_after: Cell::new(None),
+            last_is_done: Cell::new(false),
             names: Cell::new(0),
         }
+    }
+
+    /// Moves the clock and the store's on.
+    pub fn pass(&self, milliseconds: u64) {
+        self.now.set(self.now.get() + milliseconds);
+        self.memory.set_now(self.now.get());
+    }
+
+    /// A fresh reader: through manifests and segments.
+    pub async fn read(&self) -> Result<(Journal, Seen)> {
+        self.read_by(Rules::default()).await
+    }
+
+    pub async fn read_by(&self, rules: Rules) -> Result<(Journal, Seen)> {
+        let journal = RefCell::new(Journal::with_rules(scope(), rules));
+        open(self, &journal, self.now.get()).await?;
+        let seen = self.settle(&journal).await?;
+        Ok((journal.into_inner(), seen))
+    }
+
+    /// Reads all that a journal owes.
+    pub async fn settle(&self, journal: &RefCell<Journal>) -> Result<Seen> {
+        let mut vectors = Vec::new();
+        let sink = async |applied| {
+            note_vectors(&journal.borrow(), applied, &mut vectors);
+            Ok(())
+        };
+        settle(self, journal, self.now.get(), sink).await?;
+        Ok(seen(&journal.borrow(), vectors))
+    }
+
+    /// What a reader sees that knows nothing of segments.
+    pub async fn read_wal(&self) -> Seen {
+        let (mut journal, mut vectors) = (Journal::new(scope()), Vec::new());
+        for key in list(self, &scope()).await.unwrap() {
+            let bytes = self.memory.get(&key).await.unwrap().unwrap();
+            let applied = journal.absorb(&key, &bytes).unwrap().applied;
+            note_vectors(&journal, applied, &mut vectors);
+        }
+        seen(&journal, vectors)
+    }
+
+    pub async fn compact(&self, rules: &Rules) -> Result<Step> {
+        compact(&self.outside(), &scope(), rules).await
+    }
+
+    /// Compacts until there is nothing to do.
+    pub async fn compact_all(&self, rules: &Rules) -> Vec<Step> {
+        let mut steps = Vec::new();
+        loop {
+            let step = self.compact(rules).await.unwrap();
+            let done = step.next == Next::Done;
+            steps.push(step);
+            if done {
+                return steps;
+            }
+        }
+    }
+
+    pub async fn collect(&self, rules: &Rules) -> Result<Collected> {
+        collect(&self.outside(), &scope(), rules).await
+    }
+
+    /// Keys of a part, as `wal`.
+    pub fn keys_of(&self, part: &str) -> Vec<Key> {
+        let keys = self.memory.keys().into_iter().map(Key::raw);
+        keys.filter(|key| key.as_str().split('/').nth(5) == Some(part)).collect()
+    }
+
+    /// Counts a call; an error once the machine is dead. True when this is the call that it dies in and does.
+    fn alive(&self) -> Result<bool> {
+        let dead = || Error::because(Case::Unavailable, "store_unavailable", "the machine died");
+        match self.dies_after.get() {
+            None => Ok(false),
+            Some(0) => Err(dead()),
+            Some(left) => {
+                self.dies_after.set(Some(left - 1));
+                if left > 1 {
+                    return Ok(false);
+                }
+                if self.last_is_done.get() { Ok(true) } else { Err(dead()) }
+            }
+        }
+    }
+
+    fn answered<T>(&self, dying: bool, answer: Result<T>) -> Result<T> {
+        let dead = Error::because(Case::Unavailable, "outcome_unknown", "the machine died");
+        if dying { Err(dead) } else { answer }
     }
 
     pub fn outside(&self) -> Outside<'_, Self, Self, Self> {
@@ -87,12 +196,15 @@ impl World {
 
 impl Objects for World {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
+        let dying = self.alive()?;
         self.puts.borrow_mut().push((key.clone(), bytes.clone()));
         self.now.set(self.now.get() + self.delays.borrow_mut().pop_front().unwrap_or(0));
-        self.memory.put(key, bytes).await
+        self.answered(dying, self.memory.put(key, bytes).await)
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
+        self.alive()?;
+        self.gets.borrow_mut().push(key.clone());
         self.memory.get(key).await
     }
 
@@ -101,12 +213,14 @@ impl Objects for World {
     }
 
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
+        self.alive()?;
         self.lists.borrow_mut().push((prefix.as_str().to_owned(), after.map(str::to_owned)));
         self.memory.list(prefix, after).await
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        self.memory.delete(key).await
+        let dying = self.alive()?;
+        self.answered(dying, self.memory.delete(key).await)
     }
 }
 
@@ -170,4 +284,46 @@ pub fn ids(journal: &Journal) -> Vec<String> {
     let (page, more) = journal.view().page("s", None, usize::MAX, false);
     assert!(!more);
     page.into_iter().map(|found| found.id).collect()
+}
+
+fn note_vectors(journal: &Journal, applied: Vec<Applied>, all: &mut Vec<String>) {
+    for change in applied {
+        let (number, vectors): (u32, Vec<MessageVectors>) = match change {
+            Applied::Message { number, body } => (number, body.vectors),
+            Applied::Again { number, vectors, .. } => (number, vectors),
+            _ => continue,
+        };
+        let Some(found) = journal.view().found(number) else { continue };
+        let entry = found.entry;
+        let what = format!("{}/{}/{:?}", entry.session, entry.id, entry.digest);
+        all.extend(vectors.iter().map(|vectors| {
+            let bits: Vec<u16> = vectors.values.iter().map(|value| value.to_bits()).collect();
+            format!("{what} {} {:?} {bits:?}", vectors.space, vectors.chunks)
+        }));
+    }
+}
+
+fn seen(journal: &Journal, mut vectors: Vec<String>) -> Seen {
+    let mut seen = Seen::default();
+    let (sessions, _) = journal.view().sessions(None, usize::MAX, false);
+    for session in sessions {
+        seen.sessions.push(format!("{session:?}"));
+        for found in journal.view().page(session.id, None, usize::MAX, false).0 {
+            let entry = found.entry;
+            seen.messages.push(format!(
+                "{} {} {} {:?} {} {:?} {}",
+                session.id,
+                found.id,
+                found.rank,
+                found.conflict_of,
+                entry.order,
+                entry.by,
+                entry.text
+            ));
+        }
+    }
+    vectors.sort();
+    vectors.dedup();
+    seen.vectors = vectors;
+    seen
 }

@@ -13,5 +13,6 @@ mod hosts;
 mod loading;
 mod near;
 mod room;
+mod sealed;
 mod serving;
 mod world;

@@ -10,7 +10,7 @@ use holdfast_core::record::{Kind, Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result, Scope, SessionId, TenantId, UserId};
 use holdfast_index::{Boosts, Bucket, Consistency, Index, Question, Reading, Settings};
-use holdfast_journal::{Draft, Pen, Written, write};
+use holdfast_journal::{Draft, Pen, Rules, Step, Written, compact, write};
 use holdfast_objects::Memory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -121,6 +121,22 @@ impl World {
     /// Writes one message with its vector, knowing nothing.
     pub async fn say(&self, user: &str, id: &str, text: &str) -> Written {
         self.write(user, vec![draft("s", id, text)], &Frontier::default()).await
+    }
+
+    /// Seals all that a user has.
+    pub async fn seal(&self, user: &str) -> Step {
+        let (clock, ids) = (Time(self.ticks.clone()), Names(self.ticks.clone()));
+        let outside = Outside { objects: self, clock: &clock, ids: &ids };
+        let rules = Rules { least_objects: 1, ..Rules::default() };
+        self.memory.set_now(clock.now());
+        compact(&outside, &scope(user), &rules).await.unwrap()
+    }
+
+    /// Removes what was sealed, as a collection would later.
+    pub async fn remove_wal(&self) {
+        for key in self.memory.keys().into_iter().filter(|key| key.contains("/wal/")) {
+            self.memory.delete(&Key::raw(key)).await.unwrap();
+        }
     }
 
     pub fn lists(&self) -> u64 {

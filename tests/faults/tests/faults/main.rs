@@ -7,7 +7,7 @@
     reason = "tests"
 )]
 
-mod doctor;
 mod deletes;
+mod doctor;
 mod hosts;
 mod kill;

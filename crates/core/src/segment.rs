@@ -1,0 +1,315 @@
+//! A segment: the records of many WAL objects, sealed into one object whose parts can be read alone.
+//!
+//! `frames ‖ cover ‖ length of the cover (8 bytes, little-endian) ‖ "hfseg01\n"`. A session has one Zstandard frame of
+//! texts, and one of vectors where messages have any; the [`Cover`] says where. It lies here too, so that a segment can
+//! be read when the object beside it cannot.
+//!
+//! * Texts: a line `{"v":1}`, then a record a line, in order: `{"u": ULID of the WAL object, "p": position in it, "n"?,
+//!   "r": the record as it was written}`. Where a message's vectors lie in the other frame, they are cut out of `r`, and
+//!   `n` says how many spaces they have.
+//! * Vectors: a line `{"v":1,"vectors":[{"u","p","space","chunks":[[start,end],…],"n": components}]}`, then all components
+//!   as little-endian halves.
+
+use crate::cover::{Cover, Frame, Frames};
+use crate::key::hash32;
+use crate::message::{MessageVectors, fits, json_of_vectors, vectors_of_json};
+use crate::record::{Line, VERSION, newer, versioned};
+use crate::{Error, Result, SessionId, zstd};
+use half::f16;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use ulid::Ulid;
+
+const TAIL: &[u8; 8] = b"hfseg01\n";
+const TAIL_NAME: &[u8] = b"hfseg";
+
+/// A segment that is not written yet, and what it covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Bytes of the segment.
+    pub segment: Vec<u8>,
+    /// Bytes of its cover.
+    pub bytes_of_cover: Vec<u8>,
+    /// Its cover.
+    pub cover: Cover,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Version {
+    v: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TextLine<'a> {
+    #[serde(borrow)]
+    u: &'a str,
+    p: u32,
+    #[serde(default, skip_serializing_if = "none")]
+    n: u32,
+    #[serde(borrow)]
+    r: &'a RawValue,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VectorLine {
+    v: u32,
+    vectors: Vec<VectorsOf>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VectorsOf {
+    u: String,
+    p: u32,
+    space: String,
+    chunks: Vec<(u32, u32)>,
+    n: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn none(n: &u32) -> bool {
+    *n == 0
+}
+
+/// Seals records that are wholly those of the WAL objects named `wal`. Copies of one record are kept once. Equal input
+/// gives equal bytes, whatever its order.
+///
+/// # Errors
+/// `internal` when a record cannot be written, or a session is too large for one frame.
+pub fn seal(lines: Vec<Line>, mut wal: Vec<String>, mut names: Vec<String>) -> Result<Sealed> {
+    for list in [&mut wal, &mut names] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    names.retain(|name| wal.binary_search(name).is_err());
+    let mut sessions: BTreeMap<Option<SessionId>, Vec<Line>> = BTreeMap::new();
+    for line in lines {
+        sessions.entry(line.session.clone()).or_default().push(line);
+    }
+    let (mut segment, mut cover) = (Vec::new(), Cover::new(wal, names));
+    for (session, mut lines) in sessions {
+        lines.sort_unstable();
+        lines.dedup_by_key(|line| line.order);
+        cover.sessions.extend(session_frames(session, &lines, &mut segment)?);
+    }
+    let bytes_of_cover = cover.encode()?;
+    segment.extend_from_slice(&bytes_of_cover);
+    segment.extend_from_slice(&(bytes_of_cover.len() as u64).to_le_bytes());
+    segment.extend_from_slice(TAIL);
+    Ok(Sealed { segment, bytes_of_cover, cover })
+}
+
+fn session_frames(
+    session: Option<SessionId>,
+    lines: &[Line],
+    out: &mut Vec<u8>,
+) -> Result<Option<Frames>> {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(None) };
+    let mut texts = json_line(&Version { v: VERSION })?;
+    let (mut vectors, mut halves) = (VectorLine { v: VERSION, vectors: Vec::new() }, Vec::new());
+    for line in lines {
+        let cut = cut(&line.text);
+        let (text, of_message) = cut.as_ref().map_or((&*line.text, &[][..]), |c| (&c.0, &c.1[..]));
+        let ulid = line.order.ulid.to_string();
+        let r = serde_json::from_str(text).map_err(encoding)?;
+        let n = u32::try_from(of_message.len()).map_err(encoding)?;
+        texts.extend(json_line(&TextLine { u: &ulid, p: line.order.position, n, r })?);
+        for one in of_message {
+            let (u, p, n) = (ulid.clone(), line.order.position, one.values.len());
+            let (space, chunks) = (one.space.clone(), one.chunks.clone());
+            vectors.vectors.push(VectorsOf { u, p, space, chunks, n });
+            halves.extend(one.values.iter().flat_map(|value| value.to_le_bytes()));
+        }
+    }
+    let texts = frame(&texts, out)?;
+    let vectors = if vectors.vectors.is_empty() {
+        None
+    } else {
+        Some(frame(&[json_line(&vectors)?, halves].concat(), out)?)
+    };
+    let records = lines.len() as u64;
+    Ok(Some(Frames { session, texts, vectors, records, first: first.order, last: last.order }))
+}
+
+fn frame(bytes: &[u8], out: &mut Vec<u8>) -> Result<Frame> {
+    if bytes.len() as u64 > zstd::MAX_UNPACKED {
+        return Err(Error::internal("a session is too large for one segment"));
+    }
+    let packed = zstd::pack(bytes);
+    let (at, bytes, hash) = (out.len() as u64, packed.len() as u64, hash32(&packed));
+    out.extend(packed);
+    Ok(Frame { at, bytes, hash })
+}
+
+fn json_line(thing: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(thing).map_err(encoding)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn encoding(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::internal("a segment cannot be encoded").caused_by(e)
+}
+
+/// All records of a segment, in order of session and then their own.
+///
+/// # Errors
+/// `corrupt` when it does not hold what the cover says, with reason `newer_format` when a newer program wrote it.
+pub fn open(segment: &[u8], cover: &Cover) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for frames in &cover.sessions {
+        lines.extend(open_session(segment, frames)?);
+    }
+    Ok(lines)
+}
+
+/// The records of one session, in order.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_session(segment: &[u8], frames: &Frames) -> Result<Vec<Line>> {
+    let texts = frames.texts.unpack(segment)?;
+    let vectors = frames.vectors.as_ref().map(|frame| frame.unpack(segment)).transpose()?;
+    let mut vectors = vectors.as_deref().map(Components::read).transpose()?;
+    let texts = String::from_utf8(texts)
+        .map_err(|e| Error::corrupt("a segment's texts are not UTF-8").caused_by(e))?;
+    let body =
+        texts.strip_suffix('\n').ok_or_else(|| broken("a frame does not end with a line"))?;
+    let mut rows = body.split('\n');
+    let version = |version: &Version| version.v;
+    versioned(rows.next().unwrap_or_default(), version, "a segment's frame")?;
+    let lines = rows.map(|row| read_row(row, vectors.as_mut(), frames));
+    let lines = lines.collect::<Result<Vec<Line>>>()?;
+    let ends = |at: Option<&Line>, order| at.is_some_and(|line| line.order == order);
+    let whole = ends(lines.first(), frames.first) && ends(lines.last(), frames.last);
+    if !whole || lines.len() as u64 != frames.records {
+        return Err(broken("a frame does not hold the records that the cover names"));
+    }
+    Ok(lines)
+}
+
+fn read_row(row: &str, vectors: Option<&mut Components<'_>>, frames: &Frames) -> Result<Line> {
+    let wrong = |e| broken("a line of a frame is not a record").caused_by(e);
+    let TextLine { u, p, n, r } = serde_json::from_str(row).map_err(wrong)?;
+    let ulid = Ulid::from_string(u).map_err(|_| broken("a line of a frame has no ULID"))?;
+    let line = if n == 0 {
+        Line::read(ulid, p, r.get())?
+    } else {
+        let vectors = vectors.ok_or_else(|| broken("a message's vectors are not there"))?;
+        let of_message = (0..n).map(|_| vectors.next(u, p)).collect::<Result<Vec<_>>>()?;
+        let text = joined(r.get(), &of_message)?;
+        Line::read(ulid, p, &text.ok_or_else(|| broken("vectors belong to no message"))?)?
+    };
+    if line.session != frames.session {
+        return Err(broken("a record lies in another session's frame"));
+    }
+    Ok(line)
+}
+
+/// The cover that lies at a segment's end.
+///
+/// # Errors
+/// As [`open`].
+pub fn cover_within(segment: &[u8]) -> Result<Cover> {
+    let (rest, tail) = segment.split_last_chunk::<8>().ok_or_else(|| broken("it is cut"))?;
+    if tail != TAIL {
+        let version = tail.strip_prefix(TAIL_NAME).and_then(|rest| rest.strip_suffix(b"\n"));
+        let version =
+            version.and_then(|v| std::str::from_utf8(v).ok()).and_then(|v| v.parse().ok());
+        return Err(match version {
+            Some(v) if v > VERSION => newer("a segment", v),
+            _ => broken("it does not end as one"),
+        });
+    }
+    let (rest, length) = rest.split_last_chunk::<8>().ok_or_else(|| broken("it is cut"))?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    let start = rest.len().checked_sub(length).ok_or_else(|| broken("it is cut"))?;
+    Cover::decode(rest.get(start..).unwrap_or_default())
+}
+
+fn broken(why: &str) -> Error {
+    Error::corrupt(format!("a segment cannot be read: {why}"))
+}
+
+impl Frame {
+    fn unpack(&self, segment: &[u8]) -> Result<Vec<u8>> {
+        let end = self.at.checked_add(self.bytes).and_then(|end| usize::try_from(end).ok());
+        let start = usize::try_from(self.at).unwrap_or(usize::MAX);
+        let bytes = end.and_then(|end| segment.get(start..end));
+        let bytes = bytes.ok_or_else(|| broken("a frame lies outside"))?;
+        if hash32(bytes) != self.hash {
+            return Err(broken("a frame is not what was written"));
+        }
+        zstd::unpack(bytes)
+    }
+}
+
+/// The frame of vectors, read from its front.
+struct Components<'a> {
+    heads: std::vec::IntoIter<VectorsOf>,
+    halves: &'a [[u8; 2]],
+}
+
+impl<'a> Components<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let (head, halves) = bytes.split_at_checked(end).unwrap_or_default();
+        let head = std::str::from_utf8(head)
+            .map_err(|e| broken("a frame of vectors has no head").caused_by(e))?;
+        let head: VectorLine =
+            versioned(head, |head: &VectorLine| head.v, "a segment's frame of vectors")?;
+        let (halves, _) = halves.get(1..).unwrap_or_default().as_chunks::<2>();
+        Ok(Self { heads: head.vectors.into_iter(), halves })
+    }
+
+    fn next(&mut self, ulid: &str, position: u32) -> Result<MessageVectors> {
+        let head = self.heads.next().filter(|head| head.u == ulid && head.p == position);
+        let head =
+            head.ok_or_else(|| broken("a message's vectors are not where they should be"))?;
+        let (halves, rest) = self
+            .halves
+            .split_at_checked(head.n)
+            .filter(|_| fits(head.n, head.chunks.len()))
+            .ok_or_else(|| broken("vectors do not fit their chunks"))?;
+        self.halves = rest;
+        let values = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
+        Ok(MessageVectors { space: head.space, chunks: head.chunks, values })
+    }
+}
+
+#[derive(Deserialize)]
+struct Parts<'a> {
+    #[serde(borrow)]
+    kind: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct BodyParts<'a> {
+    #[serde(borrow)]
+    vectors: Option<&'a RawValue>,
+}
+
+/// The text of a message's record without its vectors, and those: only where putting them back gives the text as it was.
+fn cut(text: &str) -> Option<(String, Vec<MessageVectors>)> {
+    let parts: Parts<'_> =
+        serde_json::from_str(text).ok().filter(|p: &Parts<'_>| p.kind == "message")?;
+    let body = parts.body?.get();
+    let json = serde_json::from_str::<BodyParts<'_>>(body).ok()?.vectors?.get();
+    let vectors = vectors_of_json(json).ok().filter(|vectors| !vectors.is_empty())?;
+    let kept = body.strip_suffix('}')?.strip_suffix(json)?.strip_suffix(",\"vectors\":")?;
+    let start = body.as_ptr() as usize - text.as_ptr() as usize;
+    let (before, after) = (text.get(..start)?, text.get(start + body.len()..)?);
+    let short = format!("{before}{kept}}}{after}");
+    (joined(&short, &vectors).ok()??.as_str() == text).then_some((short, vectors))
+}
+
+/// The text of a record with its vectors in its body again.
+fn joined(short: &str, vectors: &[MessageVectors]) -> Result<Option<String>> {
+    let Ok(Parts { body: Some(body), .. }) = serde_json::from_str(short) else { return Ok(None) };
+    let end = body.get().as_ptr() as usize - short.as_ptr() as usize + body.get().len();
+    let (Some(before), Some(after)) = (short.get(..end), short.get(end..)) else { return Ok(None) };
+    let Some(open) = before.strip_suffix('}') else { return Ok(None) };
+    Ok(Some(format!("{open},\"vectors\":{}}}{after}", json_of_vectors(vectors)?)))
+}

@@ -1,0 +1,302 @@
+//! Collecting: removes what segments hold by now, and what nothing names.
+//!
+//! An object goes only if (a) a manifest that was published at least the grace ago, a head or an ancestor of one, covers it
+//! or no longer names it, (b) no present head and no manifest younger than the grace names it, and (c) every segment of
+//! every present head was just read back and holds what it held. What nothing ever named goes after twice the grace.
+
+use crate::compact::Next;
+use crate::fetch;
+use crate::heads::ulid;
+use crate::rules::Rules;
+use crate::survey::{Segments, Survey, covered, segments, survey};
+use futures::future::try_join4;
+use holdfast_core::cover::Cover;
+use holdfast_core::manifest::Manifest;
+use holdfast_core::ports::{Clock, Listed, Objects, Outside};
+use holdfast_core::{Key, Part, Prefix, Result, Scope, key, segment};
+use std::collections::{BTreeMap, HashSet};
+
+/// What a collection did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collected {
+    /// Is there more to do now?
+    pub next: Next,
+    /// Objects that were removed.
+    pub removed: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects of the present heads that are not what was written: nothing is removed while there are any.
+    pub corrupt: Vec<Key>,
+}
+
+/// Removes what may go, at most so much as one step takes. Repeating is safe, and so is stopping anywhere.
+///
+/// # Errors
+/// What the store may answer; `corrupt` or `not_yet_visible` for a manifest that may stand for what is nowhere else.
+pub async fn collect<I>(
+    outside: &Outside<'_, impl Objects, impl Clock, I>,
+    scope: &Scope,
+    rules: &Rules,
+) -> Result<Collected> {
+    let objects = outside.objects;
+    let now = outside.clock.now();
+    let survey = survey(objects, scope, rules, now).await?;
+    let mut collected =
+        Collected { next: Next::Done, removed: 0, bytes: 0, corrupt: survey.look.corrupt.clone() };
+    let lists = [key::wal(scope), key::segments(scope), key::covers(scope)];
+    let [wal, seg, cov] = lists.map(async |prefix| listed(objects, &prefix).await);
+    let manifests = async { Ok(parsed(&key::manifests(scope), &survey.look.listed)) };
+    let (wal, seg, cov, man) = try_join4(wal, seg, cov, manifests).await?;
+    // Ages are by the store's clock, which may not agree with ours.
+    let ages = Ages { now: now.saturating_sub(rules.margin), rules };
+    let doomed = Vec::new();
+    let mut going = Going { ages, objects, scope, survey: &survey, man, doomed };
+    let Some(word) = going.word().await? else { return Ok(collected) };
+    going.manifests(&word);
+    going.sealed(&word, seg, cov).await?;
+    going.wal(&word, wal);
+    let mut doomed = going.doomed;
+    if doomed.is_empty() || !collected.corrupt.is_empty() {
+        return Ok(collected);
+    }
+    collected.corrupt = read_back(objects, &survey.segments).await?;
+    if !collected.corrupt.is_empty() {
+        return Ok(collected);
+    }
+    if doomed.len() > rules.step_objects {
+        collected.next = Next::More;
+        doomed.truncate(rules.step_objects);
+    }
+    for (key, bytes) in doomed {
+        objects.delete(&key).await?;
+        collected.removed += 1;
+        collected.bytes += bytes;
+    }
+    Ok(collected)
+}
+
+/// One listed object.
+#[derive(Debug, Clone)]
+struct Seen {
+    key: Key,
+    bytes: u64,
+    modified: u64,
+}
+
+async fn listed(objects: &impl Objects, prefix: &Prefix) -> Result<Vec<Seen>> {
+    Ok(parsed(prefix, &fetch::list(objects, prefix).await?))
+}
+
+fn parsed(prefix: &Prefix, listed: &[Listed]) -> Vec<Seen> {
+    let seen = |one: &Listed| {
+        let key = Key::below(prefix, &one.key)?;
+        ulid(&key).and(key.hash())?;
+        Some(Seen { key, bytes: one.size, modified: one.modified })
+    };
+    listed.iter().filter_map(seen).collect()
+}
+
+/// What counts as old.
+struct Ages<'a> {
+    now: u64,
+    rules: &'a Rules,
+}
+
+impl Ages<'_> {
+    fn past_grace(&self, seen: &Seen) -> bool {
+        seen.modified.saturating_add(self.rules.grace) <= self.now
+    }
+
+    fn past_orphan(&self, seen: &Seen) -> bool {
+        seen.modified.saturating_add(self.rules.orphan()) <= self.now
+    }
+}
+
+/// A manifest that was published at least the grace ago, on whose word objects go.
+struct Word {
+    name: String,
+    manifest: Manifest,
+    covered: HashSet<String>,
+}
+
+struct Going<'a, O> {
+    ages: Ages<'a>,
+    objects: &'a O,
+    scope: &'a Scope,
+    survey: &'a Survey,
+    man: Vec<Seen>,
+    doomed: Vec<(Key, u64)>,
+}
+
+impl<O: Objects> Going<'_, O> {
+    /// The newest manifest past the grace that is a head or an ancestor of one.
+    async fn word(&self) -> Result<Option<Word>> {
+        let heads: Vec<&Key> = self.survey.heads.iter().map(|(key, _)| key).collect();
+        let void: HashSet<&Key> = self.survey.look.void.iter().collect();
+        let known =
+            self.survey.heads.iter().flat_map(|(_, m)| m.parents.iter().chain(&m.ancestors));
+        let known: HashSet<&str> = known.map(String::as_str).collect();
+        for seen in self.man.iter().rev().filter(|seen| self.ages.past_grace(seen)) {
+            let name = key::name(self.scope, &seen.key);
+            if void.contains(&seen.key) || !(heads.contains(&&seen.key) || known.contains(name)) {
+                continue;
+            }
+            let Some(manifest) = self.read(&seen.key).await? else { continue };
+            if seen.modified > manifest.begun.saturating_add(self.ages.rules.void_after) {
+                continue;
+            }
+            let parts = &self.survey.segments;
+            let parts = segments(self.objects, self.scope, manifest.segments.iter(), parts).await?;
+            let covered = covered(&parts).into_iter().map(str::to_owned).collect();
+            return Ok(Some(Word { name: name.to_owned(), manifest, covered }));
+        }
+        Ok(None)
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Manifest>> {
+        match fetch::get(self.objects, key).await.and_then(|bytes| Manifest::decode(&bytes)) {
+            Err(error) if !fetch::concerns_one(&error) => Err(error),
+            manifest => Ok(manifest.ok()),
+        }
+    }
+
+    /// Manifests that the word took the place of, but the parents of heads, which stand in for them; and void ones.
+    fn manifests(&mut self, word: &Word) {
+        let before = word.manifest.parents.iter().chain(&word.manifest.ancestors);
+        let before: HashSet<&str> = before.map(String::as_str).collect();
+        let parents = self.survey.heads.iter().flat_map(|(_, manifest)| &manifest.parents);
+        let parents: HashSet<&str> = parents.map(String::as_str).collect();
+        let heads: HashSet<&Key> = self.survey.heads.iter().map(|(key, _)| key).collect();
+        for seen in &self.man {
+            let name = key::name(self.scope, &seen.key);
+            let kept = heads.contains(&seen.key) || parents.contains(name) || name == word.name;
+            let superseded = before.contains(name) && self.ages.past_grace(seen);
+            let void = self.survey.look.void.contains(&seen.key) && self.ages.past_orphan(seen);
+            if !kept && (superseded || void) {
+                self.doomed.push((seen.key.clone(), seen.bytes));
+            }
+        }
+    }
+
+    /// WAL objects that the word covers, and the present heads too.
+    fn wal(&mut self, word: &Word, wal: Vec<Seen>) {
+        let held = covered(&self.survey.segments);
+        for seen in wal.into_iter().filter(|seen| self.ages.past_grace(seen)) {
+            let name = key::name(self.scope, &seen.key);
+            if word.covered.contains(name) && held.contains(name) {
+                self.doomed.push((seen.key, seen.bytes));
+            }
+        }
+    }
+
+    /// Segments, each with its cover, that the word no longer names, or that nothing names; never one that holds what
+    /// the present heads do not.
+    async fn sealed(&mut self, word: &Word, seg: Vec<Seen>, cov: Vec<Seen>) -> Result<()> {
+        let mut pairs: BTreeMap<u128, Vec<Seen>> = BTreeMap::new();
+        for seen in seg.into_iter().chain(cov) {
+            let Some(ulid) = ulid(&seen.key) else { continue };
+            if !self.survey.segments.contains_key(&ulid.0) {
+                pairs.entry(ulid.0).or_default().push(seen);
+            }
+        }
+        pairs.retain(|_, pair| pair.iter().all(|seen| self.ages.past_grace(seen)));
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let Some(named) = self.named_by_any().await? else { return Ok(()) };
+        let held: HashSet<String> =
+            covered(&self.survey.segments).into_iter().map(str::to_owned).collect();
+        for (ulid, pair) in pairs {
+            let at = ulid::Ulid(ulid).timestamp_ms();
+            let dropped = at < word.manifest.begun && !names(&word.manifest, self.scope, ulid);
+            let orphan = pair.iter().all(|seen| self.ages.past_orphan(seen));
+            if named.young.contains(&ulid) || !(dropped || orphan && !named.any.contains(&ulid)) {
+                continue;
+            }
+            let may_go = match self.cover(&pair).await? {
+                Some(cover) => cover.wal.iter().all(|name| held.contains(name)),
+                None => orphan && !named.any.contains(&ulid),
+            };
+            // The cover goes in a later collection: should somebody name the segment still, it tells what that held.
+            let parts: Vec<_> = pair.into_iter().map(|seen| (seen.key, seen.bytes)).collect();
+            let segment = |part: &&(Key, u64)| part.0.part() == Part::Segment;
+            match parts.iter().find(segment) {
+                Some(segment) if may_go => self.doomed.push(segment.clone()),
+                None if may_go && !named.any.contains(&ulid) => self.doomed.extend(parts),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn cover(&self, pair: &[Seen]) -> Result<Option<Cover>> {
+        for seen in pair.iter().rev() {
+            let cover = match fetch::get(self.objects, &seen.key).await {
+                Ok(bytes) if seen.key.part() == Part::Segment => segment::cover_within(&bytes),
+                Ok(bytes) => Cover::decode(&bytes),
+                Err(error) if !fetch::concerns_one(&error) => return Err(error),
+                Err(error) => Err(error),
+            };
+            if let Ok(cover) = cover {
+                return Ok(Some(cover));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Segments that manifests name, of the void ones too. None while one of them cannot be read.
+    async fn named_by_any(&self) -> Result<Option<ByManifests>> {
+        let keys = self.man.iter().map(|seen| seen.key.clone()).collect();
+        let got: BTreeMap<Key, _> = fetch::all(self.objects, keys).await?.into_iter().collect();
+        let mut named = ByManifests::default();
+        for seen in &self.man {
+            let bytes = got.get(&seen.key).and_then(|got| got.as_ref().ok());
+            let Some(manifest) = bytes.and_then(|bytes| Manifest::decode(bytes).ok()) else {
+                return Ok(None);
+            };
+            let ulids = manifest
+                .segments
+                .iter()
+                .filter_map(|entry| Some(ulid(&key::named(self.scope, &entry.seg)?)?.0));
+            let ulids: Vec<u128> = ulids.collect();
+            if !self.ages.past_grace(seen) {
+                named.young.extend(&ulids);
+            }
+            named.any.extend(ulids);
+        }
+        Ok(Some(named))
+    }
+}
+
+#[derive(Default)]
+struct ByManifests {
+    any: HashSet<u128>,
+    young: HashSet<u128>,
+}
+
+fn names(manifest: &Manifest, scope: &Scope, ulid: u128) -> bool {
+    let keys = manifest.segments.iter().filter_map(|entry| key::named(scope, &entry.seg));
+    keys.into_iter().any(|key| self::ulid(&key).is_some_and(|one| one.0 == ulid))
+}
+
+/// Reads every segment and cover back; says which are not what was written.
+async fn read_back(objects: &impl Objects, segments: &Segments) -> Result<Vec<Key>> {
+    let mut corrupt = Vec::new();
+    // One after the other: a segment may be large.
+    for named in segments.values() {
+        if !named.whole {
+            corrupt.push(named.cov.clone());
+        }
+        let read = fetch::get(objects, &named.seg).await.and_then(|bytes| {
+            let cover = segment::cover_within(&bytes)?;
+            segment::open(&bytes, &cover)?;
+            Ok(cover)
+        });
+        match read {
+            Ok(cover) if named.cover.as_ref() == Some(&cover) => {}
+            Err(error) if !fetch::concerns_one(&error) => return Err(error),
+            _ => corrupt.push(named.seg.clone()),
+        }
+    }
+    Ok(corrupt)
+}

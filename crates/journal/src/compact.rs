@@ -1,0 +1,250 @@
+//! Compacting: seals WAL objects into segments, merges segments by tiers, and publishes what holds them in one manifest.
+//!
+//! Several at once are harmless: nothing is removed or overwritten, and readers take the union of what all published.
+
+use crate::fetch;
+use crate::heads::{ulid, ulid_of_name};
+use crate::publish;
+use crate::rules::Rules;
+use crate::survey::{Survey, covered, survey, without_copies};
+use crate::tail::{Sealing, Tail, listed_tail, unknown};
+use crate::write::fresh;
+use bytes::Bytes;
+use futures::future::try_join;
+use holdfast_core::cover::Cover;
+use holdfast_core::manifest::Entry;
+use holdfast_core::ports::{Clock, Ids, Objects, Outside};
+use holdfast_core::record::Line;
+use holdfast_core::segment::{self, Sealed};
+use holdfast_core::{Error, Key, Result, Scope, key};
+use serde_json::Map;
+use std::collections::{BTreeMap, HashSet};
+use ulid::Ulid;
+
+/// What one bounded step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Is there more to do now?
+    pub next: Next,
+    /// The manifest that was published, if any.
+    pub manifest: Option<Key>,
+    /// WAL objects that came to be covered.
+    pub sealed: usize,
+    /// Segments that were merged into one.
+    pub merged: usize,
+    /// Bytes of new segments.
+    pub written: u64,
+    /// Objects that are not what was written: never covered, never removed, to be alarmed about.
+    pub corrupt: Vec<Key>,
+}
+
+/// Is there more to do?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Not now.
+    Done,
+    /// Call again.
+    More,
+}
+
+/// A segment that was written and read back, with what it covers.
+pub(crate) struct New {
+    pub ulid: Ulid,
+    pub entry: Entry,
+    pub seg: Key,
+    pub cov: Key,
+    pub cover: Cover,
+}
+
+/// Does one step for a user: reads the heads and all that they do not cover, seals some of it or merges some segments,
+/// reads back what it wrote, and publishes it. Repeating is safe, and so is stopping anywhere.
+///
+/// # Errors
+/// What the store may answer; `corrupt` or `not_yet_visible` for a manifest that may stand for what is nowhere else;
+/// `unavailable` when it took so long that what it would publish is void. Nothing is published then.
+pub async fn compact(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    rules: &Rules,
+) -> Result<Step> {
+    let begun = outside.clock.now();
+    let surveyed = survey(outside.objects, scope, rules, begun);
+    let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+    let mut tail = Tail::new(listed, &covered(&survey.segments));
+    let mut step = Step {
+        next: Next::Done,
+        manifest: None,
+        sealed: 0,
+        merged: 0,
+        written: 0,
+        corrupt: survey.look.corrupt.clone(),
+    };
+    step.corrupt.extend(unreadable(&survey));
+    let mut new = Vec::new();
+    if tail.is_due(rules, begun) {
+        let sealing = tail.read(outside.objects, scope, rules, &survey).await?;
+        step.corrupt.append(&mut tail.corrupt);
+        new = seal(outside, scope, rules, sealing).await?;
+        step.sealed = new.iter().map(|new| new.cover.wal.len()).sum();
+    }
+    let mut replaced = Vec::new();
+    if new.is_empty() {
+        (replaced, new) = merge(outside, scope, rules, &survey, &mut step.corrupt).await?;
+    }
+    step.merged = replaced.len();
+    step.written = new.iter().map(|new| new.entry.bytes).sum();
+    let joins = survey.heads.iter().count() > 1 || !survey.look.corrupt.is_empty();
+    if new.is_empty() && !joins {
+        return Ok(step);
+    }
+    survey.segments.retain(|ulid, _| !replaced.contains(ulid));
+    publish::add(&mut survey.segments, new);
+    without_copies(&mut survey.segments);
+    let from = begun.min(tail.oldest_left(&covered(&survey.segments)).unwrap_or(begun));
+    step.manifest = Some(publish::publish(outside, scope, rules, &survey, begun, from).await?);
+    step.next = Next::More;
+    Ok(step)
+}
+
+fn unreadable(survey: &Survey) -> impl Iterator<Item = Key> {
+    let parts = survey.segments.values();
+    let segments = parts.clone().filter(|named| named.cover.is_none()).map(|named| &named.seg);
+    segments.chain(parts.filter(|named| !named.whole).map(|named| &named.cov)).cloned()
+}
+
+/// Seals what was read.
+async fn seal(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    rules: &Rules,
+    sealing: Vec<Sealing>,
+) -> Result<Vec<New>> {
+    let mut new = Vec::new();
+    let mut open = Sealing::default();
+    for object in sealing {
+        if !open.wal.is_empty() && open.texts() + object.texts() > rules.segment_bytes {
+            new.push(put(outside, scope, std::mem::take(&mut open), 0).await?);
+        }
+        open.append(object);
+    }
+    if !open.wal.is_empty() {
+        new.push(put(outside, scope, open, 0).await?);
+    }
+    Ok(new)
+}
+
+/// Writes a segment and its cover, and reads both back.
+async fn put(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    sealing: Sealing,
+    tier: u32,
+) -> Result<New> {
+    let objects = outside.objects;
+    let (texts, names) = (sealing.texts(), sealing.names);
+    let Sealed { segment, bytes_of_cover, cover } =
+        segment::seal(sealing.lines, sealing.wal, names)?;
+    let ulid = fresh(outside.clock.now(), outside.ids);
+    let (seg_bytes, cov_bytes) = (Bytes::from(segment), Bytes::from(bytes_of_cover));
+    let seg = key::segment_object(scope, ulid, &seg_bytes);
+    let cov = key::cover_object(scope, ulid, &cov_bytes);
+    try_join(objects.put(&seg, seg_bytes.clone()), objects.put(&cov, cov_bytes.clone())).await?;
+    let again = try_join(fetch::get(objects, &seg), fetch::get(objects, &cov)).await?;
+    if again != (seg_bytes.clone(), cov_bytes) || segment::cover_within(&again.0)? != cover {
+        return Err(Error::corrupt(format!("{seg} does not read as it was written")));
+    }
+    segment::open(&again.0, &cover).map_err(|e| e.about(&seg))?;
+    let ulids = || cover.wal.iter().filter_map(|name| ulid_of_name(name));
+    let entry = Entry {
+        seg: key::name(scope, &seg).to_owned(),
+        cov: key::name(scope, &cov).to_owned(),
+        idx: None,
+        bytes: seg_bytes.len() as u64,
+        records: cover.records(),
+        texts,
+        tier,
+        oldest: ulids().min().unwrap_or_default(),
+        newest: ulids().max().unwrap_or_default(),
+        unknown: Map::new(),
+    };
+    Ok(New { ulid, entry, seg, cov, cover })
+}
+
+/// Merges segments of one tier, when there are enough of them that together are small enough: which ones went, and what
+/// took their place.
+async fn merge(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    rules: &Rules,
+    survey: &Survey,
+    corrupt: &mut Vec<Key>,
+) -> Result<(Vec<u128>, Vec<New>)> {
+    let mut lost = HashSet::new();
+    while let Some((tier, group)) = group(rules, survey, &lost) {
+        let mut sealing = Sealing::default();
+        let before = lost.len();
+        for ulid in &group {
+            match read_again(outside.objects, scope, survey, *ulid, corrupt).await? {
+                Some(one) => sealing.append(one),
+                None => drop(lost.insert(*ulid)),
+            }
+        }
+        if lost.len() == before {
+            let known = covered(&survey.segments);
+            let named = |name: &String| key::named(scope, name);
+            let open = |key: Key| unknown(rules, survey, &known, scope, &key);
+            sealing.names.retain(|name| named(name).is_some_and(open));
+            let new = put(outside, scope, sealing, tier + 1).await?;
+            return Ok((group, vec![new]));
+        }
+    }
+    Ok((Vec::new(), Vec::new()))
+}
+
+/// As many segments of one tier as become one, the smallest of them.
+fn group(rules: &Rules, survey: &Survey, lost: &HashSet<u128>) -> Option<(u32, Vec<u128>)> {
+    let mut tiers: BTreeMap<u32, Vec<(u64, u128)>> = BTreeMap::new();
+    for (ulid, named) in survey.segments.iter().filter(|(ulid, _)| !lost.contains(*ulid)) {
+        if named.cover.is_some() {
+            tiers.entry(named.entry.tier).or_default().push((named.entry.texts, *ulid));
+        }
+    }
+    tiers.into_iter().find_map(|(tier, mut all)| {
+        all.sort_unstable();
+        all.truncate(rules.tier);
+        let texts: u64 = all.iter().map(|(texts, _)| texts).sum();
+        let fits = all.len() >= rules.tier.max(2) && texts <= rules.segment_bytes;
+        fits.then(|| (tier, all.into_iter().map(|(_, ulid)| ulid).collect()))
+    })
+}
+
+/// A segment's records; where it cannot be read, from the WAL objects that it covers, while they are all there.
+async fn read_again(
+    objects: &impl Objects,
+    scope: &Scope,
+    survey: &Survey,
+    ulid: u128,
+    corrupt: &mut Vec<Key>,
+) -> Result<Option<Sealing>> {
+    let named = survey.segments.get(&ulid);
+    let Some((named, cover)) = named.and_then(|named| Some((named, named.cover.as_ref()?))) else {
+        return Ok(None);
+    };
+    let (wal, names) = (cover.wal.clone(), cover.names.clone());
+    let read = fetch::get(objects, &named.seg).await;
+    match read.and_then(|bytes| segment::open(&bytes, cover)) {
+        Ok(lines) => return Ok(Some(Sealing { lines, wal, names })),
+        Err(error) if !fetch::concerns_one(&error) => return Err(error),
+        Err(_) => corrupt.push(named.seg.clone()),
+    }
+    let keys: Vec<Key> = wal.iter().filter_map(|name| key::named(scope, name)).collect();
+    let mut lines: Vec<Line> = Vec::new();
+    for (key, got) in fetch::all(objects, keys).await? {
+        let (Ok(bytes), Some(ulid)) = (got, self::ulid(&key)) else { return Ok(None) };
+        let Ok((_, more)) = holdfast_core::record::WalObject::lines(ulid, &bytes) else {
+            return Ok(None);
+        };
+        lines.extend(more);
+    }
+    Ok(Some(Sealing { lines, wal, names }))
+}

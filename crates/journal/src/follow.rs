@@ -1,0 +1,225 @@
+//! Bringing a journal up to what the bucket holds: loads, polls, and what is named.
+
+use crate::fetch;
+use crate::heads::{self, Heads, Look, ulid};
+use crate::read::{Journal, Span};
+use futures::future::{try_join, try_join_all};
+use futures::stream::StreamExt;
+use holdfast_core::fold::Applied;
+use holdfast_core::ports::Objects;
+use holdfast_core::{Error, Key, Part, Result, Scope, key};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::pin::pin;
+
+/// So much of what is owed is read before it is asked again what is.
+const BATCH: usize = 256;
+
+/// All WAL keys that a full list of the user's journal shows.
+///
+/// # Errors
+/// What the store may answer.
+pub async fn list(objects: &impl Objects, scope: &Scope) -> Result<Vec<Key>> {
+    let whole = Span { prefix: key::wal(scope), after: None, until: None };
+    list_span(objects, scope, whole).await
+}
+
+/// Begins a load: finds the heads, and lists what they do not reach. All that is to be read is owed then; [`settle`]
+/// reads it. `now` is Unix milliseconds; the next [`poll`] is from there.
+///
+/// # Errors
+/// `not_yet_visible` or `corrupt` for a manifest that may stand for what is nowhere else; what the store may answer.
+pub async fn open(objects: &impl Objects, journal: &RefCell<Journal>, now: u64) -> Result<()> {
+    let scope = journal.borrow().scope().clone();
+    let wal = key::wal(&scope);
+    // Of most users one page is all there is.
+    let page = objects.list(&wal, None);
+    let ((), page) = try_join(look_again(objects, journal, now), page).await?;
+    let rest = page.next.map(|next| journal.borrow().rest(next));
+    let rest = rest.into_iter().map(|span| list_span(objects, &scope, span));
+    let (rest, ()) = try_join(try_join_all(rest), covers(objects, journal)).await?;
+    let page = page.objects.iter().filter_map(|listed| Key::below(&wal, &listed.key));
+    journal.borrow_mut().owe(page.chain(rest.into_iter().flatten()));
+    Ok(())
+}
+
+/// Lists the manifests; what the heads name and is not known is owed then.
+///
+/// # Errors
+/// As [`open`].
+pub async fn look_again(
+    objects: &impl Objects,
+    journal: &RefCell<Journal>,
+    now: u64,
+) -> Result<()> {
+    let (scope, rules, mut heads) = {
+        let journal = journal.borrow();
+        (journal.scope().clone(), journal.rules, journal.heads.clone())
+    };
+    let look = heads::look(objects, &scope, &rules, now, &mut heads).await?;
+    journal.borrow_mut().found(look, &heads)
+}
+
+/// Keys of recent WAL objects that the journal does not know: what appeared since the list that began at `last`.
+///
+/// # Errors
+/// What the store may answer.
+pub async fn poll(
+    objects: &impl Objects,
+    journal: &RefCell<Journal>,
+    last: u64,
+    now: u64,
+) -> Result<Vec<Key>> {
+    let plan = journal.borrow_mut().poll_plan(last, now);
+    let scope = journal.borrow().scope().clone();
+    let lists = plan.into_iter().map(|span| list_span(objects, &scope, span));
+    let lists = try_join_all(lists).await?;
+    Ok(journal.borrow().missing(lists.into_iter().flatten()))
+}
+
+/// Reads all that is owed, and what that names in turn. What was folded goes to `sink` at once, a part of an object at a
+/// time; no other change of the journal comes between.
+///
+/// What cannot be read is taken from elsewhere where it can: a segment's records from before it was sealed, a WAL object
+/// from a segment that a newer manifest names. `now` is Unix milliseconds.
+///
+/// # Errors
+/// `not_yet_visible` when a named object cannot be read yet; `corrupt` when one is not what was written; both only after
+/// everything else was read. What the store may answer, and what `sink` does.
+pub async fn settle(
+    objects: &impl Objects,
+    journal: &RefCell<Journal>,
+    now: u64,
+    mut sink: impl AsyncFnMut(Vec<Applied>) -> Result<()>,
+) -> Result<()> {
+    let mut looked = false;
+    loop {
+        let mut failed = Vec::new();
+        rounds(objects, journal, &mut failed, &mut sink).await?;
+        let gone = |error: &Error| error.reason == "not_yet_visible";
+        let lacking = failed.into_iter().find(|(key, error)| {
+            let mut journal = journal.borrow_mut();
+            journal.owes_key(key) && !(looked && gone(error) && journal.outlives(key))
+        });
+        match lacking {
+            None => return Ok(()),
+            Some((_, error)) if looked => return Err(error),
+            Some(_) => look_again(objects, journal, now).await?,
+        }
+        looked = true;
+    }
+}
+
+async fn rounds(
+    objects: &impl Objects,
+    journal: &RefCell<Journal>,
+    failed: &mut Vec<(Key, Error)>,
+    sink: &mut impl AsyncFnMut(Vec<Applied>) -> Result<()>,
+) -> Result<()> {
+    let mut tried = HashSet::new();
+    loop {
+        let wanted = journal.borrow().wanted(&tried, BATCH);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        tried.extend(wanted.iter().cloned());
+        let mut reads = pin!(fetch::each(objects, wanted));
+        while let Some((key, got)) = reads.next().await {
+            let taken = match got {
+                Ok(bytes) => take(journal, &key, &bytes, sink).await?,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken {
+                failed.extend(stand_in(journal, key, error)?);
+            }
+        }
+    }
+}
+
+/// One that cannot be read.
+fn stand_in(journal: &RefCell<Journal>, key: Key, error: Error) -> Result<Option<(Key, Error)>> {
+    if !fetch::concerns_one(&error) {
+        return Err(error);
+    }
+    let lacks = journal.borrow_mut().lacks(&key, error);
+    Ok(lacks.err().map(|error| (key, error)))
+}
+
+/// Takes an object in, a session of it at a time where it is a segment.
+async fn take(
+    journal: &RefCell<Journal>,
+    key: &Key,
+    bytes: &[u8],
+    sink: &mut impl AsyncFnMut(Vec<Applied>) -> Result<()>,
+) -> Result<Result<()>> {
+    let Some(ulid) = ulid(key).filter(|_| key.part() == Part::Segment) else {
+        let absorbed = journal.borrow_mut().absorb(key, bytes);
+        return match absorbed {
+            Ok(absorbed) => sink(absorbed.applied).await.map(Ok),
+            Err(error) => Ok(Err(error)),
+        };
+    };
+    let cover = journal.borrow().cover_of(ulid, bytes);
+    let cover = match cover {
+        Ok(Some(cover)) => cover,
+        Ok(None) => return Ok(Ok(())),
+        Err(error) => return Ok(Err(error.about(key))),
+    };
+    for frames in &cover.sessions {
+        let applied = journal.borrow_mut().take_frames(bytes, frames);
+        match applied {
+            Ok(applied) => sink(applied).await?,
+            Err(error) => return Ok(Err(error.about(key))),
+        }
+    }
+    journal.borrow_mut().finish(ulid, &cover);
+    Ok(Ok(()))
+}
+
+/// Reads the covers that are owed.
+async fn covers(objects: &impl Objects, journal: &RefCell<Journal>) -> Result<()> {
+    let mut wanted = journal.borrow().wanted(&HashSet::new(), usize::MAX);
+    wanted.retain(|key| key.part() == Part::Cover);
+    for (key, got) in fetch::all(objects, wanted).await? {
+        let mut journal = journal.borrow_mut();
+        let taken = got.and_then(|bytes| journal.absorb(&key, &bytes));
+        taken.map(|_| ()).or_else(|error| journal.lacks(&key, error))?;
+    }
+    Ok(())
+}
+
+impl Journal {
+    /// Takes in what a look at the manifests found, of which `heads` are the heads.
+    fn found(&mut self, look: Look, heads: &Heads) -> Result<()> {
+        let Look { found, void, corrupt, .. } = look;
+        for key in void.iter().chain(&corrupt) {
+            if let Some(ulid) = ulid(key) {
+                self.heads.settle(ulid);
+            }
+        }
+        for (key, manifest) in found {
+            let Some(ulid) = ulid(&key) else { continue };
+            if heads.iter().any(|(head, _)| *head == key) {
+                self.take_manifest(&key, ulid, manifest).map_err(|e| e.about(&key))?;
+            } else {
+                self.heads.settle(ulid);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn list_span(objects: &impl Objects, scope: &Scope, span: Span) -> Result<Vec<Key>> {
+    let Span { prefix, mut after, until } = span;
+    let wal = key::wal(scope);
+    let within = |next: &String| until.as_ref().is_none_or(|until| next < until);
+    let mut keys = Vec::new();
+    loop {
+        let page = objects.list(&prefix, after.as_deref()).await?;
+        keys.extend(page.objects.iter().filter_map(|listed| Key::below(&wal, &listed.key)));
+        match page.next.filter(within) {
+            Some(next) => after = Some(next),
+            None => return Ok(keys),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the present heads hold: their segments, and what those cover.
+
+use crate::fetch;
+use crate::heads::{self, Heads, Look};
+use crate::rules::Rules;
+use holdfast_core::cover::Cover;
+use holdfast_core::manifest::Entry;
+use holdfast_core::ports::Objects;
+use holdfast_core::{Key, Result, Scope, segment};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What the present heads hold.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub heads: Heads,
+    pub look: Look,
+    pub segments: Segments,
+}
+
+/// Segments by the ULID that they share with their covers.
+pub(crate) type Segments = BTreeMap<u128, Named>;
+
+/// A segment that a manifest names.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub entry: Entry,
+    pub seg: Key,
+    pub cov: Key,
+    /// None when neither the cover nor the segment can be read.
+    pub cover: Option<Cover>,
+    /// The cover beside it is what was written.
+    pub whole: bool,
+}
+
+/// Reads manifests and covers. `now` is Unix milliseconds.
+///
+/// # Errors
+/// `not_yet_visible` or `corrupt` for a manifest that may stand for what is nowhere else; what the store may answer.
+pub(crate) async fn survey(
+    objects: &impl Objects,
+    scope: &Scope,
+    rules: &Rules,
+    now: u64,
+) -> Result<Survey> {
+    let mut heads = Heads::default();
+    let look = heads::look(objects, scope, rules, now, &mut heads).await?;
+    let entries = heads.iter().flat_map(|(_, manifest)| &manifest.segments);
+    let segments = segments(objects, scope, entries, &Segments::new()).await?;
+    Ok(Survey { heads, look, segments })
+}
+
+/// Reads the covers of entries, but of those that are `known`.
+pub(crate) async fn segments<'e>(
+    objects: &impl Objects,
+    scope: &Scope,
+    entries: impl Iterator<Item = &'e Entry>,
+    known: &Segments,
+) -> Result<Segments> {
+    let mut segments = Segments::new();
+    for entry in entries {
+        let (ulid, seg, cov) = heads::parts(scope, &entry.seg, &entry.cov)?;
+        let new = || Named { entry: entry.clone(), seg, cov, cover: None, whole: false };
+        let named = known.get(&ulid.0).cloned().unwrap_or_else(new);
+        segments.entry(ulid.0).or_insert(named);
+    }
+    let unread = segments.values().filter(|named| named.cover.is_none());
+    let mut covers: HashMap<Key, Cover> = HashMap::new();
+    for (key, got) in fetch::all(objects, unread.map(|named| named.cov.clone()).collect()).await? {
+        covers.extend(got.and_then(|bytes| Cover::decode(&bytes)).ok().map(|cover| (key, cover)));
+    }
+    for named in segments.values_mut().filter(|named| named.cover.is_none()) {
+        named.cover = covers.remove(&named.cov);
+        named.whole = named.cover.is_some();
+        if named.cover.is_none() {
+            named.cover = cover_within(objects, &named.seg).await?;
+        }
+    }
+    Ok(segments)
+}
+
+async fn cover_within(objects: &impl Objects, seg: &Key) -> Result<Option<Cover>> {
+    match fetch::get(objects, seg).await.and_then(|bytes| segment::cover_within(&bytes)) {
+        Err(error) if !fetch::concerns_one(&error) => Err(error),
+        cover => Ok(cover.ok()),
+    }
+}
+
+/// Names of the WAL objects that these segments cover.
+pub(crate) fn covered(segments: &Segments) -> HashSet<&str> {
+    let covers = segments.values().filter_map(|named| named.cover.as_ref());
+    covers.flat_map(|cover| &cover.wal).map(String::as_str).collect()
+}
+
+/// Leaves out segments all of whose WAL objects others hold too: two compactors sealed them at once.
+pub(crate) fn without_copies(segments: &mut Segments) {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for name in segments.values().filter_map(|named| named.cover.as_ref()).flat_map(|c| &c.wal) {
+        *times.entry(name.clone()).or_default() += 1;
+    }
+    if times.values().all(|times| *times == 1) {
+        return;
+    }
+    segments.retain(|_, named| {
+        let Some(cover) = &named.cover else { return true };
+        if cover.wal.iter().any(|name| times.get(name).is_none_or(|times| *times < 2)) {
+            return true;
+        }
+        for name in &cover.wal {
+            times.entry(name.clone()).and_modify(|times| *times -= 1);
+        }
+        false
+    });
+}

@@ -11,3 +11,4 @@ mod deletes;
 mod doctor;
 mod hosts;
 mod kill;
+mod sealed;

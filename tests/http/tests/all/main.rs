@@ -22,4 +22,5 @@ mod scope;
 mod search;
 mod session_file;
 mod sessions;
+mod upkeep;
 mod wild;

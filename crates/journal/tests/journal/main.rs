@@ -7,6 +7,7 @@ mod compacting;
 mod crashing;
 mod deleting;
 mod keys;
+mod mending;
 mod polling;
 mod reading;
 mod rounds;

@@ -1,0 +1,112 @@
+//! What cannot be read: never covered, named, and taken from elsewhere where it can be.
+
+use crate::compacting::{eager, filled};
+use crate::world::{NOW, World};
+use futures::executor::block_on;
+use holdfast_core::ports::Objects;
+use holdfast_journal::Next;
+
+#[test]
+fn a_corrupt_object_is_never_covered_and_named() {
+    block_on(async {
+        let world = World::new();
+        filled(&world, 3).await;
+        let damaged = world.keys_of("wal")[1].clone();
+        world.memory.damage(damaged.as_str());
+        let newer = world.raw(NOW + 99, "{\"v\":9}\n").await;
+        let step = world.compact(&eager()).await.unwrap();
+        assert_eq!((step.sealed, step.corrupt), (2, vec![damaged.clone(), newer.clone()]));
+        let step = world.compact(&eager()).await.unwrap();
+        assert_eq!((step.next, step.corrupt.len()), (Next::Done, 2));
+        let error = world.read().await.unwrap_err();
+        assert!(error.reason == "corrupt" || error.reason == "newer_format");
+        // Mended, all is there.
+        world.memory.damage(damaged.as_str());
+        world.memory.delete(&newer).await.unwrap();
+        assert_eq!(world.read().await.unwrap().1, world.read_wal().await);
+    });
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_set_aside_for_what_it_was_made_of() {
+    block_on(async {
+        for part in ["seg", "cov"] {
+            for gone in [false, true] {
+                let world = World::new();
+                filled(&world, 4).await;
+                world.compact(&eager()).await.unwrap();
+                let before = world.read().await.unwrap().1;
+                for key in world.keys_of(part) {
+                    if gone {
+                        world.memory.delete(&key).await.unwrap();
+                    } else {
+                        world.memory.damage(key.as_str());
+                    }
+                }
+                assert_eq!(world.read().await.unwrap().1, before, "{part} gone: {gone}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_merged_segment_that_cannot_be_read_is_set_aside_for_the_segments_before() {
+    block_on(async {
+        let world = World::new();
+        for _ in 0..8 {
+            filled(&world, 2).await;
+            world.compact(&eager()).await.unwrap();
+        }
+        let before = world.read().await.unwrap().1;
+        world.compact_all(&eager()).await;
+        for key in world.keys_of("wal") {
+            world.memory.delete(&key).await.unwrap();
+        }
+        assert_eq!(world.read().await.unwrap().1, before);
+        let last = world.keys_of("seg").pop().unwrap();
+        world.memory.damage(last.as_str());
+        assert_eq!(world.read().await.unwrap().1, before);
+        // When those are gone too, it is an error.
+        for key in world.keys_of("seg") {
+            world.memory.delete(&key).await.unwrap();
+        }
+        assert_eq!(world.read().await.unwrap_err().reason, "not_yet_visible");
+    });
+}
+
+#[test]
+fn a_segment_without_its_cover_and_itself_is_an_error_and_never_a_shorter_view() {
+    block_on(async {
+        let world = World::new();
+        filled(&world, 4).await;
+        world.compact(&eager()).await.unwrap();
+        for part in ["seg", "cov"] {
+            world.memory.damage(world.keys_of(part)[0].as_str());
+        }
+        assert_eq!(world.read().await.unwrap_err().reason, "corrupt");
+        // And a later compaction does not forget it.
+        filled(&world, 4).await;
+        let step = world.compact(&eager()).await.unwrap();
+        assert_eq!(step.corrupt.len(), 2);
+        assert_eq!(world.read().await.unwrap_err().reason, "corrupt");
+    });
+}
+
+#[test]
+fn a_merge_mends_a_segment_from_the_wal() {
+    block_on(async {
+        let world = World::new();
+        for _ in 0..7 {
+            filled(&world, 2).await;
+            world.compact(&eager()).await.unwrap();
+        }
+        let damaged = world.keys_of("seg")[3].clone();
+        world.memory.damage(damaged.as_str());
+        filled(&world, 2).await;
+        world.compact(&eager()).await.unwrap();
+        let step = world.compact(&eager()).await.unwrap();
+        assert_eq!((step.merged, step.corrupt), (8, vec![damaged]));
+        world.gets.borrow_mut().clear();
+        assert_eq!(world.read().await.unwrap().1, world.read_wal().await);
+    });
+}

@@ -41,7 +41,7 @@ async fn read(api: &Api, session: &str, rest: &str, after: Option<&str>) -> Vec<
 
 async fn finds(api: &Api, session: &str, id: &str) -> bool {
     let word = format!("word{session}{id}");
-    let body = json!({"user_id": "ann", "query": word, "mode": "keyword", "top_k": 1});
+    let body = json!({"user_id": "ann", "query": word, "mode": "keyword", "top_k": 5});
     let hits = api.post_for(200, "/v1/search", &body).await.json();
     let found = |hit: &Value| hit["session_id"] == session && hit["message"]["id"] == id;
     hits["data"].as_array().expect("hits").iter().any(found)

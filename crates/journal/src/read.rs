@@ -145,10 +145,11 @@ impl Journal {
     /// What to list at a poll: everything since the last list began, with a margin, and what is older in rotation: each
     /// day once in a cycle, and once all that lies before the oldest known object.
     fn poll_plan(&mut self, last: u64, now: u64) -> Vec<Span> {
-        // A clock that was set back must not hide the present.
+        // A clock that was set back must not hide the present, neither its beginning nor its end.
         let from = last.min(now).saturating_sub(MARGIN);
+        let to = last.clamp(now, now + DAY) + AHEAD;
         let mut plan: Vec<Span> =
-            days(from, now + AHEAD).map(|day| self.day(&clock::day(day * DAY))).collect();
+            days(from, to).map(|day| self.day(&clock::day(day * DAY))).collect();
         if let Some(first) = plan.first_mut() {
             first.after = Some(format!("{}{}", first.prefix.as_str(), Ulid::from_parts(from, 0)));
         }

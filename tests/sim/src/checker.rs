@@ -1,0 +1,508 @@
+//! Watches the promises P1 to P6 of the storage design. It hears what is sent, what lands, what is acknowledged, and
+//! what readers see; it decodes bodies by itself and knows nothing of the fold that it checks.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A message as a reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its session.
+    pub session: String,
+    /// Its id in this view.
+    pub shown: String,
+    /// The id that it was stored with.
+    pub id: String,
+    /// The caller's part, as its bytes are.
+    pub text: String,
+    /// Its order.
+    pub order: String,
+    /// Its place in the session, from 1.
+    pub rank: u32,
+}
+
+/// A session as a reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenSession {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// Order of the last edit.
+    pub order: Option<String>,
+    /// Messages.
+    pub messages: u32,
+}
+
+/// All that one view shows of a user.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Where it was read.
+    pub host: usize,
+    /// Names the memory that it comes from: another one when the host or the user began anew.
+    pub life: u64,
+    /// Whose.
+    pub user: usize,
+    /// Messages, session by session in order.
+    pub items: Vec<Seen>,
+    /// Sessions.
+    pub sessions: Vec<SeenSession>,
+}
+
+/// Handle of a message.
+pub type Number = usize;
+
+/// What an answer promises to whoever brings its token.
+pub type Promise = BTreeSet<Number>;
+
+/// How a snapshot was read.
+pub struct Reading<'a> {
+    /// True time when the request began.
+    pub began: u64,
+    /// The bucket was listed for it.
+    pub latest: bool,
+    /// What its token promised.
+    pub promised: &'a Promise,
+    /// A list left this key out at some time, or it is not there.
+    pub omitted: &'a dyn Fn(&str) -> bool,
+}
+
+/// A broken promise.
+pub type Broken = String;
+
+struct Item {
+    user: usize,
+    session: String,
+    id: String,
+    text: String,
+    /// Order → key of the object that holds the copy.
+    copies: BTreeMap<String, String>,
+    /// When and in which object it was first acknowledged.
+    acked: Option<(u64, String)>,
+}
+
+struct Edit {
+    user: usize,
+    session: String,
+    name: String,
+    copies: BTreeMap<String, String>,
+    acked: Option<(u64, String)>,
+}
+
+struct Object {
+    prev: Vec<String>,
+    items: Vec<Number>,
+    edits: Vec<Number>,
+    landed: bool,
+}
+
+/// The oracle.
+#[derive(Default)]
+pub struct Checker {
+    prefixes: Vec<String>,
+    items: Vec<Item>,
+    numbers: HashMap<(usize, String, String, String), Number>,
+    edits: Vec<Edit>,
+    edit_numbers: HashMap<(usize, String, String, String), Number>,
+    objects: HashMap<String, Object>,
+    /// What a memory has shown or taken in, with the lowest order that it showed.
+    shown: HashMap<(usize, u64), BTreeMap<Number, String>>,
+    /// Snapshots that were checked.
+    pub reads: u64,
+    /// Messages that were acknowledged.
+    pub acknowledged: u64,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    #[serde(default)]
+    prev: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    kind: String,
+    id: String,
+    at: String,
+    session: String,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct MessageBody<'a> {
+    #[serde(borrow)]
+    message: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct SessionBody {
+    name: String,
+}
+
+impl Checker {
+    /// A checker of users whose keys begin with these.
+    pub fn new(prefixes: Vec<String>) -> Self {
+        Self { prefixes, ..Self::default() }
+    }
+
+    /// Somebody is about to PUT this.
+    pub fn sent(&mut self, key: &str, bytes: &[u8]) {
+        if !key.ends_with(".jsonl") || self.objects.contains_key(key) {
+            return;
+        }
+        let Some(user) = self.prefixes.iter().position(|p| key.starts_with(p.as_str())) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(bytes);
+        let mut lines = text.lines();
+        let header: Option<Header> = lines.next().and_then(|line| serde_json::from_str(line).ok());
+        let prev = header.map(|header| header.prev).unwrap_or_default();
+        let mut object = Object { prev, items: Vec::new(), edits: Vec::new(), landed: false };
+        for (position, line) in lines.enumerate() {
+            let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { continue };
+            let order = format!("{}-{}-{position:06x}", line.at, ulid(key));
+            self.record(user, &line, order, key, &mut object);
+        }
+        self.objects.insert(key.to_owned(), object);
+    }
+
+    fn record(
+        &mut self,
+        user: usize,
+        line: &Line<'_>,
+        order: String,
+        key: &str,
+        object: &mut Object,
+    ) {
+        let body = line.body.map(RawValue::get).unwrap_or_default();
+        match line.kind.as_str() {
+            "message" => {
+                let Ok(body) = serde_json::from_str::<MessageBody<'_>>(body) else { return };
+                let number = self.number(user, &line.session, &line.id, body.message.get());
+                if let Some(item) = self.items.get_mut(number) {
+                    item.copies.insert(order, key.to_owned());
+                }
+                object.items.push(number);
+            }
+            "session" => {
+                let Ok(body) = serde_json::from_str::<SessionBody>(body) else { return };
+                let number = self.edit_number(user, &line.session, &body.name, &line.at);
+                if let Some(edit) = self.edits.get_mut(number) {
+                    edit.copies.insert(order, key.to_owned());
+                }
+                object.edits.push(number);
+            }
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, user: usize, session: &str, id: &str, text: &str) -> Number {
+        let name = (user, session.to_owned(), id.to_owned(), text.to_owned());
+        *self.numbers.entry(name).or_insert_with(|| {
+            let (session, id, text) = (session.to_owned(), id.to_owned(), text.to_owned());
+            let copies = BTreeMap::new();
+            self.items.push(Item { user, session, id, text, copies, acked: None });
+            self.items.len() - 1
+        })
+    }
+
+    /// An edit that is sent again with another time is another edit.
+    fn edit_number(&mut self, user: usize, session: &str, name: &str, at: &str) -> Number {
+        let key = (user, session.to_owned(), name.to_owned(), at.to_owned());
+        *self.edit_numbers.entry(key).or_insert_with(|| {
+            let (session, name) = (session.to_owned(), name.to_owned());
+            self.edits.push(Edit { user, session, name, copies: BTreeMap::new(), acked: None });
+            self.edits.len() - 1
+        })
+    }
+
+    /// A PUT arrived at the store.
+    pub fn landed(&mut self, key: &str) {
+        if let Some(object) = self.objects.get_mut(key) {
+            object.landed = true;
+        }
+    }
+
+    /// A memory took in what was written there: it must show it from now on.
+    pub fn upserted(&mut self, host: usize, life: u64, _user: usize, key: &str) {
+        let Some(object) = self.objects.get(key) else { return };
+        let shown = self.shown.entry((host, life)).or_default();
+        for number in &object.items {
+            let item = self.items.get(*number);
+            let order = item.and_then(|i| i.copies.iter().find(|(_, in_key)| *in_key == key));
+            if let Some((order, _)) = order {
+                let known = shown.entry(*number).or_insert_with(|| order.clone());
+                if order < known {
+                    known.clone_from(order);
+                }
+            }
+        }
+    }
+
+    /// A client got its acknowledgement: the records of `key` with these orders.
+    ///
+    /// # Errors
+    /// When the orders are not those of what was sent.
+    pub fn acknowledged(
+        &mut self,
+        key: &str,
+        orders: &[String],
+        now: u64,
+        ahead: u64,
+    ) -> Result<Promise, Broken> {
+        let Some(object) = self.objects.get(key) else {
+            return Err(format!("P1: {key} is acknowledged and was never sent"));
+        };
+        if orders.len() != object.items.len() + object.edits.len() {
+            return Err(format!("P1: {key} is acknowledged with {} orders", orders.len()));
+        }
+        for order in orders {
+            if milliseconds(order) > now + ahead {
+                return Err(format!("order {order} lies in the future of {now}"));
+            }
+        }
+        for number in &object.items {
+            let Some(item) = self.items.get_mut(*number) else { continue };
+            if !orders.iter().any(|order| item.copies.contains_key(order)) {
+                return Err(format!("P4: {} is acknowledged with an order that it has not", item.id));
+            }
+            self.acknowledged += 1;
+            item.acked.get_or_insert((now, key.to_owned()));
+        }
+        for number in &object.edits {
+            let Some(edit) = self.edits.get_mut(*number) else { continue };
+            edit.acked.get_or_insert((now, key.to_owned()));
+        }
+        Ok(object.items.iter().copied().collect())
+    }
+
+    /// The numbers of what is seen.
+    ///
+    /// # Errors
+    /// When nobody ever sent it so.
+    pub fn numbers<'s>(
+        &self,
+        user: usize,
+        seen: impl IntoIterator<Item = &'s Seen>,
+    ) -> Result<Vec<Number>, Broken> {
+        let number = |seen: &Seen| {
+            let name = (user, seen.session.clone(), seen.id.clone(), seen.text.clone());
+            let number = self.numbers.get(&name).copied();
+            number.ok_or_else(|| format!("P1: {seen:?} was never sent so"))
+        };
+        seen.into_iter().map(number).collect()
+    }
+
+    /// A reader got a whole view.
+    ///
+    /// # Errors
+    /// The promise that it breaks.
+    pub fn saw(&mut self, snapshot: &Snapshot, reading: &Reading<'_>) -> Result<Promise, Broken> {
+        self.reads += 1;
+        let numbers = self.numbers(snapshot.user, &snapshot.items)?;
+        let present: Promise = numbers.iter().copied().collect();
+        if present.len() != numbers.len() {
+            return Err("P1: a message is there twice".to_owned());
+        }
+        self.orders(snapshot, &numbers)?;
+        self.conflicts(snapshot, &numbers)?;
+        if let Some(missing) = reading.promised.difference(&present).next() {
+            return Err(format!("P3: {} was promised by the token", self.name(*missing)));
+        }
+        self.closed(&numbers, &snapshot.items, &present)?;
+        if reading.latest {
+            self.complete(snapshot, reading, &present)?;
+        }
+        self.edits(snapshot, reading)?;
+        Ok(present)
+    }
+
+    /// P4: each is where its order says, and its order is one that it was sent with.
+    fn orders(&self, snapshot: &Snapshot, numbers: &[Number]) -> Result<(), Broken> {
+        let mut last: HashMap<&str, (&str, u32)> = HashMap::new();
+        for (seen, number) in snapshot.items.iter().zip(numbers) {
+            let known = self.items.get(*number).is_some_and(|i| i.copies.contains_key(&seen.order));
+            if !known {
+                return Err(format!("P4: {seen:?} never had this order"));
+            }
+            let before = last.insert(&seen.session, (&seen.order, seen.rank));
+            let (order, rank) = before.unwrap_or(("", 0));
+            if order >= seen.order.as_str() || seen.rank != rank + 1 {
+                return Err(format!("P4: {seen:?} comes after {order}, rank {rank}"));
+            }
+        }
+        for session in &snapshot.sessions {
+            let count = last.get(session.id.as_str()).map_or(0, |(_, rank)| *rank);
+            if count != session.messages {
+                return Err(format!("session {} counts {}, not {count}", session.id, session.messages));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of several with one id the lowest has it, the others are named by their digests too.
+    fn conflicts(&self, snapshot: &Snapshot, numbers: &[Number]) -> Result<(), Broken> {
+        let mut first: HashMap<(&str, &str), Number> = HashMap::new();
+        for (seen, number) in snapshot.items.iter().zip(numbers) {
+            let owner = *first.entry((&seen.session, &seen.id)).or_insert(*number);
+            let expected = match owner == *number {
+                true => seen.id.clone(),
+                false => format!("{}~{}", seen.id, digest(&seen.text)),
+            };
+            if seen.shown != expected {
+                return Err(format!("{} is shown as {}, not {expected}", seen.id, seen.shown));
+            }
+        }
+        Ok(())
+    }
+
+    /// P2: what an object names that is in the view is in the view.
+    fn closed(&self, numbers: &[Number], seen: &[Seen], present: &Promise) -> Result<(), Broken> {
+        for (number, seen) in numbers.iter().zip(seen) {
+            let key = self.items.get(*number).and_then(|item| item.copies.get(&seen.order));
+            let object = key.and_then(|key| self.objects.get(key));
+            let named = object.into_iter().flat_map(|object| &object.prev);
+            let named = named.filter_map(|key| self.objects.get(key)).flat_map(|o| &o.items);
+            for missing in named.filter(|number| !present.contains(number)) {
+                let (one, other) = (self.name(*number), self.name(*missing));
+                return Err(format!("P2: {one} is shown without {other}, which it names"));
+            }
+        }
+        Ok(())
+    }
+
+    /// P1: what a memory has shown or taken in it shows again, at the same place or before. To be asked at the very
+    /// moment of the answer.
+    ///
+    /// # Errors
+    /// What it does not.
+    pub fn answers(&mut self, snapshot: &Snapshot) -> Result<(), Broken> {
+        let numbers = self.numbers(snapshot.user, &snapshot.items)?;
+        let present: Promise = numbers.iter().copied().collect();
+        let shown = self.shown.entry((snapshot.host, snapshot.life)).or_default();
+        let lost = shown.keys().find(|number| !present.contains(number)).copied();
+        for (number, seen) in numbers.iter().zip(&snapshot.items) {
+            let before = shown.insert(*number, seen.order.clone());
+            if before.is_some_and(|before| before < seen.order) {
+                return Err(format!("P4: {seen:?} went back in order"));
+            }
+        }
+        match lost {
+            Some(lost) => Err(format!("P1: {} was there before", self.name(lost))),
+            None => Ok(()),
+        }
+    }
+
+    /// P1: what was acknowledged before, and what no list ever left out, is there.
+    fn complete(
+        &self,
+        snapshot: &Snapshot,
+        reading: &Reading<'_>,
+        present: &Promise,
+    ) -> Result<(), Broken> {
+        let visible = |acked: &Option<(u64, String)>| {
+            acked.as_ref().is_some_and(|(at, key)| *at < reading.began && !(reading.omitted)(key))
+        };
+        let all = self.items.iter().enumerate().filter(|(_, item)| item.user == snapshot.user);
+        for (number, item) in all {
+            if visible(&item.acked) && !present.contains(&number) {
+                return Err(format!("P1: {} was acknowledged", self.name(number)));
+            }
+        }
+        for edit in self.edits.iter().filter(|edit| edit.user == snapshot.user) {
+            let shown = snapshot.sessions.iter().find(|session| session.id == edit.session);
+            let shown = shown.and_then(|session| session.order.as_ref());
+            let acked = edit.acked.as_ref().filter(|_| visible(&edit.acked)).map(|(_, key)| key);
+            let order = edit.copies.iter().find(|(_, key)| Some(*key) == acked).map(|(o, _)| o);
+            let lowest = edit.copies.keys().next();
+            if let (Some(_), Some(lowest)) = (order, lowest)
+                && shown.is_none_or(|shown| shown < lowest)
+            {
+                return Err(format!("P1: the edit {} of {} was acknowledged", edit.name, edit.session));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name that a session shows is that of the edit whose order it shows.
+    fn edits(&self, snapshot: &Snapshot, _: &Reading<'_>) -> Result<(), Broken> {
+        for session in &snapshot.sessions {
+            let (Some(order), Some(name)) = (&session.order, &session.name) else { continue };
+            let at = order.get(..16).unwrap_or_default().to_owned();
+            let name = (snapshot.user, session.id.clone(), name.clone(), at);
+            let edit = self.edit_numbers.get(&name).and_then(|number| self.edits.get(*number));
+            if !edit.is_some_and(|edit| edit.copies.contains_key(order)) {
+                return Err(format!("P4: {session:?} shows a name that has another order"));
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end, when nothing is hidden: everything that landed is there, once, at its lowest order.
+    ///
+    /// # Errors
+    /// What is not.
+    pub fn settled(&self, snapshot: &Snapshot) -> Result<(), Broken> {
+        let landed = |key: &String| self.objects.get(key).is_some_and(|object| object.landed);
+        let lowest = |copies: &BTreeMap<String, String>| {
+            copies.iter().find(|(_, key)| landed(key)).map(|(order, _)| order.clone())
+        };
+        let mine = self.items.iter().filter(|item| item.user == snapshot.user);
+        let mut expected: Vec<(&str, String, &str)> = mine
+            .filter_map(|item| Some((item.session.as_str(), lowest(&item.copies)?, &*item.text)))
+            .collect();
+        expected.sort();
+        let mut found: Vec<(&str, String, &str)> =
+            snapshot.items.iter().map(|i| (&*i.session, i.order.clone(), &*i.text)).collect();
+        found.sort();
+        if expected != found {
+            let lost = expected.iter().find(|item| !found.contains(item));
+            let other = found.iter().find(|item| !expected.contains(item));
+            return Err(format!("P1: at the end, missing {lost:?}, unexpected {other:?}"));
+        }
+        let unheld = |item: &&Item| item.acked.is_some() && lowest(&item.copies).is_none();
+        if let Some(item) = self.items.iter().find(unheld) {
+            return Err(format!("P1: {} was acknowledged and is nowhere", item.id));
+        }
+        for session in &snapshot.sessions {
+            let edits = self.edits.iter();
+            let of_session = edits.filter(|e| e.user == snapshot.user && e.session == session.id);
+            let last = of_session.filter_map(|edit| Some((lowest(&edit.copies)?, &edit.name))).max();
+            if session.name.as_ref() != last.as_ref().map(|(_, name)| *name) {
+                return Err(format!("P4: at the end {session:?}, the last edit is {last:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A message in words.
+    pub fn name(&self, number: Number) -> String {
+        let item = self.items.get(number);
+        item.map_or_else(String::new, |item| {
+            format!("message {} of {} (user {}, {:?})", item.id, item.session, item.user, item.copies)
+        })
+    }
+
+    /// Objects that were sent.
+    pub fn objects(&self) -> usize {
+        self.objects.len()
+    }
+}
+
+fn ulid(key: &str) -> &str {
+    key.rsplit('/').next().and_then(|name| name.get(..26)).unwrap_or_default()
+}
+
+/// Unix milliseconds of an order's hybrid time.
+fn milliseconds(order: &str) -> u64 {
+    order.get(..12).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
+}
+
+fn digest(text: &str) -> String {
+    let mut hex = hex::encode(Sha256::digest(text.as_bytes()));
+    hex.truncate(8);
+    hex
+}

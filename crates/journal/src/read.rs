@@ -6,8 +6,8 @@
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::ports::Objects;
-use holdfast_core::record::{MAX_FRONTIER, WalObject};
-use holdfast_core::token::Frontier;
+use holdfast_core::record::WalObject;
+use holdfast_core::token::{Frontier, MAX_NAMED};
 use holdfast_core::{Error, Hlc, Key, Prefix, Result, Scope, clock, key};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -21,8 +21,6 @@ const AHEAD: u64 = 2 * 60_000;
 const DAY: u64 = 86_400_000;
 /// Polls in which every older day is listed once, at least. A young journal is not listed whole at every poll.
 const CYCLE: u64 = 32;
-/// Leaves are kept up to this number; older ones rely on lists.
-const MAX_LEAVES: usize = 64;
 
 /// What is known of one user's journal.
 #[derive(Debug)]
@@ -76,7 +74,7 @@ impl Journal {
 
     /// How far this view has seen.
     pub fn frontier(&self) -> Frontier {
-        let keys = self.leaves.values().rev().take(MAX_FRONTIER).cloned().collect();
+        let keys = self.leaves.values().rev().cloned().collect();
         Frontier { hlc: self.view.highest(), head: None, keys }
     }
 
@@ -136,7 +134,8 @@ impl Journal {
     fn note_leaf(&mut self, ulid: Ulid, key: &Key) {
         if !self.named.remove(&ulid.0) {
             self.leaves.insert(ulid.0, key.as_str().to_owned());
-            if self.leaves.len() > MAX_LEAVES {
+            // Older ones rely on lists.
+            if self.leaves.len() > MAX_NAMED {
                 self.leaves.pop_first();
             }
         }

@@ -5,7 +5,7 @@ use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::record::{
     Header, Kind, MAX_FRONTIER, Record, Stamp, VERSION, WalObject, Writer,
 };
-use holdfast_core::token::Frontier;
+use holdfast_core::token::{Frontier, MAX_NAMED};
 use holdfast_core::{Case, Error, Hlc, Key, Order, Result, Scope, SessionId, key};
 use serde_json::value::RawValue;
 use ulid::Ulid;
@@ -127,7 +127,8 @@ fn written(key: Key, ulid: Ulid, bytes: Bytes, records: &[Record], known: &Front
     // A time so far ahead that it raised nothing is promised to nobody.
     let seen = known.hlc.followed(ulid.timestamp_ms()).unwrap_or_default();
     // What it names in `prev` need not be named again.
-    let keys = vec![key.as_str().to_owned()];
+    let rest = known.keys.iter().skip(MAX_FRONTIER).take(MAX_NAMED - 1).cloned();
+    let keys = std::iter::once(key.as_str().to_owned()).chain(rest).collect();
     let frontier = Frontier { hlc: hlc.max(seen), head: known.head.clone(), keys };
     Written { key, bytes, orders, frontier }
 }

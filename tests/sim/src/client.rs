@@ -266,12 +266,13 @@ impl Client {
     /// The promise that is broken.
     pub async fn inspect(&mut self, host: usize, user: usize) -> Outcome {
         let world = self.world.clone();
-        let mut last = None;
         // As long as it takes until every day was listed again.
-        for _ in 0..70 {
-            if let Some(snapshot) = self.read_at(user, host, true).await? {
-                last = Some(snapshot);
-            }
+        for _ in 0..66 {
+            let _ = world.call(host, |host| host.poll(user)).await;
+        }
+        let mut last = None;
+        for _ in 0..4 {
+            last = self.read_at(user, host, true).await?.or(last);
             world.sleep(SECOND).await;
         }
         match last {

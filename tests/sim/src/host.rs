@@ -9,8 +9,8 @@ use futures::lock::Mutex;
 use futures::stream::{self, StreamExt};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::ports::{Clock, Outside};
-use holdfast_core::record::{Kind, MAX_FRONTIER, Record, Stamp, WalObject, Writer, WriterKind};
-use holdfast_core::token::{Frontier, Signer};
+use holdfast_core::record::{Kind, Record, Stamp, WalObject, Writer, WriterKind};
+use holdfast_core::token::{Frontier, MAX_NAMED, Signer};
 use holdfast_core::{Case, Error, Hlc, Key, Order, Prefix, Result, SessionId, fold, key};
 use holdfast_journal::{self as journal, Draft, Journal, Pen, Written};
 use std::cell::{Cell, RefCell};
@@ -221,6 +221,15 @@ impl Host {
         }
     }
 
+    /// One poll of a user, for nobody.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn poll(self: Rc<Self>, user: usize) -> Result<()> {
+        let user = self.user(user)?;
+        self.refresh(&user).await
+    }
+
     // ---- as host/index/src/load.rs ----
 
     async fn ready(&self, number: usize, latest: bool, after: &Frontier) -> Result<Rc<User>> {
@@ -341,7 +350,7 @@ impl Host {
     fn known(&self, user: usize) -> Frontier {
         let memory = self.memory.borrow();
         let remembered = memory.get(&user).map_or_else(Frontier::default, |trace| {
-            let keys = trace.leaves.iter().rev().take(MAX_FRONTIER).cloned().collect();
+            let keys = trace.leaves.iter().rev().take(MAX_NAMED).cloned().collect();
             Frontier { hlc: trace.hlc, head: None, keys }
         });
         match self.users.borrow().get(&user) {

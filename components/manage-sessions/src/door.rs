@@ -45,6 +45,14 @@ impl Guest for Door {
     ) -> Result<Session, memory::Error> {
         Ok(set(scope, id, change, if_match, seen).await?)
     }
+
+    async fn delete(
+        scope: memory::Scope,
+        id: String,
+        seen: Option<String>,
+    ) -> Result<String, memory::Error> {
+        Ok(remove(scope, id, seen).await?)
+    }
 }
 
 async fn make(scope: memory::Scope, new: NewSession, seen: Option<String>) -> Result<Session> {
@@ -99,6 +107,13 @@ async fn set(
     let author = Author::inside(state, &scope, seen.as_deref())?;
     let changed = verbs::update(state, &scope, &id, fields, if_match.as_deref(), author).await?;
     Ok(changed.session.into())
+}
+
+async fn remove(scope: memory::Scope, id: String, seen: Option<String>) -> Result<String> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let author = Author::inside(state, &scope, seen.as_deref())?;
+    let frontier = verbs::delete(state, &scope, &SessionId::parse(&id)?, author).await?;
+    Ok(state.signer(&scope).after(&frontier))
 }
 
 impl From<Shown> for Session {

@@ -20,8 +20,9 @@ pub async fn route(call: &Call) -> Result<Answer> {
         ("GET", ["v1", "sessions"]) => list(call).await,
         ("GET", ["v1", "sessions", session]) => get(call, session).await,
         ("PATCH", ["v1", "sessions", session]) => patch(call, session).await,
+        ("DELETE", ["v1", "sessions", session]) => remove(call, session).await,
         (_, ["v1", "sessions"]) => Err(call.no_route(&["GET", "POST"])),
-        (_, ["v1", "sessions", _]) => Err(call.no_route(&["GET", "PATCH"])),
+        (_, ["v1", "sessions", _]) => Err(call.no_route(&["DELETE", "GET", "PATCH"])),
         _ => Err(call.no_route(&[])),
     }
 }
@@ -117,6 +118,15 @@ async fn get(call: &Call, session: &str) -> Result<Answer> {
     let reading = reading(call.query.get("consistency"), call.after(&scope)?)?;
     let (session, frontier) = verbs::get(&scope, &SessionId::parse(session)?, reading).await?;
     Ok(shown(200, &session).seen(call.state, &scope, &frontier))
+}
+
+async fn remove(call: &Call, session: &str) -> Result<Answer> {
+    call.query.only(&["user_id"])?;
+    let caller = call.caller(Permission::Delete).await?;
+    let scope = call.scope(&caller, None)?;
+    let author = call.author(&caller, &scope)?;
+    let frontier = verbs::delete(call.state, &scope, &SessionId::parse(session)?, author).await?;
+    Ok(Answer::nothing().seen(call.state, &scope, &frontier))
 }
 
 async fn list(call: &Call) -> Result<Answer> {

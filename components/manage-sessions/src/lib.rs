@@ -1,4 +1,4 @@
-//! The component `manage-sessions`: creates, lists and changes sessions, as the door `sessions` and over HTTP.
+//! The component `manage-sessions`: creates, lists, changes and deletes sessions, as the door `sessions` and over HTTP.
 
 mod bindings;
 mod door;

@@ -1,6 +1,7 @@
-//! Creating, reading and changing sessions: each change is a record that says what it sets.
+//! Creating, reading, changing and deleting sessions: each change is a record that says what it sets.
 
 use holdfast_core::clock::rfc3339;
+use holdfast_core::graves::Of;
 use holdfast_core::record::Kind;
 use holdfast_core::session::{DEFAULT_STATUS, DEFAULT_TYPE, SessionFields};
 use holdfast_core::token::Frontier;
@@ -8,8 +9,8 @@ use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_journal::Draft;
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Reading};
-use holdfast_kit::read::{Asked, Cursors};
-use holdfast_kit::write::{Author, derived_id, fresh_id, known, record};
+use holdfast_kit::read::{Asked, Cursors, latest};
+use holdfast_kit::write::{self, Author, deleted_before, derived_id, fresh_id, known, record};
 
 /// A session as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,11 +117,7 @@ pub async fn update(
     if_match: Option<&str>,
     author: Author,
 ) -> Result<Changed> {
-    let reading = Reading {
-        consistency: index::Consistency::Latest,
-        after: Some(author.after.clone().into()).filter(|f: &index::Frontier| f.hlc > 0),
-    };
-    let (now, _) = get(scope, id, reading.clone()).await?;
+    let (now, _) = get(scope, id, latest(&author.after)).await?;
     if if_match.is_some_and(|etag| etag.trim_matches('"') != now.order && etag != "*") {
         let detail = "the session was changed meanwhile: read it again";
         return Err(Error::because(Case::Conflict, "precondition_failed", detail).at("If-Match"));
@@ -138,6 +135,28 @@ pub async fn update(
     changed.session =
         Shown { fields, order, last_activity: changed.session.last_activity, ..before };
     Ok(changed)
+}
+
+/// Deletes a session with everything in it. Deleting it again is not an error; later writes open it anew, empty.
+///
+/// # Errors
+/// `not_found` for one that never was there.
+pub async fn delete(
+    state: &State,
+    scope: &Scope,
+    id: &SessionId,
+    author: Author,
+) -> Result<Frontier> {
+    let reading = latest(&author.after);
+    let found = index::find_session(scope.into(), id.to_string(), reading).await?;
+    let known = known(scope, id.as_str(), Vec::new()).await;
+    match found.item {
+        Some(_) => {
+            write::delete(state, scope, author, &known, (Of::Session, id, id.as_str())).await
+        }
+        None if known.session_deleted => deleted_before(state, author, &known).await,
+        None => Err(Error::not_found(format!("there is no session {id}"))),
+    }
 }
 
 async fn set(

@@ -4,7 +4,7 @@ use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::messages::{
     Guest, HistoryPage, Place, Stored, Writing,
 };
-use crate::{history, store};
+use crate::{delete, history, store};
 use holdfast_core::{Error, Result, SessionId};
 use holdfast_formats::{Limits, NewMessage, rest};
 use holdfast_kit::read::{after, reading};
@@ -40,6 +40,15 @@ impl Guest for Door {
         how: memory::Reading,
     ) -> Result<HistoryPage, memory::Error> {
         Ok(pages(scope, session, page, how).await?)
+    }
+
+    async fn delete(
+        scope: memory::Scope,
+        session: String,
+        id: String,
+        seen: Option<String>,
+    ) -> Result<String, memory::Error> {
+        Ok(remove(scope, session, id, seen).await?)
     }
 }
 
@@ -96,6 +105,18 @@ async fn pages(
         next_cursor,
         after: state.signer(&scope).after(&found.frontier.into()),
     })
+}
+
+async fn remove(
+    scope: memory::Scope,
+    session: String,
+    id: String,
+    seen: Option<String>,
+) -> Result<String> {
+    let (state, scope, session) = (state().await?, scope.try_into()?, SessionId::parse(&session)?);
+    let author = Author::inside(state, &scope, seen.as_deref())?;
+    let frontier = delete::delete(state, &scope, &session, &id, author).await?;
+    Ok(state.signer(&scope).after(&frontier))
 }
 
 /// Reads messages by the same rules as a request's body: they are written as one.

@@ -1,5 +1,6 @@
 //! `/v1/sessions/:session/messages[/:id]` over HTTP.
 
+use crate::delete::delete;
 use crate::history;
 use crate::store::{Failed, Stored, Writing, store};
 use holdfast_core::access::{Caller, Permission};
@@ -19,8 +20,9 @@ pub async fn route(call: &Call) -> Result<Answer> {
         ("POST", ["v1", "sessions", session, "messages"]) => post(call, session).await,
         ("GET", ["v1", "sessions", session, "messages"]) => list(call, session).await,
         ("GET", ["v1", "sessions", session, "messages", id]) => get(call, session, id).await,
+        ("DELETE", ["v1", "sessions", session, "messages", id]) => remove(call, session, id).await,
         (_, ["v1", "sessions", _, "messages"]) => Err(call.no_route(&["GET", "POST"])),
-        (_, ["v1", "sessions", _, "messages", _]) => Err(call.no_route(&["GET"])),
+        (_, ["v1", "sessions", _, "messages", _]) => Err(call.no_route(&["DELETE", "GET"])),
         _ => Err(call.no_route(&[])),
     }
 }
@@ -143,6 +145,15 @@ async fn get(call: &Call, session: &str, id: &str) -> Result<Answer> {
     let Some(item) = found.item else { return Err(Error::not_found("there is no such message")) };
     let json = rest::message_json(&stored(&item, &noun(&item)?)?);
     Ok(Answer::raw(200, json).seen(call.state, &scope, &found.frontier.into()))
+}
+
+async fn remove(call: &Call, session: &str, id: &str) -> Result<Answer> {
+    call.query.only(&["user_id"])?;
+    let caller = call.caller(Permission::Delete).await?;
+    let scope = call.scope(&caller, None)?;
+    let (session, author) = (SessionId::parse(session)?, call.author(&caller, &scope)?);
+    let frontier = delete(call.state, &scope, &session, id, author).await?;
+    Ok(Answer::nothing().seen(call.state, &scope, &frontier))
 }
 
 async fn list(call: &Call, session: &str) -> Result<Answer> {

@@ -1,6 +1,7 @@
-//! The component `store-message`: stores messages and gives them back, as the door `messages` and over HTTP.
+//! The component `store-message`: stores messages, gives them back and deletes them, as the door `messages` and over HTTP.
 
 mod bindings;
+mod delete;
 mod door;
 mod embed;
 mod history;

@@ -67,6 +67,9 @@ async fn store_as(
     let beyond = writing.idempotency_key.as_deref();
     let beyond = beyond.map(|key| identity::derived(scope, session, key, ids.len()));
     let known = known(scope, session.as_str(), ids.iter().chain(&beyond).cloned().collect()).await;
+    if let Some(id) = ids.iter().find(|id| known.deleted.contains(id)) {
+        return Err(gone(id));
+    }
     if reused(ids, &messages, beyond.as_deref(), &known) {
         return Err(mismatch());
     }
@@ -117,6 +120,12 @@ fn replayed(
     Ok(complete.then_some(Stored { places, indexed: true, replayed: true, frontier }))
 }
 
+/// An id that was deleted as far as the view at hand knows. Where it does not know, what is stored stays hidden.
+fn gone(id: &str) -> Error {
+    let detail = format!("message {id} was deleted and does not come back: use another id");
+    Error::because(Case::Conflict, "gone", detail).at("id")
+}
+
 fn taken(id: &str, own: bool) -> Error {
     if own {
         return Error::new(Case::Conflict, format!("message {id} exists with other content"))
@@ -133,7 +142,10 @@ fn reused(
     beyond: Option<&str>,
     known: &Knowledge,
 ) -> bool {
-    let there = |id: &str| known.present.iter().any(|present| present.id == id);
+    let there = |id: &str| {
+        known.present.iter().any(|present| present.id == id)
+            || known.deleted.iter().any(|deleted| deleted == id)
+    };
     let given = ids.iter().zip(messages).filter(|(_, message)| message.id.is_none());
     let present: Vec<bool> = given.map(|(id, _)| there(id)).collect();
     beyond.is_some_and(there) || (present.contains(&true) && present.contains(&false))

@@ -65,6 +65,7 @@ rows! {
     NotFound "no_route" 404 "no such route";
     Conflict "conflict" 409 "it exists and differs";
     Conflict "precondition_failed" 412 "it was changed meanwhile";
+    Conflict "gone" 410 "it was deleted and does not come back";
     Exhausted "exhausted" 429 "a limit is used up";
     Unavailable "unavailable" 503 "a part that this needs cannot be reached now";
     Unavailable "store_unavailable" 503 "the object store cannot be reached now";

@@ -6,14 +6,19 @@
 //! * A copy (the same record in another object) changes nothing but that the lower order, and its writer, stand.
 //! * A tool's answer never sorts before its call, a child never before its parent: such a late parent takes its children
 //!   along (its place).
+//! * Tombstones hide what [`Graves`] says, whenever they are seen. What a message's hides keeps its place, so that the
+//!   others keep their rank; what a session's hides is gone.
 
+mod copies;
+mod delete;
 mod session;
 
+use crate::graves::{Graves, judged};
 use crate::message::{Digest, MessageBody, MessageVectors};
 use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
 use crate::{Hlc, Order, Result, SessionId};
-use session::{Activity, Edit, Parent, Place, Session, lowest, parents};
+use session::{Activity, Edit, Parent, Place, Session, Standing, lowest, parents};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
@@ -37,11 +42,20 @@ pub enum Applied {
         number: Number,
         /// Its order went down.
         moved: bool,
+        /// Which copy it is, of those that [`View::sources`] names.
+        source: Hlc,
         /// Vectors that came with this copy.
         vectors: Vec<MessageVectors>,
     },
     /// A session's fields.
     Session,
+    /// Something that is deleted, or the tombstone that deletes it.
+    Hidden {
+        /// Handles of the messages that nothing shows any more, or never will: each is named once.
+        numbers: Vec<Number>,
+        /// Messages that stay may have another order, id or vectors now.
+        moved: bool,
+    },
     /// A kind that this program does not know.
     Unknown,
 }
@@ -61,6 +75,8 @@ pub struct Entry {
     pub by: Writer,
     /// The caller's part of its record, as its bytes are.
     pub text: Box<str>,
+    judged: Hlc,
+    hidden: bool,
     place: Place,
     parents: Box<[Parent]>,
 }
@@ -76,7 +92,7 @@ pub struct Found<'a> {
     pub id: String,
     /// The id that it was stored with, when another message has it.
     pub conflict_of: Option<&'a str>,
-    /// Its place in its session, from 1.
+    /// Its place in its session, from 1; deleted messages keep theirs.
     pub rank: u32,
 }
 
@@ -104,7 +120,12 @@ pub struct View {
     sessions: HashMap<Rc<str>, Session>,
     by_activity: BTreeMap<Order, Rc<str>>,
     unsettled: Vec<Rc<str>>,
+    graves: Graves,
+    shown: usize,
+    text_bytes: usize,
     highest: Hlc,
+    /// Times of records that are neither messages nor fields, or that were hidden.
+    others: Vec<Hlc>,
     newest: Option<Order>,
 }
 
@@ -134,7 +155,8 @@ impl View {
         }
         let messages = self.entries.iter().map(|entry| entry.order.hlc);
         let edits = self.sessions.values().flat_map(|session| &session.history);
-        let all = messages.chain(edits.map(|edit| edit.order.hlc));
+        let all = messages.chain(edits.map(|edit| edit.standing.order.hlc));
+        let all = all.chain(self.others.iter().copied());
         all.filter(|hlc| *hlc <= limit).max().unwrap_or_default()
     }
 
@@ -143,26 +165,48 @@ impl View {
         self.newest
     }
 
-    /// Messages.
+    /// Messages that are shown.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.shown
     }
 
-    /// There is no message.
+    /// No message is shown.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.shown == 0
+    }
+
+    /// Handles that were given out: every handle is below this.
+    pub fn numbers(&self) -> Number {
+        Number::try_from(self.entries.len()).unwrap_or(Number::MAX)
+    }
+
+    /// Bytes of the texts and ids of all messages.
+    pub fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
+    /// What was deleted.
+    pub fn graves(&self) -> &Graves {
+        &self.graves
     }
 
     fn fold(&mut self, record: &Record, order: Order) -> Result<Applied> {
         self.highest = self.highest.max(record.at);
         let (Some(session), Some(body)) = (&record.session, &record.body) else {
+            self.note_time(order.hlc);
             return Ok(Applied::Unknown);
         };
+        let judged = judged(record, order);
+        let closed = self.graves.until(session.as_str()).is_some_and(|until| judged <= until);
         match record.kind {
+            Kind::Session | Kind::Message if closed => {
+                self.note_time(order.hlc);
+                Ok(Applied::Hidden { numbers: Vec::new(), moved: false })
+            }
             Kind::Session => {
                 let fields = SessionFields::decode(body)?;
                 let key = self.key(session);
-                let edit = Edit { order, by: record.by.clone(), fields };
+                let edit = Edit { standing: Standing::new(record, order, judged), fields };
                 let activity =
                     self.sessions.get_mut(&key).map_or(Activity::None, |found| found.set(edit));
                 self.active(&key, activity);
@@ -171,9 +215,13 @@ impl View {
             Kind::Message => {
                 let body = MessageBody::decode(body)?;
                 let key = self.key(session);
-                Ok(self.message(key, record, order, body))
+                Ok(self.message(key, record, Standing::new(record, order, judged), body))
             }
-            Kind::Other(_) => Ok(Applied::Unknown),
+            Kind::Tombstone => self.bury(record, order, session),
+            Kind::Other(_) => {
+                self.note_time(order.hlc);
+                Ok(Applied::Unknown)
+            }
         }
     }
 
@@ -186,6 +234,12 @@ impl View {
         key
     }
 
+    fn note_time(&mut self, hlc: Hlc) {
+        if self.others.last() != Some(&hlc) {
+            self.others.push(hlc);
+        }
+    }
+
     fn active(&mut self, key: &Rc<str>, activity: Activity) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let before = session.last;
@@ -195,7 +249,7 @@ impl View {
                 session.first = Some(session.first.map_or(order, |first| first.min(order)));
                 session.last = session.last.max(Some(order));
             }
-            Activity::Lowered => session.recount(&self.entries),
+            Activity::Fewer | Activity::Lowered => session.recount(&self.entries),
         }
         if before != session.last {
             before.map(|last| self.by_activity.remove(&last));
@@ -207,7 +261,7 @@ impl View {
         &mut self,
         key: Rc<str>,
         record: &Record,
-        order: Order,
+        standing: Standing,
         body: MessageBody,
     ) -> Applied {
         let Some(session) = self.sessions.get_mut(&key) else { return Applied::Unknown };
@@ -216,8 +270,7 @@ impl View {
             self.entries.get(*number as usize).is_some_and(|entry| entry.digest == body.digest)
         });
         if let Some(number) = known {
-            let moved = self.lower(number, order, &record.by, &key);
-            return Applied::Again { number, moved, vectors: body.vectors };
+            return self.again(number, standing, &key, body.vectors);
         }
         let number = Number::try_from(self.entries.len()).unwrap_or(Number::MAX);
         numbers.push(number);
@@ -225,16 +278,21 @@ impl View {
         for call in &calls {
             session.calls.entry(call.as_str().into()).or_default().push(number);
         }
+        let hidden = self.graves.has_message(&key, &record.id);
+        let Standing { order, judged, by } = standing;
         let entry = Entry {
             session: key.clone(),
             id: record.id.as_str().into(),
             digest: body.digest,
             order,
-            by: record.by.clone(),
-            text: body.text.clone(),
+            by,
+            text: if hidden { Box::default() } else { body.text.clone() },
+            judged,
+            hidden,
             place: Place::own(order),
             parents: parents(&body),
         };
+        session.hidden += usize::from(hidden);
         if let Some(at) = session.free_place(&self.entries, &entry, &calls) {
             session.places.insert(at, number);
         } else {
@@ -242,28 +300,24 @@ impl View {
             session.unsettled = true;
             self.unsettled.push(key.clone());
         }
+        let bytes = entry.bytes();
         self.entries.push(entry);
+        if hidden {
+            return Applied::Hidden { numbers: vec![number], moved: false };
+        }
+        self.shown += 1;
+        self.text_bytes += bytes;
         self.newest = self.newest.max(Some(order));
         self.active(&key, Activity::New(order));
         Applied::Message { number, body: Box::new(body) }
     }
 
-    fn lower(&mut self, number: Number, order: Order, by: &Writer, key: &Rc<str>) -> bool {
-        let Some(entry) = self.entries.get_mut(number as usize).filter(|e| order < e.order) else {
-            return false;
-        };
-        let before = std::mem::replace(&mut entry.order, order);
-        entry.by = by.clone();
-        entry.place = Place::own(order);
-        if self.newest == Some(before) {
-            self.newest = self.entries.iter().map(|entry| entry.order).max();
+    /// Finds the newest message again, when it may have been one of these.
+    fn renew_newest(&mut self, orders: impl IntoIterator<Item = Order>) {
+        if orders.into_iter().any(|order| self.newest == Some(order)) {
+            let shown = self.entries.iter().filter(|entry| !entry.hidden);
+            self.newest = shown.map(|entry| entry.order).max();
         }
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.unsettled = true;
-            self.unsettled.push(key.clone());
-        }
-        self.active(key, Activity::Lowered);
-        true
     }
 
     fn settle(&mut self) {
@@ -291,9 +345,9 @@ impl View {
         self.found(number)
     }
 
-    /// A message by its handle.
+    /// A message by its handle; none once it is deleted.
     pub fn found(&self, number: Number) -> Option<Found<'_>> {
-        let entry = self.entries.get(number as usize)?;
+        let entry = self.entries.get(number as usize).filter(|entry| !entry.hidden)?;
         let session = self.sessions.get(&entry.session)?;
         let rank = session.rank(&self.entries, entry)?;
         let first = session.ids.get(&entry.id).and_then(|all| lowest(all, &self.entries));
@@ -313,19 +367,27 @@ impl View {
     ) -> (Vec<Found<'_>>, bool) {
         let Some(found) = self.sessions.get(session) else { return (Vec::new(), false) };
         let places = &found.places;
-        let found_at = |number: &Number| self.found(*number);
         match (after.map(|after| found.position(&self.entries, after)), descending) {
             (at, false) => {
                 let start = at.map_or(0, |(at, hit)| at + usize::from(hit));
-                let rest = places.get(start..).unwrap_or_default();
-                (rest.iter().take(limit).filter_map(found_at).collect(), rest.len() > limit)
+                self.shown_of(places.get(start..).unwrap_or_default().iter(), limit)
             }
             (at, true) => {
                 let end = at.map_or(places.len(), |(at, _)| at);
-                let rest = places.get(..end).unwrap_or_default();
-                (rest.iter().rev().take(limit).filter_map(found_at).collect(), rest.len() > limit)
+                self.shown_of(places.get(..end).unwrap_or_default().iter().rev(), limit)
             }
         }
+    }
+
+    fn shown_of<'n>(
+        &self,
+        numbers: impl Iterator<Item = &'n Number>,
+        limit: usize,
+    ) -> (Vec<Found<'_>>, bool) {
+        let shown = |n: &&Number| self.entries.get(**n as usize).is_some_and(|e| !e.hidden);
+        let mut shown = numbers.filter(shown);
+        let page = shown.by_ref().take(limit).filter_map(|number| self.found(*number)).collect();
+        (page, shown.next().is_some())
     }
 
     /// Messages of a session that came to stand at or before `after` since the message there had `rank`: of all that
@@ -348,10 +410,10 @@ impl View {
         Some(FoundSession {
             id: key,
             fields: &session.fields,
-            fields_order: session.history.last().map(|edit| edit.order),
+            fields_order: session.history.last().map(|edit| edit.standing.order),
             created_at: session.first?.hlc,
             last: session.last?,
-            messages: u32::try_from(session.places.len()).unwrap_or(u32::MAX),
+            messages: u32::try_from(session.places.len() - session.hidden).unwrap_or(u32::MAX),
         })
     }
 
@@ -383,6 +445,14 @@ impl View {
 }
 
 impl Entry {
+    fn standing(&self) -> Standing {
+        Standing { order: self.order, judged: self.judged, by: self.by.clone() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + self.id.len()
+    }
+
     fn hex(&self) -> String {
         hex::encode(self.digest.get(..4).unwrap_or_default())
     }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod context;
 pub mod error;
 pub mod fold;
+pub mod graves;
 mod id;
 pub mod key;
 pub mod message;

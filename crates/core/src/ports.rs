@@ -57,7 +57,7 @@ pub trait Clock {
     /// Unix milliseconds.
     fn now(&self) -> u64;
 
-    /// Waits; only the retry policy and deadlines use it.
+    /// Waits; only the retry policy, deadlines and deletes use it.
     async fn sleep(&self, milliseconds: u64);
 }
 

@@ -45,6 +45,8 @@ pub enum Kind {
     Session,
     /// A message: see [`crate::message`].
     Message,
+    /// What a delete left: see [`crate::graves`].
+    Tombstone,
     /// A kind that this program does not know.
     #[serde(untagged)]
     Other(String),
@@ -111,7 +113,7 @@ pub struct Record {
     pub v: u32,
     /// What it is about.
     pub kind: Kind,
-    /// Id of the thing; of a message its message id, of a session its session id.
+    /// Id of the thing; of a message its message id, of a session its session id, of a tombstone what it deletes.
     pub id: String,
     /// Hybrid time.
     pub at: Hlc,
@@ -120,7 +122,7 @@ pub struct Record {
     /// The session that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    /// Highest order of its sources, for derived records.
+    /// Highest order of its sources, for derived records: deletes are compared with it, not with `at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// What it says; the kind knows its form.

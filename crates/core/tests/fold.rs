@@ -5,12 +5,13 @@ mod support;
 
 use holdfast_core::Order;
 use holdfast_core::fold::{Applied, View};
+use holdfast_core::graves::{Graves, Of};
 use holdfast_core::message::{Message, Role};
-use holdfast_core::record::{Record, WriterKind};
+use holdfast_core::record::{Kind, Record, WriterKind};
 use holdfast_core::session::SessionFields;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-use support::{at, by, fields, order, record, saying};
+use support::{at, by, fields, order, record, saying, tombstone};
 
 const SESSIONS: [&str; 2] = ["s", "t"];
 
@@ -21,6 +22,8 @@ struct Seen {
     sessions: Vec<String>,
     newest: Option<Order>,
     highest: u64,
+    within: Vec<u64>,
+    len: (usize, usize),
 }
 
 fn seen(view: &View) -> Seen {
@@ -36,7 +39,10 @@ fn seen(view: &View) -> Seen {
     }
     let sessions = view.sessions(None, usize::MAX, true).0.into_iter();
     let sessions = sessions.map(|session| format!("{session:?}")).collect();
-    Seen { messages, sessions, newest: view.newest(), highest: view.highest().0 }
+    let within = (0..30).map(|tick| view.highest_within(at(tick)).0).collect();
+    let (newest, highest) = (view.newest(), view.highest().0);
+    let len = (view.len(), view.text_bytes());
+    Seen { messages, sessions, newest, highest, within, len }
 }
 
 fn folded(records: &[(Record, Order)]) -> View {
@@ -64,6 +70,10 @@ enum Step {
         status: Option<u8>,
         metadata: Option<u8>,
     },
+    Delete {
+        session: usize,
+        id: Option<u8>,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -83,7 +93,21 @@ fn step() -> impl Strategy<Value = Step> {
         (session, some(3), some(3), some(3)).prop_map(|(session, name, status, metadata)| {
             Step::Fields { session, name, status, metadata }
         });
-    prop_oneof![6 => message, 1 => fields]
+    // Few enough to be written again as they were.
+    let plain = (0..SESSIONS.len(), 0..4_u8).prop_map(|(session, id)| Step::Message {
+        session,
+        id,
+        text: 0,
+        parent: None,
+        call: None,
+        answers: None,
+    });
+    prop_oneof![6 => message, 2 => plain, 1 => fields]
+}
+
+fn delete() -> impl Strategy<Value = Step> {
+    let id = prop::option::weighted(0.6, 0..12_u8);
+    (0..SESSIONS.len(), id).prop_map(|(session, id)| Step::Delete { session, id })
 }
 
 fn stamped(steps: &[Step]) -> Records {
@@ -108,7 +132,16 @@ fn stamped(steps: &[Step]) -> Records {
                 };
                 fields(SESSIONS[*session], tick, &set)
             }
+            Step::Delete { session, id: None } => {
+                tombstone(Of::Session, SESSIONS[*session], SESSIONS[*session], tick)
+            }
+            Step::Delete { session, id: Some(id) } => {
+                tombstone(Of::Message, SESSIONS[*session], &format!("m{id}"), tick)
+            }
         };
+        if tick % 5 == 0 && record.kind != Kind::Tombstone {
+            record.from = Some(order(tick / 2, 1).to_string());
+        }
         // Copies by another key must not depend on who came first either.
         record.by = by(WriterKind::Service, if tick % 3 == 0 { "k" } else { "l" });
         (record, order(tick, u128::from(tick)))
@@ -118,7 +151,16 @@ fn stamped(steps: &[Step]) -> Records {
 
 /// Records in any order, some of them twice, some again in a later object, in batches of any size.
 fn arrivals() -> impl Strategy<Value = (Records, Records, usize)> {
-    prop::collection::vec(step(), 1..24).prop_flat_map(|steps| {
+    arriving(step().boxed())
+}
+
+/// As [`arrivals`], with deletes among them.
+fn deletes() -> impl Strategy<Value = (Records, Records, usize)> {
+    arriving(prop_oneof![5 => step(), 1 => delete()].boxed())
+}
+
+fn arriving(step: BoxedStrategy<Step>) -> impl Strategy<Value = (Records, Records, usize)> {
+    prop::collection::vec(step, 1..24).prop_flat_map(|steps| {
         let records = stamped(&steps);
         let copies = prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..8);
         let all = copies.prop_map({
@@ -179,11 +221,64 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_view_is_the_same_for_every_arrival((records, arrivals, batch) in arrivals()) {
+    fn the_view_is_the_same_for_every_arrival((records, arrivals, batch) in deletes()) {
         let expected = seen(&folded(&records));
         prop_assert_eq!(&seen(&arrived(&arrivals, batch)), &expected);
         let backward: Vec<_> = arrivals.iter().rev().cloned().collect();
         prop_assert_eq!(&seen(&arrived(&backward, 1)), &expected);
+    }
+
+    #[test]
+    fn a_view_shows_what_deletes_leave_in_the_places_that_it_had((records, arrivals, batch) in deletes()) {
+        let mut graves = Graves::default();
+        for (record, order) in &records {
+            graves.add(record, *order).unwrap();
+        }
+        let buried = |record: &Record| graves.has_message(record.session.as_ref().unwrap().as_str(), &record.id);
+        let left = |(record, order): &&(Record, Order)| {
+            record.kind != Kind::Tombstone && (buried(record) && record.kind == Kind::Message && {
+                let mut alone = record.clone();
+                alone.id = "nobody deleted this".to_owned();
+                !graves.hides(&alone, *order)
+            } || !graves.hides(record, *order))
+        };
+        // With the messages that keep their place, and none that is gone.
+        let whole = folded(&records.iter().filter(left).cloned().collect::<Vec<_>>());
+        let view = arrived(&arrivals, batch);
+        for session in SESSIONS {
+            let shown = |view: &View| {
+                let found = view.page(session, None, usize::MAX, false).0.into_iter();
+                found.filter(|f| !graves.has_message(session, &f.entry.id))
+                    .map(|f| (f.rank, f.id.clone(), f.entry.order, f.entry.text.clone())).collect::<Vec<_>>()
+            };
+            let all = shown(&view);
+            prop_assert_eq!(&all, &shown(&whole));
+            prop_assert_eq!(all.len(), view.page(session, None, usize::MAX, false).0.len());
+            let alive: Vec<&(Record, Order)> = records.iter()
+                .filter(|(r, o)| r.session.as_ref().unwrap().as_str() == session && r.kind != Kind::Tombstone && !graves.hides(r, *o))
+                .collect();
+            prop_assert_eq!(view.session(session).map(|found| found.messages as usize), (!alive.is_empty()).then_some(all.len()));
+            prop_assert_eq!(view.session(session).map(|found| found.created_at), alive.iter().map(|(r, _)| r.at).min());
+        }
+    }
+
+    #[test]
+    fn pages_pass_over_what_is_deleted_and_go_on_after_it((_, arrivals, batch) in deletes(), limit in 1..4_usize) {
+        let mut view = arrived(&arrivals, batch);
+        for session in SESSIONS {
+            let all = |view: &View| view.page(session, None, usize::MAX, false).0.iter().map(|f| f.entry.order).collect::<Vec<_>>();
+            let mut orders = all(&view);
+            prop_assert_eq!(&paged(&view, session, limit, false), &orders);
+            let (page, more) = view.page(session, None, limit, false);
+            let Some(last) = page.last().filter(|_| more) else { continue };
+            let (order, rank, id) = (last.entry.order, last.rank, last.entry.id.to_string());
+            view.apply([(&tombstone(Of::Message, session, &id, 99), support::order(99, 99))]).unwrap();
+            let left = all(&view);
+            orders.retain(|order| left.contains(order));
+            let rest: Vec<Order> = view.page(session, Some(order), usize::MAX, false).0.iter().map(|f| f.entry.order).collect();
+            prop_assert!(orders.ends_with(&rest) && orders.len() - rest.len() < limit);
+            prop_assert!(view.late(session, order, rank).is_empty());
+        }
     }
 
     #[test]
@@ -202,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn every_id_of_a_view_names_its_message((_, arrivals, batch) in arrivals()) {
+    fn every_id_of_a_view_names_its_message((_, arrivals, batch) in deletes()) {
         let view = arrived(&arrivals, batch);
         for session in SESSIONS {
             let mut ids = BTreeMap::new();
@@ -250,12 +345,16 @@ proptest! {
     }
 
     #[test]
-    fn of_each_field_of_a_session_the_newest_record_stands((records, arrivals, batch) in arrivals()) {
+    fn of_each_field_of_a_session_the_newest_record_stands((records, arrivals, batch) in deletes()) {
         let view = arrived(&arrivals, batch);
+        let mut graves = Graves::default();
+        for (record, order) in &records {
+            graves.add(record, *order).unwrap();
+        }
         for session in SESSIONS {
             let mut expected = SessionFields::default();
-            for (record, _) in &records {
-                if record.id == session {
+            for (record, order) in &records {
+                if record.kind == Kind::Session && record.id == session && !graves.hides(record, *order) {
                     let set = SessionFields::decode(record.body.as_ref().unwrap()).unwrap();
                     expected = expected.overlaid(&set);
                 }
@@ -267,7 +366,7 @@ proptest! {
     }
 
     #[test]
-    fn sessions_page_by_their_last_activity((_, arrivals, batch) in arrivals(), descending: bool) {
+    fn sessions_page_by_their_last_activity((_, arrivals, batch) in deletes(), descending: bool) {
         let view = arrived(&arrivals, batch);
         let ids = |page: Vec<holdfast_core::fold::FoundSession<'_>>| {
             page.into_iter().map(|s| (s.last, s.id.to_owned())).collect::<Vec<_>>()

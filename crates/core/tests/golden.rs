@@ -5,6 +5,7 @@ mod support;
 
 use half::f16;
 use holdfast_core::fold::{Applied, View};
+use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Original, Role};
 use holdfast_core::record::{Header, Kind, Record, Stamp, WalObject, Writer, WriterKind};
 use holdfast_core::session::SessionFields;
@@ -49,7 +50,7 @@ fn every_golden_file_of_this_version_is_written_as_it_was_read() {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     let current = names.iter().filter_map(|name| name.strip_suffix("-v1.jsonl"));
-    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 9);
+    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 10);
 }
 
 #[test]
@@ -135,6 +136,19 @@ fn a_message_keeps_the_item_that_it_came_as() {
         (whole.before.as_str(), whole.after),
         (r#"{"role":"system","content":"\u00e9"}"#, None)
     );
+}
+
+#[test]
+fn a_tombstone_says_what_it_deletes() {
+    let object = read("tombstone-v1");
+    let of = |record: &Record| Of::decode(record.body.as_ref().unwrap()).unwrap();
+    let all: Vec<_> = object.records.iter().map(of).collect();
+    assert_eq!(all, [Some(Of::Message), Some(Of::Session), None]);
+    assert!(object.records.iter().all(|record| record.kind == Kind::Tombstone));
+    let by = by(WriterKind::Service, "k1");
+    let record = stamped(Kind::Tombstone, "m1", by, Of::Message.encode().unwrap());
+    let again = WalObject { header: Header::default(), records: vec![record] }.encode().unwrap();
+    assert!(golden("tombstone-v1").starts_with(&again));
 }
 
 #[test]

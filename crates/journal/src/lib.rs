@@ -8,4 +8,4 @@ mod write;
 pub use authority::{Authority, key_text};
 pub use keys::{find_caller, find_key, list_keys, mint_key, revoke_key};
 pub use read::{Absorbed, Journal, list, poll};
-pub use write::{Draft, MAX_WRITE, Pen, Written, rewrite, write};
+pub use write::{CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, pass, rewrite, write};

@@ -14,6 +14,10 @@ use ulid::Ulid;
 /// before the present, so what becomes visible later than this is written again under a fresh name.
 pub const MAX_WRITE: u64 = 30_000;
 
+/// How far the clocks of writers may lie apart, in milliseconds. A delete is dated so far ahead of its writer's clock:
+/// above everything that anybody acknowledged before.
+pub const CLOCK_UNCERTAINTY: u64 = 1_000;
+
 const TRIES: u32 = 3;
 
 /// A record that has no time and writer yet.
@@ -68,6 +72,44 @@ pub async fn write(
     let now = outside.clock.now().saturating_add_signed(offset);
     let stamp = Stamp { at: Hlc::mint(now, [known.hlc]), by };
     rewrite(outside, scope, known, offset, stamped(drafts, &stamp)).await
+}
+
+/// Writes tombstones (see [`holdfast_core::graves`]) as one object of the user's journal, and returns when the moment that
+/// they are dated has passed: every store that begins from then on comes after them. `durable` is called before that wait,
+/// as soon as the object cannot be lost any more.
+///
+/// # Errors
+/// As [`write()`].
+pub async fn delete(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    pen: Pen<'_>,
+    tombstones: Vec<Draft>,
+    durable: impl AsyncFnOnce(&Written),
+) -> Result<Written> {
+    let Pen { scope, by, known, offset } = pen;
+    let now = || outside.clock.now().saturating_add_signed(offset);
+    let begun = now();
+    let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + CLOCK_UNCERTAINTY));
+    let records = stamped(tombstones, &Stamp { at, by });
+    let written = rewrite(outside, scope, known, offset, records.clone()).await?;
+    durable(&written).await;
+    pass(outside.clock, offset, at).await;
+    let minted = written.orders.first().map_or(begun, |order| order.ulid.timestamp_ms());
+    if now().saturating_sub(minted) <= MAX_WRITE {
+        return Ok(written);
+    }
+    rewrite(outside, scope, known, offset, records).await.map_err(|e| too_slow().caused_by(e))
+}
+
+/// Waits until a hybrid time lies in the past.
+pub async fn pass(clock: &impl Clock, offset: i64, at: Hlc) {
+    loop {
+        let now = clock.now().saturating_add_signed(offset);
+        match (at.milliseconds() + 1).saturating_sub(now) {
+            0 => return,
+            left => clock.sleep(left).await,
+        }
+    }
 }
 
 /// Writes records again as they are, with what came to them since (vectors): the copy with the lower order stands, so

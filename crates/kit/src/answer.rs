@@ -31,6 +31,11 @@ impl Answer {
         Self { status, content_type, body: json.into(), headers: Vec::new() }
     }
 
+    /// An answer without a body: 204.
+    pub fn nothing() -> Self {
+        Self::raw(204, Bytes::new())
+    }
+
     /// With one more header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

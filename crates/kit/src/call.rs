@@ -64,12 +64,15 @@ fn failed(error: &Error, request_id: &str, more: Option<Value>) -> Answer {
 fn respond(answer: Answer, request_id: &str) -> Response<Full<Bytes>> {
     let mut builder = http::Response::builder()
         .status(answer.status)
-        .header("content-type", answer.content_type)
-        .header("content-length", answer.body.len())
         .header("cache-control", "no-store")
         .header("vary", "Authorization, Holdfast-User")
         .header("x-content-type-options", "nosniff")
         .header("x-request-id", request_id);
+    if answer.status != 204 {
+        builder = builder
+            .header("content-type", answer.content_type)
+            .header("content-length", answer.body.len());
+    }
     for (name, value) in &answer.headers {
         builder = builder.header(*name, value);
     }

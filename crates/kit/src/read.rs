@@ -28,6 +28,12 @@ pub fn reading(consistency: Option<&str>, after: Option<Frontier>) -> Result<ind
     Ok(index::Reading { consistency, after: after.map(index::Frontier::from) })
 }
 
+/// A reading of the latest, which includes what was seen before.
+pub fn latest(seen: &Frontier) -> index::Reading {
+    let after = Some(seen.clone().into()).filter(|seen: &index::Frontier| seen.hlc > 0);
+    index::Reading { consistency: index::Consistency::Latest, after }
+}
+
 /// What a typed door's `after` says that the answer must include.
 ///
 /// # Errors

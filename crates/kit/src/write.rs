@@ -3,11 +3,12 @@
 use crate::wit::index::{self, Knowledge, Object};
 use crate::{GuestClock, GuestIds, State};
 use holdfast_core::clock::MAX_SKEW;
+use holdfast_core::graves::Of;
 use holdfast_core::ports::{Ids, Objects, Outside};
-use holdfast_core::record::{Writer, WriterKind};
+use holdfast_core::record::{Kind, Writer, WriterKind};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Case, Error, Order, Result, Scope, key};
-use holdfast_journal::{Draft, Pen};
+use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId, key};
+use holdfast_journal::{Draft, Pen, Written};
 use uuid::{Builder, Uuid};
 
 /// Who writes, and what was seen.
@@ -44,6 +45,8 @@ pub async fn known(scope: &Scope, session: &str, ids: Vec<String>) -> Knowledge 
     let nothing = index::Frontier { hlc: 0, head: None, keys: Vec::new() };
     index::known(scope.into(), session.to_owned(), ids).await.unwrap_or(Knowledge {
         present: Vec::new(),
+        deleted: Vec::new(),
+        session_deleted: false,
         frontier: nothing,
         clock_offset: None,
     })
@@ -66,10 +69,48 @@ pub async fn record(
     let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
     let pen = Pen { scope, by: author.by, known: &seen, offset };
     let written = holdfast_journal::write(&outside, pen, drafts).await?;
-    let object = Object { key: written.key.to_string(), bytes: written.bytes.to_vec() };
-    // Durable already: an index that fails does not fail the write.
-    let indexed = index::upsert(scope.into(), vec![object]).await.is_ok();
+    let indexed = tell(scope, &written).await;
     Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+}
+
+/// Tells the index; false when that fails. What was written is durable already: it does not fail the write.
+async fn tell(scope: &Scope, written: &Written) -> bool {
+    let object = Object { key: written.key.to_string(), bytes: written.bytes.to_vec() };
+    index::upsert(scope.into(), vec![object]).await.is_ok()
+}
+
+/// Deletes the message `id` of the session, or the session; tells the index at once, and returns when every store that
+/// begins from now on comes after it: about a second. Gives what a reader has seen who has seen it.
+///
+/// # Errors
+/// As [`record`].
+pub async fn delete(
+    state: &State,
+    scope: &Scope,
+    author: Author,
+    known: &Knowledge,
+    (of, session, id): (Of, &SessionId, &str),
+) -> Result<Frontier> {
+    let offset = offset(state, known).await?;
+    let seen = author.after.joined(&known.frontier.clone().into());
+    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
+    let pen = Pen { scope, by: author.by, known: &seen, offset };
+    let (kind, id, session) = (Kind::Tombstone, id.to_owned(), session.clone());
+    let tombstone = Draft { kind, id, session, body: of.encode()? };
+    let told = async |written: &Written| drop(tell(scope, written).await);
+    let written = holdfast_journal::delete(&outside, pen, vec![tombstone], told).await?;
+    Ok(written.frontier)
+}
+
+/// The answer to a delete of what is not there because it was deleted before: the same as the first time, and not earlier
+/// than that one's.
+///
+/// # Errors
+/// `clock` when this machine's clock cannot be trusted.
+pub async fn deleted_before(state: &State, author: Author, known: &Knowledge) -> Result<Frontier> {
+    let offset = offset(state, known).await?;
+    holdfast_journal::pass(&GuestClock, offset, Hlc(known.frontier.hlc)).await;
+    Ok(author.after.joined(&known.frontier.clone().into()))
 }
 
 /// Milliseconds to add to our clock: by what the index knows, else by what this instance has seen. One that has seen

@@ -83,7 +83,7 @@ impl Scores {
             let own = index.sessions.own_lengths();
             (own, own.iter().map(|length| u64::from(*length)).sum())
         };
-        let all = lengths.len() as f64;
+        let all = index.sessions.count() as f64;
         let with = self.counted.len() as f64;
         let rarity = (1.0 + (all - with + 0.5) / (with + 0.5)).ln() as f32;
         let peak = rarity * (recipe.k1 + 1.0);

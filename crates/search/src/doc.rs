@@ -1,5 +1,6 @@
 //! A message as the index takes it in, and what the index keeps of it.
 
+use crate::Language;
 use half::f16;
 use serde_json::Value;
 
@@ -80,6 +81,8 @@ pub struct Entry {
     pub tool_call_id: Option<Box<str>>,
     /// The caller's metadata.
     pub metadata: Option<Box<Value>>,
+    /// The language that its text was taken to be in.
+    pub language: Language,
     /// False once it was removed.
     pub live: bool,
     /// It has text, so that a vector can be made of it.
@@ -87,6 +90,26 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What stands for a message that is not there.
+    pub(crate) fn hole() -> Self {
+        Self {
+            id: Box::default(),
+            order: Box::default(),
+            session: u32::MAX,
+            role: u32::MAX,
+            speaker: None,
+            name: None,
+            event_time: None,
+            stored_at: 0,
+            parent_id: None,
+            tool_call_id: None,
+            metadata: None,
+            language: Language::Other,
+            live: false,
+            embeddable: false,
+        }
+    }
+
     /// `metadata.archived` is true: hidden unless the filter speaks of it.
     pub fn archived(&self) -> bool {
         let archived = self.metadata.as_ref().and_then(|metadata| metadata.get("archived"));

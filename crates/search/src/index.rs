@@ -6,7 +6,7 @@ use crate::words::Words;
 use crate::{ChunkVector, Doc, DocNo, Entry, Filter, Language, Passing, Vectors};
 use holdfast_core::Result;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Numbers for texts that repeat.
 #[derive(Debug, Default)]
@@ -39,12 +39,15 @@ impl Interner {
 #[derive(Debug, Default)]
 pub struct UserIndex {
     fallback: Language,
-    languages: u32,
+    /// Messages in each language, in the order of [`Language::ALL`].
+    languages: [u32; Language::ALL.len()],
     entries: Vec<Entry>,
     pub(crate) words: Words,
     pub(crate) sessions: Sessions,
     vectors: Vectors,
     pub(crate) speakers: Interner,
+    /// Messages of each speaker.
+    spoken: Vec<u32>,
     pub(crate) strings: Interner,
     visible: Passing,
     pending: u32,
@@ -65,8 +68,9 @@ impl UserIndex {
     pub fn insert(&mut self, doc: Doc) -> Result<DocNo> {
         let number = self.entries.len() as DocNo;
         self.vectors.set(number, &doc.vectors)?;
-        let length = self.count_terms(number, &doc);
-        let entry = self.entry(&doc);
+        let (length, language) = self.count_terms(number, &doc);
+        let entry = self.entry(&doc, language);
+        self.count_in(&entry);
         let session = entry.session;
         let comes_before = |other: DocNo| {
             self.entries.get(other as usize).is_some_and(|other| by_order(other, &entry).is_lt())
@@ -84,22 +88,62 @@ impl UserIndex {
         Ok(number)
     }
 
+    /// Gives a number to no message, so that the next message has the next: see [`insert`](Self::insert).
+    pub fn skip(&mut self) -> DocNo {
+        self.sessions.skip();
+        self.entries.push(Entry::hole());
+        self.entries.len() as DocNo - 1
+    }
+
+    /// Takes messages out: every answer is as if they had never been there. Their numbers are not given again; removing
+    /// what is not there changes nothing.
+    pub fn remove(&mut self, docs: &[DocNo]) {
+        let (mut gone, mut sessions) = (Passing::default(), BTreeSet::new());
+        for doc in docs.iter().copied() {
+            let Some(entry) = self.entries.get_mut(doc as usize).filter(|entry| entry.live) else {
+                continue;
+            };
+            let entry = std::mem::replace(entry, Entry::hole());
+            gone.insert(doc);
+            sessions.insert(entry.session);
+            self.count_out(&entry);
+            self.pending -= u32::from(entry.embeddable && !self.vectors.has(doc));
+            self.vectors.forget(doc);
+            self.visible.remove(doc);
+        }
+        if gone.is_empty() {
+            return;
+        }
+        self.words.remove(&gone);
+        sessions.into_iter().for_each(|session| self.sessions.remove(session, &gone));
+        if self.newest.is_some_and(|newest| gone.contains(newest)) {
+            let live = (0..self.len() as DocNo).zip(&self.entries).filter(|(_, entry)| entry.live);
+            self.newest = live.max_by(|(_, a), (_, b)| by_order(a, b)).map(|(doc, _)| doc);
+        }
+    }
+
     /// Gives a message its vectors, in place of those that it has; without any, nothing changes.
     ///
     /// # Errors
     /// `invalid` when they do not fit the index's space, `not-found` when there is no such message.
     pub fn set_vectors(&mut self, doc: DocNo, chunks: &[ChunkVector]) -> Result<()> {
         let entry = self.entries.get(doc as usize);
+        let entry = entry.filter(|entry| entry.live);
         let entry = entry.ok_or_else(|| holdfast_core::Error::not_found("no such message"))?;
-        let was_pending = entry.live && entry.embeddable && !self.vectors.has(doc);
+        let was_pending = entry.embeddable && !self.vectors.has(doc);
         self.vectors.set(doc, chunks)?;
         self.pending -= u32::from(was_pending && !chunks.is_empty());
         Ok(())
     }
 
-    /// Messages taken in.
+    /// Numbers given out: messages taken in, those that were removed or skipped included.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Messages that are there.
+    pub fn messages(&self) -> usize {
+        self.sessions.count()
     }
 
     /// Nothing was taken in.
@@ -107,9 +151,9 @@ impl UserIndex {
         self.entries.is_empty()
     }
 
-    /// What is kept of a message.
+    /// What is kept of a message; none when it is not there.
     pub fn entry_of(&self, doc: DocNo) -> Option<&Entry> {
-        self.entries.get(doc as usize)
+        self.entries.get(doc as usize).filter(|entry| entry.live)
     }
 
     /// Name of a session by its number.
@@ -181,15 +225,23 @@ impl UserIndex {
         entries + around + self.words.bytes() + self.vectors.bytes()
     }
 
+    /// The languages of the texts, as a mask.
     pub(crate) fn languages(&self) -> u32 {
-        self.languages
+        let held = Language::ALL.iter().zip(&self.languages).filter(|(_, count)| **count > 0);
+        held.fold(0, |mask, (language, _)| mask | language.bit())
+    }
+
+    /// Names of those who speak.
+    pub(crate) fn speaking(&self) -> impl Iterator<Item = &str> {
+        let speakers = self.speakers.texts().zip(&self.spoken);
+        speakers.filter(|(_, count)| **count > 0).map(|(name, _)| name)
     }
 
     pub(crate) fn fallback(&self) -> Language {
         self.fallback
     }
 
-    fn count_terms(&mut self, number: DocNo, doc: &Doc) -> u32 {
+    fn count_terms(&mut self, number: DocNo, doc: &Doc) -> (u32, Language) {
         let text = match doc.label() {
             "" => std::borrow::Cow::Borrowed(doc.text.as_str()),
             label => format!("{label}: {}", doc.text).into(),
@@ -199,11 +251,27 @@ impl UserIndex {
             self.words.add(number, term);
             length += 1;
         });
-        self.languages |= language.bit();
-        length
+        (length, language)
     }
 
-    fn entry(&mut self, doc: &Doc) -> Entry {
+    fn count_in(&mut self, entry: &Entry) {
+        if let Some(count) = self.languages.get_mut(entry.language as usize) {
+            *count += 1;
+        }
+        let Some(speaker) = entry.speaker.map(|speaker| speaker as usize) else { return };
+        self.spoken.resize(self.spoken.len().max(speaker + 1), 0);
+        if let Some(count) = self.spoken.get_mut(speaker) {
+            *count += 1;
+        }
+    }
+
+    fn count_out(&mut self, entry: &Entry) {
+        let spoken = entry.speaker.and_then(|speaker| self.spoken.get_mut(speaker as usize));
+        let language = self.languages.get_mut(entry.language as usize);
+        spoken.into_iter().chain(language).for_each(|count| *count -= 1);
+    }
+
+    fn entry(&mut self, doc: &Doc, language: Language) -> Entry {
         let speaker =
             doc.speaker.as_deref().or(doc.name.as_deref()).filter(|name| !name.is_empty());
         Entry {
@@ -218,6 +286,7 @@ impl UserIndex {
             parent_id: doc.parent_id.as_deref().map(Into::into),
             tool_call_id: doc.tool_call_id.as_deref().map(Into::into),
             metadata: doc.metadata.clone().map(Box::new),
+            language,
             live: true,
             embeddable: !doc.text.trim().is_empty(),
         }

@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// The display names of everyone who speaks in the index, sorted; roles are not names.
 pub fn participants(index: &UserIndex) -> Vec<String> {
-    index.speakers.texts().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+    index.speaking().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// `text` without the participants' names, in whole or by part, possessive endings included. What names leave behind

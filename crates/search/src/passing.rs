@@ -38,6 +38,14 @@ impl Passing {
         }
     }
 
+    /// Takes a message out; one that is not there changes nothing.
+    pub fn remove(&mut self, doc: DocNo) {
+        if let Some(word) = self.bits.get_mut(doc as usize / 64) {
+            self.count -= usize::from(*word >> (doc % 64) & 1 == 1);
+            *word &= !(1 << (doc % 64));
+        }
+    }
+
     /// The messages in the set, by number.
     pub fn iter(&self) -> impl Iterator<Item = DocNo> + '_ {
         self.bits.iter().enumerate().flat_map(|(at, &word)| {
@@ -64,5 +72,10 @@ mod tests {
         assert_eq!(set.len(), 3);
         assert_eq!(set.iter().collect::<Vec<_>>(), [3, 64, 200]);
         assert!(!set.contains(65) && !set.contains(100_000));
+        let mut set = set;
+        for doc in [64, 64, 65, 100_000] {
+            set.remove(doc);
+        }
+        assert_eq!((set.len(), set.iter().collect::<Vec<_>>()), (2, vec![3, 200]));
     }
 }

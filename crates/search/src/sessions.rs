@@ -1,6 +1,6 @@
 //! Who stands next to whom: the messages of each session in journal order, and the two neighbours on each side.
 
-use crate::DocNo;
+use crate::{DocNo, Passing};
 use std::collections::HashMap;
 
 /// No neighbour.
@@ -22,6 +22,7 @@ pub(crate) struct Sessions {
     own: Vec<u32>,
     lengths: Vec<u32>,
     total: u64,
+    count: usize,
 }
 
 impl Sessions {
@@ -56,9 +57,11 @@ impl Sessions {
     /// comes before it.
     pub(crate) fn place(&mut self, session: u32, length: u32, before: impl Fn(DocNo) -> bool) {
         let doc = self.own.len() as DocNo;
-        self.own.push(length);
-        self.neighbours.push([NONE; 2 * REACH]);
-        self.lengths.push(0);
+        self.skip();
+        if let Some(own) = self.own.last_mut() {
+            *own = length;
+        }
+        self.count += 1;
         let Some(docs) = self.docs.get_mut(session as usize) else { return };
         let at = match docs.last() {
             Some(last) if !before(*last) => docs.partition_point(|doc| before(*doc)),
@@ -68,6 +71,36 @@ impl Sessions {
         for near in at.saturating_sub(REACH)..(at + REACH + 1).min(docs.len()) {
             self.look_around(session, near);
         }
+    }
+
+    /// A number that stands for no message.
+    pub(crate) fn skip(&mut self) {
+        self.own.push(0);
+        self.neighbours.push([NONE; 2 * REACH]);
+        self.lengths.push(0);
+    }
+
+    /// Takes messages of a session out: the others move together.
+    pub(crate) fn remove(&mut self, session: u32, gone: &Passing) {
+        let Some(docs) = self.docs.get_mut(session as usize) else { return };
+        let (left, out) = std::mem::take(docs).into_iter().partition(|doc| !gone.contains(*doc));
+        *docs = left;
+        let left = docs.len();
+        let out: Vec<DocNo> = out;
+        for doc in out {
+            let at = doc as usize;
+            self.count -= 1;
+            if let Some(own) = self.own.get_mut(at) {
+                *own = 0;
+            }
+            if let Some(neighbours) = self.neighbours.get_mut(at) {
+                *neighbours = [NONE; 2 * REACH];
+            }
+            if let Some(length) = self.lengths.get_mut(at) {
+                self.total -= u64::from(std::mem::take(length));
+            }
+        }
+        (0..left).for_each(|at| self.look_around(session, at));
     }
 
     fn look_around(&mut self, session: u32, at: usize) {
@@ -104,6 +137,11 @@ impl Sessions {
     /// Terms of each message alone, by its number.
     pub(crate) fn own_lengths(&self) -> &[u32] {
         &self.own
+    }
+
+    /// Messages of all sessions.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// Sum of all window lengths.

@@ -11,7 +11,7 @@ const NONE: u32 = u32::MAX;
 /// The vectors of one message: rows `start .. start + len`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The message; `None` once other vectors took the place of these.
+    /// The message; `None` once other vectors took the place of these, or it was removed.
     pub doc: Option<DocNo>,
     /// First row.
     pub start: u32,
@@ -113,9 +113,10 @@ impl Vectors {
         Ok(())
     }
 
-    fn forget(&mut self, doc: DocNo) {
-        let at = self.span_of.get(doc as usize).copied().unwrap_or(NONE);
-        if let Some(span) = self.spans.get_mut(at as usize) {
+    /// Takes the vectors of a message away; its rows stay, and nothing finds them.
+    pub(crate) fn forget(&mut self, doc: DocNo) {
+        let Some(at) = self.span_of.get_mut(doc as usize) else { return };
+        if let Some(span) = self.spans.get_mut(std::mem::replace(at, NONE) as usize) {
             span.doc = None;
         }
     }

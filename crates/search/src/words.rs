@@ -1,6 +1,6 @@
 //! Term counts per message, by term.
 
-use crate::DocNo;
+use crate::{DocNo, Passing};
 use std::collections::HashMap;
 
 /// How often a message holds a term.
@@ -34,6 +34,13 @@ impl Words {
                 Some(posting) => posting.count = posting.count.saturating_add(1),
                 None => postings.push(Posting { doc, count: 1 }),
             }
+        }
+    }
+
+    /// Takes all occurrences in these messages out.
+    pub(crate) fn remove(&mut self, docs: &Passing) {
+        for postings in &mut self.postings {
+            postings.retain(|posting| !docs.contains(posting.doc));
         }
     }
 

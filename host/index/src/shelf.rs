@@ -2,17 +2,18 @@
 
 use crate::doc::{Space, compare, doc};
 use crate::near::Near;
-use holdfast_core::Result;
 use holdfast_core::fold::{Applied, Found, Number, View};
-use holdfast_core::message::{Message, MessageVectors};
+use holdfast_core::message::Message;
+use holdfast_core::{Hlc, Result};
 use holdfast_search::{ChunkVector, Doc, Language, Question, Recall, Scratch, UserIndex, search};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The index of one user, and what is needed to keep it right.
 ///
-/// A new message is one more document. What changes a document that is there already (its order goes down, its id is
-/// taken by an earlier one) makes the whole index anew from the view before the next search: that is rare, and right.
+/// A new message is one more document, a deleted one is taken out, and a number that the view shows no message for is
+/// skipped. What changes a document that is there already (its order goes down, its id is taken by an earlier one) makes
+/// the whole index anew from the view before the next search: that is rare, and right.
 pub(crate) struct Shelf {
     index: UserIndex,
     near: Near,
@@ -22,8 +23,9 @@ pub(crate) struct Shelf {
     ids: HashMap<u64, Number>,
     /// The others, where an id was taken more than once.
     twins: HashMap<u64, Vec<Number>>,
-    texts: usize,
-    /// Messages when the bytes were counted, and the bytes.
+    /// Vectors by the copy that brought them, of messages with several that a delete may part.
+    sources: HashMap<Number, Vec<(Hlc, Vec<ChunkVector>)>>,
+    /// Numbers when the bytes were counted, and the bytes.
     counted: (usize, usize),
 }
 
@@ -36,7 +38,7 @@ impl Shelf {
             outdated: false,
             ids: HashMap::new(),
             twins: HashMap::new(),
-            texts: 0,
+            sources: HashMap::new(),
             counted: (0, 0),
         }
     }
@@ -54,11 +56,12 @@ impl Shelf {
                     self.catch_up(view, number)?;
                     self.insert(view, number, body.message, space.chunks(body.vectors))?;
                 }
-                Applied::Again { number, moved, vectors } => {
+                Applied::Again { number, moved, source, vectors } => {
                     self.catch_up(view, number + 1)?;
                     self.outdated |= moved;
-                    self.again(number, vectors, space)?;
+                    self.again(view, number, source, space.chunks(vectors))?;
                 }
+                Applied::Hidden { numbers, moved } => self.hide(view, &numbers, moved)?,
                 Applied::Session | Applied::Unknown => {}
             }
         }
@@ -69,9 +72,27 @@ impl Shelf {
     /// in part. Their vectors come when the object is read again.
     fn catch_up(&mut self, view: &View, number: Number) -> Result<()> {
         for missed in self.index.len() as Number..number {
-            let Some(found) = view.found(missed) else { continue };
-            self.insert(view, missed, decode(&found.entry.text)?, Vec::new())?;
+            match view.found(missed) {
+                Some(found) => self.insert(view, missed, decode(&found.entry.text)?, Vec::new())?,
+                None => {
+                    self.index.skip();
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Takes deleted messages out.
+    fn hide(&mut self, view: &View, numbers: &[Number], moved: bool) -> Result<()> {
+        let Some(last) = numbers.iter().max() else {
+            self.outdated |= moved;
+            return Ok(());
+        };
+        self.catch_up(view, last + 1)?;
+        self.index.remove(numbers);
+        numbers.iter().for_each(|number| drop(self.sources.remove(number)));
+        self.outdated |= moved;
+        self.counted = (0, 0);
         Ok(())
     }
 
@@ -82,26 +103,41 @@ impl Shelf {
         message: Message,
         vectors: Vec<ChunkVector>,
     ) -> Result<()> {
-        let Some(found) = view.found(number) else { return Ok(()) };
-        self.texts += found.entry.text.len() + found.entry.id.len() + VIEW_BYTES;
-        self.note_id(&found);
-        let inserted = take_in(&mut self.index, doc(&found, message, vectors));
-        inserted.map(|at| debug_assert_eq!(at, number, "numbers are the view's"))
+        let at = match view.found(number) {
+            Some(found) => {
+                self.note_id(view, &found);
+                take_in(&mut self.index, doc(&found, message, vectors))?
+            }
+            // Another record of the same object deletes it.
+            None => self.index.skip(),
+        };
+        debug_assert_eq!(at, number, "numbers are the view's");
+        Ok(())
     }
 
-    /// A newcomer that takes an id from another changes the other's id.
-    fn note_id(&mut self, found: &Found<'_>) {
+    /// A newcomer that takes an id from another changes the other's id. One that was deleted has none to be taken.
+    fn note_id(&mut self, view: &View, found: &Found<'_>) {
         let hash = hash(&found.entry.session, &found.entry.id);
-        if *self.ids.entry(hash).or_insert(found.number) != found.number {
+        let first = self.ids.entry(hash).or_insert(found.number);
+        if view.found(*first).is_none() {
+            *first = found.number;
+        }
+        if *first != found.number {
             self.twins.entry(hash).or_default().push(found.number);
             self.outdated |= found.conflict_of.is_none();
         }
     }
 
-    /// A copy of a message that is there may bring vectors.
-    fn again(&mut self, number: Number, vectors: Vec<MessageVectors>, space: &Space) -> Result<()> {
-        let chunks = space.chunks(vectors);
+    /// A copy of a message that is there may bring vectors: of all that its copies bring, the lowest stand.
+    fn again(
+        &mut self,
+        view: &View,
+        number: Number,
+        source: Hlc,
+        chunks: Vec<ChunkVector>,
+    ) -> Result<()> {
         let held = self.held(number);
+        self.note_source(view, number, source, &chunks);
         if chunks.is_empty() || (!held.is_empty() && compare(&held, &chunks).is_le()) {
             return Ok(());
         }
@@ -109,6 +145,31 @@ impl Shelf {
             Err(error) if error.case != holdfast_core::Case::Invalid => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Remembers who brought which vectors, once copies have different fates.
+    fn note_source(&mut self, view: &View, number: Number, source: Hlc, chunks: &[ChunkVector]) {
+        if !self.sources.contains_key(&number) {
+            let mut others = view.sources(number).into_iter().filter(|other| *other != source);
+            let Some(first) = others.next() else { return };
+            self.sources.insert(number, vec![(first, self.held(number))]);
+        }
+        let Some(all) = self.sources.get_mut(&number) else { return };
+        match all.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, held))
+                if chunks.is_empty() || compare(held, chunks).is_le() && !held.is_empty() => {}
+            Some((_, held)) => *held = chunks.to_vec(),
+            None => all.push((source, chunks.to_vec())),
+        }
+    }
+
+    /// The vectors that a message has by the copies that deletes left.
+    fn vectors(&self, view: &View, number: Number) -> Vec<ChunkVector> {
+        let Some(all) = self.sources.get(&number) else { return self.held(number) };
+        let left = view.sources(number);
+        let left = all.iter().filter(|(source, held)| left.contains(source) && !held.is_empty());
+        let left = left.map(|(_, held)| held).min_by(|a, b| compare(a, b));
+        left.cloned().unwrap_or_default()
     }
 
     /// The vectors that a message has.
@@ -121,13 +182,16 @@ impl Shelf {
 
     /// Makes the index anew when a document in it is no longer what the view says.
     fn settle(&mut self, view: &View) -> Result<()> {
-        self.catch_up(view, view.len() as Number)?;
+        self.catch_up(view, view.numbers())?;
         if self.outdated {
             let mut index = UserIndex::new(Language::default());
-            for number in 0..view.len() as Number {
-                let Some(found) = view.found(number) else { continue };
+            for number in 0..view.numbers() {
+                let Some(found) = view.found(number) else {
+                    index.skip();
+                    continue;
+                };
                 let message = decode(&found.entry.text)?;
-                take_in(&mut index, doc(&found, message, self.held(number)))?;
+                take_in(&mut index, doc(&found, message, self.vectors(view, number)))?;
             }
             self.index = index;
             self.near = Near::new(self.graph_from);
@@ -175,19 +239,20 @@ impl Shelf {
         self.index.pending()
     }
 
-    /// Messages taken in.
+    /// Messages that are there.
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.index.messages()
     }
 
     /// Bytes held, the view's texts included, about; a third more than what is asked of the allocator, as measured
-    /// (`examples/index-bench.rs`). Counted anew when a tenth more messages are there.
-    pub(crate) fn bytes(&mut self) -> usize {
+    /// (`examples/index-bench.rs`). Counted anew when a tenth more messages are there, or fewer.
+    pub(crate) fn bytes(&mut self, view: &View) -> usize {
         let (len, (counted, bytes)) = (self.index.len(), self.counted);
         if len > counted + counted / 10 || bytes == 0 {
             self.counted = (len, self.index.bytes() + self.near.bytes() + self.ids.capacity() * 17);
         }
-        (self.counted.1 + self.texts) / 3 * 4
+        let texts = view.text_bytes() + len * VIEW_BYTES;
+        (self.counted.1 + texts) / 3 * 4
     }
 }
 

@@ -40,6 +40,10 @@ pub struct Present {
 pub struct Knowledge {
     /// Those of the ids asked for that the view has, one a digest; empty when the user is not loaded.
     pub present: Vec<Present>,
+    /// Those of the ids asked for that were deleted, as far as it has seen: nothing stored under them is ever shown.
+    pub deleted: Vec<String>,
+    /// The session was deleted once, as far as it has seen; it may have been opened anew since.
+    pub session_deleted: bool,
     /// How far it has seen.
     pub frontier: Frontier,
     /// Milliseconds to add to this machine's clock, by what the store's answers allow; none before the first.

@@ -98,7 +98,8 @@ impl User {
 
     /// Bytes held, about.
     pub(crate) fn weight(&self) -> usize {
-        BASE + self.shelf.borrow_mut().bytes() + self.journal.borrow().objects() * 24
+        let journal = self.journal.borrow();
+        BASE + self.shelf.borrow_mut().bytes(journal.view()) + journal.objects() * 24
     }
 
     /// Somebody asks.

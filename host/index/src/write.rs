@@ -12,14 +12,20 @@ impl Shard {
     /// What is known now. Loads nothing, waits for nothing.
     pub(crate) fn known(&self, scope: &Scope, session: &str, ids: &[String]) -> Knowledge {
         let remembered = self.memory.borrow().frontier(scope);
-        let user = self.present(scope);
-        let (present, frontier) = match &user {
-            Some(user) => {
-                (present(user, session, ids), user.frontier(self.shared.now()).joined(&remembered))
-            }
-            None => (Vec::new(), remembered),
+        let clock_offset = self.shared.offset();
+        let Some(user) = self.present(scope) else {
+            return Knowledge { frontier: remembered, clock_offset, ..Knowledge::default() };
         };
-        Knowledge { present, frontier, clock_offset: self.shared.offset() }
+        let journal = user.journal.borrow();
+        let graves = journal.view().graves();
+        let deleted = ids.iter().filter(|id| graves.has_message(session, id)).cloned().collect();
+        Knowledge {
+            present: present(&user, session, ids),
+            deleted,
+            session_deleted: graves.until(session).is_some(),
+            frontier: journal.frontier_at(self.shared.now()).joined(&remembered),
+            clock_offset,
+        }
     }
 
     /// Takes in what was just written: at once, even while the user loads. A user that is not here is loaded beside

@@ -195,6 +195,8 @@ impl From<native::Knowledge> for door::Knowledge {
             |p: native::Present| door::Present { id: p.id, digest: p.digest, order: p.order };
         Self {
             present: known.present.into_iter().map(present).collect(),
+            deleted: known.deleted,
+            session_deleted: known.session_deleted,
             frontier: known.frontier.into(),
             clock_offset: known.clock_offset,
         }

@@ -1,10 +1,10 @@
 //! One session of the fold: its fields, and the order of its messages.
 
 use super::{Entry, Number};
-use crate::Order;
 use crate::message::MessageBody;
-use crate::record::Writer;
+use crate::record::{Record, Writer};
 use crate::session::SessionFields;
+use crate::{Hlc, Order};
 use std::collections::{HashMap, HashSet};
 
 /// Where a message sorts: at its own order, or right after a parent that has a higher one.
@@ -28,17 +28,29 @@ pub(super) struct Session {
     pub first: Option<Order>,
     pub last: Option<Order>,
     pub places: Vec<Number>,
+    /// Of these, deleted ones: they keep their place and nothing shows them.
+    pub hidden: usize,
     pub ids: HashMap<Box<str>, Vec<Number>>,
     pub calls: HashMap<Box<str>, Vec<Number>>,
     awaited: HashSet<Parent>,
+    /// Copies of messages that do not stand, where a delete may hide the one that does and not them.
+    copies: HashMap<Number, Vec<Standing>>,
     pub unsettled: bool,
+}
+
+/// One record of a thing that may have several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub order: Order,
+    /// What a session's tombstone is compared with.
+    pub judged: Hlc,
+    pub by: Writer,
 }
 
 /// One record of a session's fields.
 #[derive(Debug)]
 pub(super) struct Edit {
-    pub order: Order,
-    pub by: Writer,
+    pub standing: Standing,
     pub fields: SessionFields,
 }
 
@@ -48,6 +60,8 @@ pub(super) enum Activity {
     New(Order),
     /// A known record whose order is lower now.
     Lowered,
+    /// Records that are hidden now.
+    Fewer,
     /// A copy that changes nothing.
     None,
 }
@@ -58,14 +72,23 @@ impl Place {
     }
 }
 
+impl Standing {
+    pub fn new(record: &Record, order: Order, judged: Hlc) -> Self {
+        Self { order, judged, by: record.by.clone() }
+    }
+}
+
 impl Session {
     pub fn set(&mut self, edit: Edit) -> Activity {
+        let new = &edit.standing;
         let same = |known: &Edit| {
-            known.order.hlc == edit.order.hlc && known.by == edit.by && known.fields == edit.fields
+            let Standing { order, judged, by } = &known.standing;
+            (order.hlc, *judged, by) == (new.order.hlc, new.judged, &new.by)
+                && known.fields == edit.fields
         };
-        let order = edit.order;
+        let order = new.order;
         let activity = match self.history.iter().position(same) {
-            Some(at) if self.history.get(at).is_some_and(|known| known.order <= order) => {
+            Some(at) if self.history.get(at).is_some_and(|known| known.standing.order <= order) => {
                 return Activity::None;
             }
             Some(at) => {
@@ -74,19 +97,93 @@ impl Session {
             }
             None => Activity::New(order),
         };
-        let at = self.history.partition_point(|known| known.order < order);
+        let at = self.history.partition_point(|known| known.standing.order < order);
         self.history.insert(at, edit);
-        let edits = self.history.iter();
-        self.fields = edits.fold(SessionFields::default(), |old, new| old.overlaid(&new.fields));
+        self.overlay();
         activity
     }
 
+    fn overlay(&mut self) {
+        let edits = self.history.iter();
+        self.fields = edits.fold(SessionFields::default(), |old, new| old.overlaid(&new.fields));
+    }
+
     pub fn recount(&mut self, entries: &[Entry]) {
-        let messages = self.places.iter().filter_map(|n| entries.get(*n as usize)).map(|e| e.order);
-        let orders = messages.chain(self.history.iter().map(|edit| edit.order));
+        let messages = self.places.iter().filter_map(|n| entries.get(*n as usize));
+        let messages = messages.filter(|entry| !entry.hidden).map(|entry| entry.order);
+        let orders = messages.chain(self.history.iter().map(|edit| edit.standing.order));
         (self.first, self.last) = orders.fold((None, None), |(first, last), order| {
             (Some(first.map_or(order, |first: Order| first.min(order))), last.max(Some(order)))
         });
+    }
+
+    /// Is there no trace of the session, deleted messages that keep their place included?
+    pub fn is_bare(&self) -> bool {
+        self.places.is_empty() && self.history.is_empty()
+    }
+
+    /// Keeps a copy that does not stand: of those that a delete judges alike, the lowest.
+    pub fn keep(&mut self, number: Number, copy: &Standing) {
+        let copies = self.copies.entry(number).or_default();
+        match copies.iter_mut().find(|known| known.judged == copy.judged) {
+            Some(known) if known.order <= copy.order => {}
+            Some(known) => *known = copy.clone(),
+            None => copies.push(copy.clone()),
+        }
+    }
+
+    /// The copies of a message that do not stand.
+    pub fn copies(&self, number: Number) -> &[Standing] {
+        self.copies.get(&number).map_or(&[], Vec::as_slice)
+    }
+
+    /// Is there a copy that does not stand and that a delete up to `until` hides?
+    pub fn has_copy_until(&self, until: Hlc) -> bool {
+        self.copies.values().flatten().any(|copy| copy.judged <= until)
+    }
+
+    /// Forgets the copy that a delete judges like the one that stands now.
+    pub fn drop_copy(&mut self, number: Number, judged: Hlc) {
+        if let Some(copies) = self.copies.get_mut(&number) {
+            copies.retain(|copy| copy.judged != judged);
+        }
+    }
+
+    /// The copy that stands when all up to `until` are hidden.
+    pub fn survivor(&self, number: Number, until: Hlc) -> Option<Standing> {
+        let left = self.copies(number).iter().filter(|copy| copy.judged > until);
+        left.min_by_key(|copy| copy.order).cloned()
+    }
+
+    /// Leaves the edits after `until`; gives the others.
+    pub fn drop_edits(&mut self, until: Hlc) -> Vec<Edit> {
+        let all = std::mem::take(&mut self.history).into_iter();
+        let (stay, gone) = all.partition(|edit| edit.standing.judged > until);
+        self.history = stay;
+        self.overlay();
+        gone
+    }
+
+    /// Leaves these messages, of which the copies after `until`; they have to be settled anew.
+    pub fn leave(&mut self, stay: Vec<Number>, until: Hlc, entries: &[Entry]) {
+        let kept: HashSet<Number> = stay.iter().copied().collect();
+        for numbers in [&mut self.ids, &mut self.calls] {
+            numbers.retain(|_, all| {
+                all.retain(|number| kept.contains(number));
+                !all.is_empty()
+            });
+        }
+        let standing = |n: &Number| entries.get(*n as usize).map(|entry| entry.judged);
+        self.copies.retain(|number, all| {
+            all.retain(|copy| copy.judged > until && Some(copy.judged) != standing(number));
+            kept.contains(number) && !all.is_empty()
+        });
+        let left = || stay.iter().filter_map(|number| entries.get(*number as usize));
+        self.hidden = left().filter(|entry| entry.hidden).count();
+        let parents = left().flat_map(|entry| entry.parents.iter());
+        self.awaited = parents.filter(|p| self.parent(entries, p).is_none()).cloned().collect();
+        self.places = stay;
+        self.unsettled = true;
     }
 
     /// Where the new entry belongs, when nothing else moves for it: its known parents stand before it, nobody waits for

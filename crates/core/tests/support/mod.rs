@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, Role};
 use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
 use holdfast_core::session::SessionFields;
@@ -56,4 +57,11 @@ pub fn fields(session: &str, tick: u64, fields: &SessionFields) -> Record {
     let stamp = Stamp { at: at(tick), by: by(WriterKind::Service, "k") };
     let id = SessionId::parse(session).unwrap();
     Record::new(Kind::Session, session, &id, &stamp, fields.encode().unwrap())
+}
+
+/// A tombstone of the message `id` of `session`, or of the session.
+pub fn tombstone(of: Of, session: &str, id: &str, tick: u64) -> Record {
+    let stamp = Stamp { at: at(tick), by: by(WriterKind::Service, "k") };
+    let session = SessionId::parse(session).unwrap();
+    Record::new(Kind::Tombstone, id, &session, &stamp, of.encode().unwrap())
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod authority;
+mod deleting;
 mod keys;
 mod polling;
 mod reading;

@@ -1,6 +1,7 @@
 //! The same bucket gives the same answers, to the bit, however its objects came.
 
 use crate::world::*;
+use holdfast_core::graves::Of;
 use holdfast_core::message::Message;
 use holdfast_core::token::Frontier;
 use holdfast_index::{Hit, Index, Question};
@@ -10,7 +11,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 /// Plain messages, and everything that makes a fold hard: copies with lower orders, ids taken twice, children before
-/// their parents, vectors that come later and vectors that differ.
+/// their parents, vectors that come later and vectors that differ, deletes before and after what they hide.
 async fn lively(world: &World, user: &str) -> Vec<Written> {
     let mut random = StdRng::seed_from_u64(3);
     let (mut all, mut again) = (Vec::new(), Vec::new());
@@ -28,6 +29,15 @@ async fn lively(world: &World, user: &str) -> Vec<Written> {
         if number % 4 == 0 || number % 7 == 0 {
             let given = vec![vectors(&text, number % 3)];
             again.push(draft_of(session, &id, message, given));
+        }
+        let deleted = match number {
+            25 => Some(tombstone(Of::Message, "s", "m121")),
+            35 => Some(tombstone(Of::Session, "other", "other")),
+            45 => Some(tombstone(Of::Message, "s", "m103")),
+            _ => None,
+        };
+        if let Some(deleted) = deleted {
+            all.push(world.write(user, vec![deleted], &Frontier::default()).await);
         }
     }
     // Long after the first ones, so that a copy that comes first has a place among quite other messages.
@@ -81,6 +91,11 @@ async fn the_order_of_arrival_changes_no_answer() {
         }
         assert_eq!(ids(&index, "u", local()).await.unwrap(), history, "seed {seed}");
         assert_eq!(answers(&index, "u").await, wanted, "seed {seed}");
+        let counts = async |index: &Index| {
+            let status = index.status().await.unwrap();
+            (status.messages, status.pending)
+        };
+        assert_eq!(counts(&index).await, counts(&loaded).await, "seed {seed}");
     }
 }
 

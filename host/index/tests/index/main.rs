@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod deleting;
 mod equality;
 mod hosts;
 mod loading;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use half::f16;
 use holdfast_core::clock::Skew;
+use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
 use holdfast_core::record::{Kind, Writer, WriterKind};
@@ -156,6 +157,13 @@ pub fn draft_of(session: &str, id: &str, message: Message, vectors: Vec<MessageV
     let body = MessageBody::new(message, vectors).unwrap().encode().unwrap();
     let session = SessionId::parse(session).unwrap();
     Draft { kind: Kind::Message, id: id.to_owned(), session, body }
+}
+
+/// A tombstone of a message of the session, or of the session.
+pub fn tombstone(of: Of, session: &str, id: &str) -> Draft {
+    let body = of.encode().unwrap();
+    let session = SessionId::parse(session).unwrap();
+    Draft { kind: Kind::Tombstone, id: id.to_owned(), session, body }
 }
 
 /// A vector that depends on the words, and on `salt` as one model run differs from another.

@@ -9,6 +9,7 @@
 
 mod canaries;
 mod context;
+mod deleting;
 mod idempotency;
 mod keys;
 mod limits;

@@ -1,6 +1,6 @@
 //! The table of routes and kinds of keys: a test for each pair, with the status and code that it must get.
 
-use holdfast_http_tests::{Answer, Client, Running, by_words};
+use holdfast_http_tests::{Answer, Client, Running, by_words, messages_of};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -20,13 +20,14 @@ type Expected = Option<(u16, &'static str)>;
 enum Needs {
     Read,
     Write,
+    Delete,
     Keys,
 }
 
 /// A route: method, path, body.
 struct Route(Needs, &'static str, &'static str, Option<&'static str>);
 
-/// A kind of caller: what it sends, and what reads, writes and key routes answer it.
+/// A kind of caller: what it sends, and what reads, writes, deletes and key routes answer it.
 struct Caller {
     key: fn(&Keys) -> Option<&str>,
     /// `Holdfast-User`.
@@ -37,6 +38,7 @@ struct Caller {
     body: Option<&'static str>,
     read: Expected,
     write: Expected,
+    delete: Expected,
     keys: Expected,
 }
 
@@ -46,6 +48,7 @@ struct Keys {
     service: String,
     user: String,
     reader: String,
+    deleter: String,
     admin: String,
     revoked: String,
     orphan: String,
@@ -67,6 +70,9 @@ impl Keys {
     fn make(running: Arc<Running>) -> Self {
         let root = Client::new(running).acting_for(USER);
         root.store("s", &json!([{"role": "user", "content": "x", "id": "m"}]));
+        // Refused where a table before this one deleted it: then it is deleted again.
+        root.post(&messages_of("doomed"), r#"{"role":"user","content":"x","id":"m"}"#);
+        root.store("doomed too", &json!([{"role": "user", "content": "x"}]));
         let service = root.make_key(&json!({"kind": "service"}));
         let revoke = |key: &str| {
             let kid = key.split('.').nth(1).unwrap();
@@ -87,6 +93,9 @@ impl Keys {
             user: root.make_key(&json!({"kind": "user", "user_id": USER})),
             reader: root
                 .make_key(&json!({"kind": "user", "user_id": USER, "permissions": ["read"]})),
+            deleter: root.make_key(
+                &json!({"kind": "user", "user_id": USER, "permissions": ["read", "write", "delete"]}),
+            ),
             admin: root.make_key(&json!({"kind": "admin"})),
             client: root,
             service,
@@ -121,6 +130,7 @@ fn check(caller: &Caller, route: &Route) {
     let expected = match route.0 {
         Needs::Read => caller.read,
         Needs::Write => caller.write,
+        Needs::Delete => caller.delete,
         Needs::Keys => caller.keys,
     };
     match expected {
@@ -151,6 +161,8 @@ macro_rules! table {
                 lists_sessions Route(Needs::Read, "GET", "/v1/sessions", None);
                 reads_a_session Route(Needs::Read, "GET", "/v1/sessions/s", None);
                 changes_a_session Route(Needs::Write, "PATCH", "/v1/sessions/s", Some(r#"{"name":"n"}"#));
+                deletes_a_message Route(Needs::Delete, "DELETE", "/v1/sessions/doomed/messages/m", None);
+                deletes_a_session Route(Needs::Delete, "DELETE", "/v1/sessions/doomed%20too", None);
                 searches Route(Needs::Read, "POST", "/v1/search", Some(r#"{"query":"x"}"#));
                 asks_for_context Route(Needs::Read, "POST", "/v1/context", Some(r#"{"query":"x","max_tokens":100}"#));
                 lists_keys Route(Needs::Keys, "GET", "/v1/keys", None);
@@ -167,25 +179,30 @@ const PLAIN: Caller = Caller {
     body: None,
     read: OK,
     write: OK,
+    delete: OK,
     keys: DENIED,
 };
-const BOUND: Caller = Caller { key: |keys| Some(&keys.user), header: None, ..PLAIN };
-const NOBODY: Caller = Caller { read: UNKNOWN, write: UNKNOWN, keys: UNKNOWN, ..PLAIN };
-const CONFUSED: Caller = Caller { read: TWO_SCOPES, write: TWO_SCOPES, ..PLAIN };
+const BOUND: Caller =
+    Caller { key: |keys| Some(&keys.user), header: None, delete: DENIED, ..PLAIN };
+const NOBODY: Caller =
+    Caller { read: UNKNOWN, write: UNKNOWN, delete: UNKNOWN, keys: UNKNOWN, ..PLAIN };
+const CONFUSED: Caller =
+    Caller { read: TWO_SCOPES, write: TWO_SCOPES, delete: TWO_SCOPES, ..PLAIN };
 
 table! {
     the_first_key Caller { key: |keys| keys.client.key.as_deref(), keys: OK, ..PLAIN };
     a_service_key PLAIN;
     a_service_key_that_names_the_user_in_the_query Caller { header: None, query: Some(USER), ..PLAIN };
     a_service_key_that_names_the_same_user_everywhere Caller { query: Some(USER), body: Some(USER), ..PLAIN };
-    a_service_key_that_names_nobody Caller { header: None, read: NO_SCOPE, write: NO_SCOPE, ..PLAIN };
+    a_service_key_that_names_nobody Caller { header: None, read: NO_SCOPE, write: NO_SCOPE, delete: NO_SCOPE, ..PLAIN };
     a_service_key_whose_header_and_query_differ Caller { query: Some("somebody else"), ..CONFUSED };
     a_user_key BOUND;
     a_user_key_that_names_its_user Caller { header: Some(USER), ..BOUND };
     a_user_key_that_names_another_in_the_header Caller { header: Some("somebody else"), read: DENIED, write: DENIED, ..BOUND };
     a_user_key_that_names_another_in_the_query Caller { query: Some("somebody else"), read: DENIED, write: DENIED, ..BOUND };
+    a_user_key_that_may_delete Caller { key: |keys| Some(&keys.deleter), delete: OK, ..BOUND };
     a_user_key_that_may_only_read Caller { key: |keys| Some(&keys.reader), write: DENIED, ..BOUND };
-    an_admin_key Caller { key: |keys| Some(&keys.admin), read: DENIED, write: DENIED, keys: OK, ..PLAIN };
+    an_admin_key Caller { key: |keys| Some(&keys.admin), read: DENIED, write: DENIED, delete: DENIED, keys: OK, ..PLAIN };
     no_key Caller { key: |_| None, ..NOBODY };
     a_made_up_key Caller { key: |_| Some("hf_default.root.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), ..NOBODY };
     something_that_is_no_key Caller { key: |_| Some("sk-1234"), ..NOBODY };

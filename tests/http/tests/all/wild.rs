@@ -86,6 +86,8 @@ pub fn good(client: &Client) -> Vec<Wild> {
         new("GET", "/v1/sessions/fuzz/messages?limit=3&order=desc", ""),
         new("GET", "/v1/sessions/fuzz/messages/none", ""),
         new("GET", "/v1/sessions?limit=3", ""),
+        new("DELETE", "/v1/sessions/fuzz/messages/none", ""),
+        new("DELETE", "/v1/sessions/none", ""),
     ]
 }
 
@@ -172,9 +174,12 @@ pub fn mutate(wild: &mut Wild, random: &mut StdRng) {
             wild.path += &format!("{mark}{}", odd.choose(random).unwrap());
         }
         _ => {
-            wild.method = ["POST", "GET", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]
+            let method = *["POST", "GET", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"]
                 .choose(random)
-                .unwrap()
+                .unwrap();
+            // The session whose messages are counted at the end must not be deleted by chance.
+            let counted = method == "DELETE" && !wild.path.contains("/messages");
+            wild.method = if counted { "PURGE" } else { method };
         }
     }
 }

@@ -1,0 +1,107 @@
+//! Tombstones in the fold: a message that is hidden keeps its place and loses its text, one of a deleted session is gone.
+
+use super::session::{Activity, Session};
+use super::{Applied, Number, Place, View};
+use crate::graves::Of;
+use crate::record::Record;
+use crate::{Hlc, Order, Result, SessionId};
+use std::rc::Rc;
+
+impl View {
+    pub(super) fn bury(
+        &mut self,
+        record: &Record,
+        order: Order,
+        session: &SessionId,
+    ) -> Result<Applied> {
+        self.note_time(order.hlc);
+        let new = self.graves.add(record, order)?;
+        let key = self.sessions.get_key_value(session.as_str()).map(|(key, _)| key.clone());
+        let (numbers, moved) = match (new, key) {
+            (Some(Of::Message), Some(key)) => (self.hide_message(&key, &record.id), false),
+            (Some(Of::Session), Some(key)) => self.hide_session(&key, order.hlc),
+            _ => (Vec::new(), false),
+        };
+        Ok(Applied::Hidden { numbers, moved })
+    }
+
+    /// Hides all messages of an id where they stand.
+    fn hide_message(&mut self, key: &Rc<str>, id: &str) -> Vec<Number> {
+        let Some(session) = self.sessions.get_mut(key) else { return Vec::new() };
+        let numbers = session.ids.get(id).cloned().unwrap_or_default();
+        session.hidden += numbers.len();
+        let ends = [session.first, session.last];
+        let orders: Vec<Order> = numbers.iter().filter_map(|number| self.hide(*number)).collect();
+        if orders.iter().any(|order| ends.contains(&Some(*order))) {
+            self.active(key, Activity::Fewer);
+        }
+        self.renew_newest(orders);
+        numbers
+    }
+
+    /// Takes a session's records up to `until` out: the messages that were shown, and whether others moved.
+    fn hide_session(&mut self, key: &Rc<str>, until: Hlc) -> (Vec<Number>, bool) {
+        let Some(mut session) = self.sessions.remove(key) else { return (Vec::new(), false) };
+        for edit in session.drop_edits(until) {
+            self.note_time(edit.standing.order.hlc);
+        }
+        let (mut stay, mut gone, mut orders) = (Vec::new(), Vec::new(), Vec::new());
+        for number in std::mem::take(&mut session.places) {
+            if self.outlives(&session, number, until, &mut orders) {
+                stay.push(number);
+            } else if let Some(order) = self.hide(number) {
+                gone.push(number);
+                orders.push(order);
+            }
+        }
+        let parted = !orders.is_empty() || session.has_copy_until(until);
+        let moved = parted && stay.iter().any(|number| self.is_shown(*number));
+        session.leave(stay, until, &self.entries);
+        let bare = session.is_bare();
+        self.unsettled.push(key.clone());
+        self.sessions.insert(key.clone(), session);
+        self.active(key, Activity::Fewer);
+        if bare {
+            self.sessions.remove(key);
+        }
+        self.renew_newest(orders);
+        (gone, moved)
+    }
+
+    /// Does the message, or a copy of it, come after `until`? The copy stands then, and the order before goes to `moved`.
+    fn outlives(
+        &mut self,
+        session: &Session,
+        number: Number,
+        until: Hlc,
+        moved: &mut Vec<Order>,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(number as usize) else { return false };
+        if entry.judged > until {
+            return true;
+        }
+        let Some(copy) = session.survivor(number, until) else { return false };
+        let before = std::mem::replace(&mut entry.order, copy.order);
+        (entry.by, entry.judged, entry.place) = (copy.by, copy.judged, Place::own(copy.order));
+        if !entry.hidden {
+            self.newest = self.newest.max(Some(copy.order));
+        }
+        moved.push(before);
+        self.note_time(before.hlc);
+        true
+    }
+
+    /// Nothing shows the message from now on, and its text is freed. Its order, when it was shown.
+    fn hide(&mut self, number: Number) -> Option<Order> {
+        let entry = self.entries.get_mut(number as usize).filter(|entry| !entry.hidden)?;
+        self.shown -= 1;
+        self.text_bytes -= entry.bytes();
+        entry.hidden = true;
+        entry.text = Box::default();
+        Some(entry.order)
+    }
+
+    fn is_shown(&self, number: Number) -> bool {
+        self.entries.get(number as usize).is_some_and(|entry| !entry.hidden)
+    }
+}

@@ -1,0 +1,134 @@
+//! What was deleted: tombstones, and which records they hide, whoever wrote those and whenever they are seen.
+//!
+//! A tombstone is a record whose body is `{"of":"message"}` or `{"of":"session"}`; members that are not known are carried.
+//! * A message's hides every message of that session and id for ever, also one that is written later.
+//! * A session's hides every record of that session with a hybrid time not above its own. Later writes open it anew.
+//! * A derived record is judged by its sources (`from`), not by when it was written.
+//! * Tombstones are never hidden.
+
+use crate::record::{Kind, Record};
+use crate::{Error, Hlc, Order, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+
+/// Kind of the records that carry vectors of a message, under its id.
+const EMBEDDING: &str = "embedding";
+
+/// What a tombstone deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Of {
+    /// The message of the record's session and id.
+    Message,
+    /// The session of the record.
+    Session,
+}
+
+#[derive(Serialize)]
+struct Written {
+    of: Of,
+}
+
+#[derive(Deserialize)]
+struct Read<'a> {
+    #[serde(borrow)]
+    of: std::borrow::Cow<'a, str>,
+}
+
+impl Of {
+    /// The JSON of a tombstone's body.
+    ///
+    /// # Errors
+    /// `internal` when it cannot be written as JSON.
+    pub fn encode(self) -> Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(&Written { of: self })
+            .map_err(|e| Error::internal("a tombstone cannot be encoded").caused_by(e))
+    }
+
+    /// Reads the JSON of a tombstone's body; `None` when it deletes a thing that this program does not know.
+    ///
+    /// # Errors
+    /// `corrupt` when it is not the body of a tombstone: what it deletes must not come back in silence.
+    pub fn decode(body: &RawValue) -> Result<Option<Self>> {
+        let read: Read<'_> = serde_json::from_str(body.get())
+            .map_err(|e| Error::corrupt("a tombstone cannot be read").caused_by(e))?;
+        Ok(match &*read.of {
+            "message" => Some(Self::Message),
+            "session" => Some(Self::Session),
+            _ => None,
+        })
+    }
+}
+
+/// The tombstones of one user's journal, in whatever order they were seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Graves {
+    sessions: HashMap<Box<str>, Deleted>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Deleted {
+    until: Option<Hlc>,
+    messages: HashSet<Box<str>>,
+}
+
+impl Graves {
+    /// Takes a record's tombstone in; repeating is safe. Says what is deleted that was not: `None` for a record that is no
+    /// tombstone, or one that changes nothing.
+    ///
+    /// # Errors
+    /// `corrupt` when it is a tombstone that cannot be read.
+    pub fn add(&mut self, record: &Record, order: Order) -> Result<Option<Of>> {
+        let (Kind::Tombstone, Some(session), Some(body)) =
+            (&record.kind, &record.session, &record.body)
+        else {
+            return Ok(None);
+        };
+        let Some(of) = Of::decode(body)? else { return Ok(None) };
+        let deleted = self.sessions.entry(session.as_str().into()).or_default();
+        let new = match of {
+            Of::Message => deleted.messages.insert(record.id.as_str().into()),
+            Of::Session => {
+                let new = deleted.until < Some(order.hlc);
+                deleted.until = deleted.until.max(Some(order.hlc));
+                new
+            }
+        };
+        Ok(new.then_some(of))
+    }
+
+    /// Is the record hidden by the tombstones so far? Works for every kind; a kind without a session is never hidden.
+    pub fn hides(&self, record: &Record, order: Order) -> bool {
+        let Some(session) = &record.session else { return false };
+        if record.kind == Kind::Tombstone {
+            return false;
+        }
+        let of_message = match &record.kind {
+            Kind::Message => true,
+            Kind::Other(kind) => kind == EMBEDDING,
+            Kind::Session | Kind::Tombstone => false,
+        };
+        self.until(session.as_str()).is_some_and(|until| judged(record, order) <= until)
+            || (of_message && self.has_message(session.as_str(), &record.id))
+    }
+
+    /// Every record of the session up to this time is hidden; `None` when it was never deleted.
+    pub fn until(&self, session: &str) -> Option<Hlc> {
+        self.sessions.get(session)?.until
+    }
+
+    /// Was this message deleted by itself? Then nothing of its session and id is ever shown.
+    pub fn has_message(&self, session: &str, id: &str) -> bool {
+        self.sessions.get(session).is_some_and(|deleted| deleted.messages.contains(id))
+    }
+}
+
+/// The hybrid time that a session's tombstone is compared with: that of the record, or of its newest source. A derived
+/// record whose sources cannot be read is as old as can be: it can be made again.
+pub fn judged(record: &Record, order: Order) -> Hlc {
+    match &record.from {
+        None => order.hlc,
+        Some(from) => Order::parse(from).map_or(Hlc(0), |from| from.hlc),
+    }
+}

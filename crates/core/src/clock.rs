@@ -54,8 +54,8 @@ pub struct Skew(Option<(i64, i64)>);
 /// Offsets above this are not worked with, in milliseconds.
 pub const MAX_SKEW: i64 = 60_000;
 
-/// Half of what a `Date` of whole seconds leaves open, and half of a quick answer, in milliseconds.
-const MAX_INWARD: i64 = 1_000;
+/// Half of what a `Date` of whole seconds leaves open, in milliseconds: an offset is not further off than a clock.
+const MAX_INWARD: i64 = 500;
 
 impl Skew {
     /// Takes one answer into account; one that contradicts the others starts anew (a clock was set). One that took longer
@@ -124,7 +124,7 @@ mod tests {
         // Half a second ahead of the store, and an answer that took 50 s.
         let mut slow = Skew::default();
         slow.observe(100_500, 150_500, 99_000);
-        assert_eq!(slow.offset(), Some(-1_500));
+        assert_eq!(slow.offset(), Some(-1_000));
         // Two hours ahead, and an answer that took three.
         let mut wrong = Skew::default();
         wrong.observe(7_200_000, 18_000_000, 1_000_000);

@@ -55,7 +55,21 @@ pub struct Snapshot {
 pub type Number = usize;
 
 /// What an answer promises to whoever brings its token.
-pub type Promise = BTreeSet<Number>;
+#[derive(Debug, Clone, Default)]
+pub struct Promise {
+    /// Messages that are there, unless they are deleted.
+    pub items: BTreeSet<Number>,
+    /// Deletes that are done.
+    pub graves: BTreeSet<Number>,
+}
+
+impl Promise {
+    /// Promises this too.
+    pub fn join(&mut self, other: Promise) {
+        self.items.extend(other.items);
+        self.graves.extend(other.graves);
+    }
+}
 
 /// How a snapshot was read.
 pub struct Reading<'a> {
@@ -71,6 +85,21 @@ pub struct Reading<'a> {
 
 /// A broken promise.
 pub type Broken = String;
+
+/// How far the clock of the host that answered may be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clocks {
+    /// Not at all: it was set wrong.
+    Wrong,
+    /// It is known to be off by little.
+    Known,
+    /// All clocks differ by less than a delete waits for.
+    Close,
+}
+
+/// How far ahead of true time an order may lie, in milliseconds: 5 s that a clock follows others, and what clocks may
+/// differ.
+const AHEAD: u64 = 70_000;
 
 struct Item {
     user: usize,
@@ -91,10 +120,22 @@ struct Edit {
     acked: Option<(u64, String)>,
 }
 
+struct Grave {
+    user: usize,
+    session: String,
+    /// Of a message; none for the whole session.
+    id: Option<String>,
+    at: String,
+    key: String,
+    acked: Option<u64>,
+}
+
+#[derive(Default)]
 struct Object {
     prev: Vec<String>,
     items: Vec<Number>,
     edits: Vec<Number>,
+    graves: Vec<Number>,
     landed: bool,
 }
 
@@ -106,9 +147,12 @@ pub struct Checker {
     numbers: HashMap<(usize, String, String, String), Number>,
     edits: Vec<Edit>,
     edit_numbers: HashMap<(usize, String, String, String), Number>,
+    graves: Vec<Grave>,
     objects: HashMap<String, Object>,
     /// What a memory has shown or taken in, with the lowest order that it showed.
     shown: HashMap<(usize, u64), BTreeMap<Number, String>>,
+    /// Deletes that a memory has taken in.
+    buried: HashMap<(usize, u64), BTreeSet<Number>>,
     /// Snapshots that were checked.
     pub reads: u64,
     /// Messages that were acknowledged.
@@ -138,6 +182,11 @@ struct MessageBody<'a> {
 }
 
 #[derive(Deserialize)]
+struct GraveBody {
+    of: String,
+}
+
+#[derive(Deserialize)]
 struct SessionBody {
     name: String,
 }
@@ -160,7 +209,7 @@ impl Checker {
         let mut lines = text.lines();
         let header: Option<Header> = lines.next().and_then(|line| serde_json::from_str(line).ok());
         let prev = header.map(|header| header.prev).unwrap_or_default();
-        let mut object = Object { prev, items: Vec::new(), edits: Vec::new(), landed: false };
+        let mut object = Object { prev, ..Object::default() };
         for (position, line) in lines.enumerate() {
             let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { continue };
             let order = format!("{}-{}-{position:06x}", line.at, ulid(key));
@@ -194,6 +243,18 @@ impl Checker {
                     edit.copies.insert(order, key.to_owned());
                 }
                 object.edits.push(number);
+            }
+            "tombstone" => {
+                let Ok(body) = serde_json::from_str::<GraveBody>(body) else { return };
+                object.graves.push(self.graves.len());
+                self.graves.push(Grave {
+                    user,
+                    session: line.session.clone(),
+                    id: (body.of == "message").then(|| line.id.clone()),
+                    at: line.at.clone(),
+                    key: key.to_owned(),
+                    acked: None,
+                });
             }
             _ => {}
         }
@@ -229,6 +290,7 @@ impl Checker {
     /// A memory took in what was written there: it must show it from now on.
     pub fn upserted(&mut self, host: usize, life: u64, _user: usize, key: &str) {
         let Some(object) = self.objects.get(key) else { return };
+        self.buried.entry((host, life)).or_default().extend(&object.graves);
         let shown = self.shown.entry((host, life)).or_default();
         for number in &object.items {
             let item = self.items.get(*number);
@@ -250,19 +312,22 @@ impl Checker {
         &mut self,
         key: &str,
         orders: &[String],
-        now: u64,
-        ahead: u64,
+        (began, now): (u64, u64),
+        clocks: Clocks,
     ) -> Result<Promise, Broken> {
         let Some(object) = self.objects.get(key) else {
             return Err(format!("P1: {key} is acknowledged and was never sent"));
         };
-        if orders.len() != object.items.len() + object.edits.len() {
+        if orders.len() != object.items.len() + object.edits.len() + object.graves.len() {
             return Err(format!("P1: {key} is acknowledged with {} orders", orders.len()));
         }
         for order in orders {
-            if milliseconds(order) > now + ahead {
+            if clocks != Clocks::Wrong && milliseconds(order) > now + AHEAD {
                 return Err(format!("order {order} lies in the future of {now}"));
             }
+        }
+        if clocks == Clocks::Close {
+            self.sides(object, orders, began)?;
         }
         for number in &object.items {
             let Some(item) = self.items.get_mut(*number) else { continue };
@@ -276,7 +341,61 @@ impl Checker {
             let Some(edit) = self.edits.get_mut(*number) else { continue };
             edit.acked.get_or_insert((now, key.to_owned()));
         }
-        Ok(object.items.iter().copied().collect())
+        for number in &object.graves {
+            let Some(grave) = self.graves.get_mut(*number) else { continue };
+            grave.acked.get_or_insert(now);
+        }
+        let items = object.items.iter().copied().collect();
+        Ok(Promise { items, graves: object.graves.iter().copied().collect() })
+    }
+
+    /// P6: what is stored after a session's delete was answered comes after it, what was acknowledged before it began
+    /// comes before it.
+    fn sides(&self, object: &Object, orders: &[String], began: u64) -> Result<(), Broken> {
+        let items = object.items.iter().filter_map(|number| self.items.get(*number));
+        for (item, order) in items.zip(orders) {
+            let same = |grave: &&Grave| grave.id.is_none() && grave.covers(item);
+            let before = |grave: &&Grave| grave.acked.is_some_and(|at| at < began);
+            let above = |grave: &&Grave| order.get(..16) <= Some(grave.at.as_str());
+            if self.graves.iter().filter(same).filter(before).any(|grave| above(&grave)) {
+                return Err(format!("P6: {} is stored after a delete, and below it", item.id));
+            }
+        }
+        for grave in object.graves.iter().filter_map(|number| self.graves.get(*number)) {
+            let mine = self.items.iter().filter(|item| grave.id.is_none() && grave.covers(item));
+            let before = |item: &Item| item.acked.as_ref().is_some_and(|(at, _)| *at < began);
+            for item in mine.filter(|item| before(item)) {
+                let acked = item.acked.as_ref().map(|(_, key)| key);
+                let order = item.copies.iter().find(|(_, key)| Some(*key) == acked);
+                if order.is_some_and(|(order, _)| order.get(..16) > Some(grave.at.as_str())) {
+                    return Err(format!("P6: {} was stored before a delete, and above it", item.id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody deletes it, or tried to.
+    pub fn may_be_hidden(&self, number: Number) -> bool {
+        let Some(item) = self.items.get(number) else { return false };
+        self.graves.iter().filter(|grave| grave.covers(item)).any(|grave| {
+            grave.id.is_some() || item.copies.keys().any(|order| grave.above(order))
+        })
+    }
+
+    /// P6: nothing is shown that a delete hides which the view must know.
+    fn buried(&self, snapshot: &Snapshot, graves: &BTreeSet<Number>) -> Result<(), Broken> {
+        for grave in graves.iter().filter_map(|number| self.graves.get(*number)) {
+            let hidden = |seen: &&Seen| {
+                grave.user == snapshot.user
+                    && grave.session == seen.session
+                    && grave.id.as_ref().map_or(grave.above(&seen.order), |id| *id == seen.id)
+            };
+            if let Some(seen) = snapshot.items.iter().find(hidden) {
+                return Err(format!("P6: {seen:?} is deleted by {} at {}", grave.key, grave.at));
+            }
+        }
+        Ok(())
     }
 
     /// The numbers of what is seen.
@@ -303,39 +422,49 @@ impl Checker {
     pub fn saw(&mut self, snapshot: &Snapshot, reading: &Reading<'_>) -> Result<Promise, Broken> {
         self.reads += 1;
         let numbers = self.numbers(snapshot.user, &snapshot.items)?;
-        let present: Promise = numbers.iter().copied().collect();
+        let present: BTreeSet<Number> = numbers.iter().copied().collect();
         if present.len() != numbers.len() {
             return Err("P1: a message is there twice".to_owned());
         }
         self.orders(snapshot, &numbers)?;
         self.conflicts(snapshot, &numbers)?;
-        if let Some(missing) = reading.promised.difference(&present).next() {
+        let mut absent = reading.promised.items.difference(&present);
+        if let Some(missing) = absent.find(|number| !self.may_be_hidden(**number)) {
             return Err(format!("P3: {} was promised by the token", self.name(*missing)));
         }
+        self.buried(snapshot, &reading.promised.graves)?;
         self.closed(&numbers, &snapshot.items, &present)?;
         if reading.latest {
             self.complete(snapshot, reading, &present)?;
         }
         self.edits(snapshot, reading)?;
-        Ok(present)
+        let memory = self.buried.get(&(snapshot.host, snapshot.life)).into_iter().flatten();
+        let mut graves: BTreeSet<Number> = memory.copied().collect();
+        graves.retain(|number| self.graves.get(*number).is_some_and(|g| g.user == snapshot.user));
+        graves.extend(&reading.promised.graves);
+        Ok(Promise { items: present, graves })
     }
 
     /// P4: each is where its order says, and its order is one that it was sent with.
     fn orders(&self, snapshot: &Snapshot, numbers: &[Number]) -> Result<(), Broken> {
         let mut last: HashMap<&str, (&str, u32)> = HashMap::new();
+        let mut counts: HashMap<&str, u32> = HashMap::new();
         for (seen, number) in snapshot.items.iter().zip(numbers) {
             let known = self.items.get(*number).is_some_and(|i| i.copies.contains_key(&seen.order));
             if !known {
                 return Err(format!("P4: {seen:?} never had this order"));
             }
+            *counts.entry(&seen.session).or_default() += 1;
             let before = last.insert(&seen.session, (&seen.order, seen.rank));
             let (order, rank) = before.unwrap_or(("", 0));
-            if order >= seen.order.as_str() || seen.rank != rank + 1 {
+            let gap = self.graves.iter().any(|g| g.id.is_some() && g.session == seen.session);
+            let ranked = if gap { seen.rank > rank } else { seen.rank == rank + 1 };
+            if order >= seen.order.as_str() || !ranked {
                 return Err(format!("P4: {seen:?} comes after {order}, rank {rank}"));
             }
         }
         for session in &snapshot.sessions {
-            let count = last.get(session.id.as_str()).map_or(0, |(_, rank)| *rank);
+            let count = counts.get(session.id.as_str()).copied().unwrap_or(0);
             if count != session.messages {
                 return Err(format!("session {} counts {}, not {count}", session.id, session.messages));
             }
@@ -360,13 +489,19 @@ impl Checker {
     }
 
     /// P2: what an object names that is in the view is in the view.
-    fn closed(&self, numbers: &[Number], seen: &[Seen], present: &Promise) -> Result<(), Broken> {
+    fn closed(
+        &self,
+        numbers: &[Number],
+        seen: &[Seen],
+        present: &BTreeSet<Number>,
+    ) -> Result<(), Broken> {
         for (number, seen) in numbers.iter().zip(seen) {
             let key = self.items.get(*number).and_then(|item| item.copies.get(&seen.order));
             let object = key.and_then(|key| self.objects.get(key));
             let named = object.into_iter().flat_map(|object| &object.prev);
             let named = named.filter_map(|key| self.objects.get(key)).flat_map(|o| &o.items);
-            for missing in named.filter(|number| !present.contains(number)) {
+            let absent = named.filter(|n| !present.contains(n) && !self.may_be_hidden(**n));
+            for missing in absent {
                 let (one, other) = (self.name(*number), self.name(*missing));
                 return Err(format!("P2: {one} is shown without {other}, which it names"));
             }
@@ -381,12 +516,16 @@ impl Checker {
     /// What it does not.
     pub fn answers(&mut self, snapshot: &Snapshot) -> Result<(), Broken> {
         let numbers = self.numbers(snapshot.user, &snapshot.items)?;
-        let present: Promise = numbers.iter().copied().collect();
+        let present: BTreeSet<Number> = numbers.iter().copied().collect();
+        if let Some(graves) = self.buried.get(&(snapshot.host, snapshot.life)) {
+            self.buried(snapshot, graves)?;
+        }
+        let hidden: BTreeSet<Number> = self.hidden(snapshot.user);
         let shown = self.shown.entry((snapshot.host, snapshot.life)).or_default();
-        let lost = shown.keys().find(|number| !present.contains(number)).copied();
+        let lost = shown.keys().find(|n| !present.contains(n) && !hidden.contains(n)).copied();
         for (number, seen) in numbers.iter().zip(&snapshot.items) {
             let before = shown.insert(*number, seen.order.clone());
-            if before.is_some_and(|before| before < seen.order) {
+            if before.is_some_and(|b| b < seen.order) && !hidden.contains(number) {
                 return Err(format!("P4: {seen:?} went back in order"));
             }
         }
@@ -401,18 +540,24 @@ impl Checker {
         &self,
         snapshot: &Snapshot,
         reading: &Reading<'_>,
-        present: &Promise,
+        present: &BTreeSet<Number>,
     ) -> Result<(), Broken> {
         let visible = |acked: &Option<(u64, String)>| {
             acked.as_ref().is_some_and(|(at, key)| *at < reading.began && !(reading.omitted)(key))
         };
         let all = self.items.iter().enumerate().filter(|(_, item)| item.user == snapshot.user);
         for (number, item) in all {
-            if visible(&item.acked) && !present.contains(&number) {
+            if visible(&item.acked) && !present.contains(&number) && !self.may_be_hidden(number) {
                 return Err(format!("P1: {} was acknowledged", self.name(number)));
             }
         }
-        for edit in self.edits.iter().filter(|edit| edit.user == snapshot.user) {
+        let known = |grave: &Grave| {
+            grave.acked.is_some_and(|at| at < reading.began) && !(reading.omitted)(&grave.key)
+        };
+        let graves = self.graves.iter().enumerate().filter(|(_, grave)| known(grave));
+        self.buried(snapshot, &graves.map(|(number, _)| number).collect())?;
+        let kept = |edit: &&Edit| edit.user == snapshot.user && !self.edit_may_be_hidden(edit);
+        for edit in self.edits.iter().filter(kept) {
             let shown = snapshot.sessions.iter().find(|session| session.id == edit.session);
             let shown = shown.and_then(|session| session.order.as_ref());
             let acked = edit.acked.as_ref().filter(|_| visible(&edit.acked)).map(|(_, key)| key);
@@ -447,12 +592,24 @@ impl Checker {
     /// What is not.
     pub fn settled(&self, snapshot: &Snapshot) -> Result<(), Broken> {
         let landed = |key: &String| self.objects.get(key).is_some_and(|object| object.landed);
-        let lowest = |copies: &BTreeMap<String, String>| {
-            copies.iter().find(|(_, key)| landed(key)).map(|(order, _)| order.clone())
+        let graves: Vec<&Grave> = self.graves.iter().filter(|grave| landed(&grave.key)).collect();
+        let of_session = |grave: &&&Grave, user: usize, session: &str| {
+            grave.id.is_none() && grave.user == user && grave.session == session
         };
-        let mine = self.items.iter().filter(|item| item.user == snapshot.user);
+        let lowest = |user: usize, session: &str, copies: &BTreeMap<String, String>| {
+            let mut landed = copies.iter().filter(|(_, key)| landed(key));
+            let mine = graves.iter().filter(|grave| of_session(grave, user, session));
+            let until = mine.map(|grave| grave.at.as_str()).max().unwrap_or_default();
+            let found = landed.find(|(order, _)| order.get(..16).unwrap_or_default() > until);
+            found.map(|(order, _)| order.clone())
+        };
+        let deleted = |item: &&Item| graves.iter().any(|g| g.id.is_some() && g.covers(item));
+        let mine = self.items.iter().filter(|i| i.user == snapshot.user && !deleted(i));
         let mut expected: Vec<(&str, String, &str)> = mine
-            .filter_map(|item| Some((item.session.as_str(), lowest(&item.copies)?, &*item.text)))
+            .filter_map(|item| {
+                let order = lowest(item.user, &item.session, &item.copies)?;
+                Some((item.session.as_str(), order, &*item.text))
+            })
             .collect();
         expected.sort();
         let mut found: Vec<(&str, String, &str)> =
@@ -463,19 +620,38 @@ impl Checker {
             let other = found.iter().find(|item| !expected.contains(item));
             return Err(format!("P1: at the end, missing {lost:?}, unexpected {other:?}"));
         }
-        let unheld = |item: &&Item| item.acked.is_some() && lowest(&item.copies).is_none();
+        let unheld = |item: &&Item| item.acked.is_some() && !item.copies.values().any(landed);
         if let Some(item) = self.items.iter().find(unheld) {
             return Err(format!("P1: {} was acknowledged and is nowhere", item.id));
         }
         for session in &snapshot.sessions {
             let edits = self.edits.iter();
             let of_session = edits.filter(|e| e.user == snapshot.user && e.session == session.id);
-            let last = of_session.filter_map(|edit| Some((lowest(&edit.copies)?, &edit.name))).max();
+            let last = of_session
+                .filter_map(|edit| {
+                    Some((lowest(edit.user, &edit.session, &edit.copies)?, &edit.name))
+                })
+                .max();
             if session.name.as_ref() != last.as_ref().map(|(_, name)| *name) {
                 return Err(format!("P4: at the end {session:?}, the last edit is {last:?}"));
             }
         }
         Ok(())
+    }
+
+    fn hidden(&self, user: usize) -> BTreeSet<Number> {
+        let mine = (0..self.items.len()).filter(|n| self.items.get(*n).is_some_and(|i| i.user == user));
+        match self.graves.is_empty() {
+            true => BTreeSet::new(),
+            false => mine.filter(|number| self.may_be_hidden(*number)).collect(),
+        }
+    }
+
+    fn edit_may_be_hidden(&self, edit: &Edit) -> bool {
+        let mut graves = self.graves.iter().filter(|grave| {
+            grave.id.is_none() && grave.user == edit.user && grave.session == edit.session
+        });
+        graves.any(|grave| edit.copies.keys().any(|order| grave.above(order)))
     }
 
     /// A message in words.
@@ -489,6 +665,19 @@ impl Checker {
     /// Objects that were sent.
     pub fn objects(&self) -> usize {
         self.objects.len()
+    }
+}
+
+impl Grave {
+    fn covers(&self, item: &Item) -> bool {
+        self.user == item.user
+            && self.session == item.session
+            && self.id.as_ref().is_none_or(|id| *id == item.id)
+    }
+
+    /// Its time is not below that of the order.
+    fn above(&self, order: &str) -> bool {
+        order.get(..16).unwrap_or_default() <= self.at.as_str()
     }
 }
 

@@ -129,16 +129,48 @@ impl Host {
         }
         let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
         let by = Writer { kind: WriterKind::Service, key: "sim".to_owned() };
-        let clock = MutantClock { host: &self, begun: self.bucket.now(), raised: after.hlc };
+        let clock = self.clock(&after);
         let outside = Outside { objects: &self.bucket, clock: &clock, ids: &self.bucket };
         let pen = Pen { scope, by, known: &known, offset };
         let written = journal::write(&outside, pen, drafts).await?;
         self.upsert(user, &written)?;
+        self.stored(user, &written)
+    }
+
+    /// Writes tombstones, and waits until they lie in the past.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn delete(
+        self: Rc<Self>,
+        user: usize,
+        after: Option<String>,
+        tombstones: Vec<Draft>,
+    ) -> Result<Stored> {
+        let offset = self.offset().await?;
+        let after = self.after(user, after.as_deref())?;
+        let known = after.joined(&self.known(user));
+        let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
+        let by = Writer { kind: WriterKind::Service, key: "sim".to_owned() };
+        let clock = self.clock(&after);
+        let outside = Outside { objects: &self.bucket, clock: &clock, ids: &self.bucket };
+        let pen = Pen { scope, by, known: &known, offset };
+        let told = async |written: &Written| drop(self.upsert(user, written));
+        let written = journal::delete(&outside, pen, tombstones, told).await?;
+        self.stored(user, &written)
+    }
+
+    fn stored(&self, user: usize, written: &Written) -> Result<Stored> {
         Ok(Stored {
             orders: written.orders.iter().map(Order::to_string).collect(),
             key: written.key.to_string(),
             token: self.signer(user)?.after(&written.frontier),
         })
+    }
+
+    fn clock(&self, after: &Frontier) -> MutantClock<'_> {
+        let (begun, skipped) = (self.bucket.now(), Cell::new(0));
+        MutantClock { host: self, begun, raised: after.hlc, skipped }
     }
 
     /// The whole view of a user, and its token.
@@ -299,7 +331,7 @@ impl Host {
 
     async fn take(&self, user: &User, key: &Key) -> Result<()> {
         let bytes = self.bucket.get_named(key).await?;
-        user.absorb(key, &bytes)
+        user.absorb(key, &self.world.mutant.read_bytes(&bytes, &user.journal.borrow()))
     }
 
     async fn include(&self, user: &User, after: &Frontier) -> Result<()> {
@@ -482,11 +514,12 @@ struct MutantClock<'a> {
     host: &'a Host,
     begun: u64,
     raised: Hlc,
+    skipped: Cell<u64>,
 }
 
 impl Clock for MutantClock<'_> {
     fn now(&self) -> u64 {
-        let now = self.host.bucket.now();
+        let now = self.host.bucket.now() + self.skipped.get();
         match self.host.world.mutant {
             Mutant::AckAfterTheBound => self.begun,
             Mutant::TokenWithoutBound => now.max(self.raised.milliseconds()),
@@ -495,7 +528,10 @@ impl Clock for MutantClock<'_> {
     }
 
     async fn sleep(&self, milliseconds: u64) {
-        self.host.bucket.sleep(milliseconds).await;
+        match self.host.world.mutant {
+            Mutant::NoCommitWait => self.skipped.set(self.skipped.get() + milliseconds),
+            _ => self.host.bucket.sleep(milliseconds).await,
+        }
     }
 }
 

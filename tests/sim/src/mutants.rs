@@ -2,6 +2,9 @@
 
 use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND};
 use crate::random::Random;
+use bytes::Bytes;
+use holdfast_core::record::{Kind, Record};
+use holdfast_journal::Journal;
 use ulid::Ulid;
 
 /// How the code is wrong.
@@ -23,6 +26,10 @@ pub enum Mutant {
     TokenWithoutBound,
     /// A poll lists from where the last list began, and not before it.
     HorizonWithoutMargin,
+    /// A delete hides only what was seen before it.
+    TombstoneLoses,
+    /// A delete is answered before its time has come.
+    NoCommitWait,
 }
 
 /// A row of the table.
@@ -56,10 +63,10 @@ pub const TABLE: &[Row] = &[
     later("head-age-rule-alone", "collection is not built"),
     later("names-of-hash-alone", "needs collection: a late DELETE hits a new object"),
     later("no-void-rule", "compaction is not built"),
-    later("tombstone-loses", "deletion is not built"),
+    row("tombstone-loses", Mutant::TombstoneLoses, "P6: what arrives after its delete comes back"),
     later("tombstone-dropped-at-compaction", "compaction is not built"),
     later("derived-by-its-own-time", "derived records are not built"),
-    later("no-commit-wait", "deletion is not built"),
+    row("no-commit-wait", Mutant::NoCommitWait, "P1: what is stored after a delete is hidden by it"),
     later("prefix-blind-erase", "erase is not built"),
 ];
 
@@ -83,7 +90,11 @@ impl Mutant {
             }
             Mutant::TokenWithoutBound => plan.jump = plan.jump.max(5_000),
             Mutant::HorizonWithoutMargin => plan.latency = plan.latency.max(2 * SECOND),
-            Mutant::None | Mutant::PrevIgnored => {}
+            Mutant::NoCommitWait => {
+                (plan.jump, plan.wild, plan.skew) = (0, 0, 400);
+                plan.think = plan.think.min(SECOND);
+            }
+            Mutant::None | Mutant::PrevIgnored | Mutant::TombstoneLoses => {}
         }
         plan
     }
@@ -100,6 +111,22 @@ impl Mutant {
         let second = ulid.timestamp_ms() / SECOND * SECOND;
         let zeros = "0".repeat(32);
         format!("{folder}/{}-{zeros}.jsonl", Ulid::from_parts(second, 0))
+    }
+
+    /// The bytes that a reader takes an object for.
+    pub fn read_bytes(self, bytes: &Bytes, journal: &Journal) -> Bytes {
+        if self != Mutant::TombstoneLoses {
+            return bytes.clone();
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let heeded = |line: &&str| match serde_json::from_str::<Record>(line) {
+            Ok(Record { kind: Kind::Tombstone, session: Some(session), .. }) => {
+                journal.view().session(session.as_str()).is_some()
+            }
+            _ => true,
+        };
+        let lines: Vec<&str> = text.lines().filter(heeded).collect();
+        Bytes::from(lines.join("\n") + "\n")
     }
 
     /// Where a list really begins.

@@ -66,6 +66,11 @@ impl Plan {
         self.jump + self.wild > 0 || self.skew > 0 && self.skew + self.latency > 5 * SECOND
     }
 
+    /// Clocks differ by less than a delete waits for, and are seen to.
+    pub fn clocks_are_close(&self) -> bool {
+        self.jump + self.wild == 0 && self.skew <= 400
+    }
+
     /// The plan of a seed: each kind of fault is there in some seeds and absent in others.
     pub fn drawn(random: &Random) -> Self {
         let often = |random: &Random, choices: &[u64]| random.pick(choices).copied().unwrap_or(0);

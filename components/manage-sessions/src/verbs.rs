@@ -84,15 +84,12 @@ pub async fn create(
     fields: SessionFields,
     author: Author,
 ) -> Result<Changed> {
-    let reading = local(&author.after);
-    // The view at hand may know the session; a store never waits for it.
-    if let Ok(found) = index::find_session(scope.into(), id.to_string(), reading).await
-        && let Some(item) = found.item
+    if let Some((item, frontier)) = existing(scope, id, &author.after).await?
         && !item.order.is_empty()
     {
         let session: Shown = item.try_into()?;
         let same = session.fields == defaults().overlaid(&fields);
-        let frontier = author.after.joined(&found.frontier.into());
+        let frontier = author.after.joined(&frontier);
         return if same {
             Ok(Changed { session, existed: true, frontier })
         } else {
@@ -103,6 +100,24 @@ pub async fn create(
     let mut created = defaults().overlaid(&fields);
     created.metadata = fields.metadata;
     set(state, scope, id, created, author).await
+}
+
+/// The session, where the view at hand knows it: a store never waits for that. One that is known is looked at again, as
+/// another host may have deleted it.
+async fn existing(
+    scope: &Scope,
+    id: &SessionId,
+    seen: &Frontier,
+) -> Result<Option<(index::Session, Frontier)>> {
+    let find =
+        async |reading: Reading| index::find_session(scope.into(), id.to_string(), reading).await;
+    match find(local(seen)).await {
+        Ok(found) if found.item.is_some() => {
+            let found = find(latest(seen)).await?;
+            Ok(found.item.map(|item| (item, found.frontier.into())))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Changes a session's fields; what is none stays.

@@ -1,4 +1,4 @@
-//! Storing: authorise, check, embed, one PUT, index, answer. No read of the bucket comes before the write.
+//! Storing: authorise, check, embed, one PUT, index, answer. No read of the bucket comes before the write of what is new.
 
 use crate::{embed, identity};
 use holdfast_core::message::MessageBody;
@@ -9,7 +9,7 @@ use holdfast_formats::NewMessage;
 use holdfast_journal::Draft;
 use holdfast_kit::State;
 use holdfast_kit::index::{Knowledge, Present};
-use holdfast_kit::write::{Author, Recorded, known, record};
+use holdfast_kit::write::{Author, Recorded, known, known_latest, record};
 
 /// Who writes, and what makes a repetition the same write.
 pub struct Writing {
@@ -66,7 +66,7 @@ async fn store_as(
     let bodies = bodies(&messages)?;
     let beyond = writing.idempotency_key.as_deref();
     let beyond = beyond.map(|key| identity::derived(scope, session, key, ids.len()));
-    let known = known(scope, session.as_str(), ids.iter().chain(&beyond).cloned().collect()).await;
+    let known = knowledge(scope, session, ids.iter().chain(&beyond), &writing.author).await?;
     if let Some(id) = ids.iter().find(|id| known.deleted.contains(id)) {
         return Err(gone(id));
     }
@@ -87,6 +87,21 @@ async fn store_as(
         record(state, scope, writing.author, &known, drafts).await?;
     let places = ids.iter().cloned().zip(orders.iter().map(ToString::to_string)).collect();
     Ok(Stored { places, indexed, replayed: false, frontier })
+}
+
+/// What is known of these ids. Only where some are there, which is rare, is the bucket looked at before the write.
+async fn knowledge(
+    scope: &Scope,
+    session: &SessionId,
+    ids: impl Iterator<Item = &String>,
+    author: &Author,
+) -> Result<Knowledge> {
+    let ids: Vec<String> = ids.cloned().collect();
+    let first = known(scope, session.as_str(), ids.clone()).await;
+    if first.present.is_empty() {
+        return Ok(first);
+    }
+    known_latest(scope, session.as_str(), ids, &author.after).await
 }
 
 fn bodies(messages: &[NewMessage]) -> Result<Vec<MessageBody>> {

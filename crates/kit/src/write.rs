@@ -52,6 +52,21 @@ pub async fn known(scope: &Scope, session: &str, ids: Vec<String>) -> Knowledge 
     })
 }
 
+/// As [`known`], after a look at what other hosts did: what is there may have been deleted meanwhile, and a store of it is
+/// a new one then.
+///
+/// # Errors
+/// What a read of the latest may meet.
+pub async fn known_latest(
+    scope: &Scope,
+    session: &str,
+    ids: Vec<String>,
+    seen: &Frontier,
+) -> Result<Knowledge> {
+    index::find_session(scope.into(), session.to_owned(), crate::read::latest(seen)).await?;
+    Ok(known(scope, session, ids).await)
+}
+
 /// Writes `drafts` as one object of the user's journal, and tells the index.
 ///
 /// # Errors

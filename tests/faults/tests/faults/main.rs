@@ -7,5 +7,6 @@
     reason = "tests"
 )]
 
+mod deletes;
 mod hosts;
 mod kill;

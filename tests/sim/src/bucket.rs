@@ -140,7 +140,9 @@ impl Bucket {
 impl Objects for Bucket {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
         let name = self.world.mutant.stored_name(key.as_str());
-        self.world.checker.borrow_mut().sent(key.as_str(), &bytes);
+        if let Err(broken) = self.world.checker.borrow_mut().sent(key.as_str(), &bytes) {
+            self.world.fail(broken);
+        }
         if self.world.mutant == Mutant::AckBeforePut {
             let (world, host) = (self.world.clone(), self.host);
             self.world.executor.spawn(Owner::Host(self.host), async move {

@@ -198,12 +198,15 @@ impl Checker {
     }
 
     /// Somebody is about to PUT this.
-    pub fn sent(&mut self, key: &str, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// When a message that is written again as it is would move.
+    pub fn sent(&mut self, key: &str, bytes: &[u8]) -> Result<(), Broken> {
         if !key.ends_with(".jsonl") || self.objects.contains_key(key) {
-            return;
+            return Ok(());
         }
         let Some(user) = self.prefixes.iter().position(|p| key.starts_with(p.as_str())) else {
-            return;
+            return Ok(());
         };
         let text = String::from_utf8_lossy(bytes);
         let mut lines = text.lines();
@@ -215,7 +218,20 @@ impl Checker {
             let order = format!("{}-{}-{position:06x}", line.at, ulid(key));
             self.record(user, &line, order, key, &mut object);
         }
+        let moved = object.items.iter().find(|number| self.moves(**number, key)).copied();
         self.objects.insert(key.to_owned(), object);
+        moved.map_or(Ok(()), |moved| Err(format!("P4: {} moves by a copy", self.name(moved))))
+    }
+
+    /// The copy in `key` has the time of another one and a lower order.
+    fn moves(&self, number: Number, key: &str) -> bool {
+        let Some(item) = self.items.get(number) else { return false };
+        let same = |one: &str, other: &str| one.get(..16) == other.get(..16);
+        let mine = item.copies.iter().filter(|(_, in_key)| *in_key == key);
+        mine.map(|(order, _)| order).any(|order| {
+            let mut others = item.copies.keys().filter(|other| same(order, other));
+            others.clone().count() > 1 && others.all(|other| order <= other)
+        })
     }
 
     fn record(

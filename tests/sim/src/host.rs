@@ -331,7 +331,8 @@ impl Host {
 
     async fn take(&self, user: &User, key: &Key) -> Result<()> {
         let bytes = self.bucket.get_named(key).await?;
-        user.absorb(key, &self.world.mutant.read_bytes(&bytes, &user.journal.borrow()))
+        let bytes = self.world.mutant.read_bytes(&bytes, &user.journal.borrow());
+        user.absorb(key, &bytes)
     }
 
     async fn include(&self, user: &User, after: &Frontier) -> Result<()> {

@@ -199,6 +199,21 @@ fn writing_again_keeps_time_writer_and_identity_and_brings_vectors() {
     });
 }
 
+#[test]
+fn who_writes_again_by_a_clock_that_is_behind_moves_nothing() {
+    block_on(async {
+        let world = World::new();
+        let first = world.store(&Frontier::default(), &["a", "b"]).await.unwrap();
+        let object = holdfast_core::record::WalObject::decode(&first.bytes).unwrap();
+        let second = object.records.into_iter().skip(1).collect();
+        world.now.set(NOW - 900);
+        let known = world.load().await.frontier();
+        let again = rewrite(&world.outside(), &scope(), &known, 0, second).await.unwrap();
+        assert!(again.orders[0] > first.orders[1]);
+        assert_eq!(ids(&world.load().await), ["a", "b"]);
+    });
+}
+
 fn half(value: f32) -> half::f16 {
     half::f16::from_f32(value)
 }

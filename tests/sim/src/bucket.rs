@@ -186,9 +186,8 @@ impl Objects for Bucket {
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
         let world = &self.world;
         let after = world.mutant.list_from(prefix.as_str(), after);
-        let once = async || {
-            self.ask(|now| world.store.list(prefix.as_str(), after.as_deref(), now)).await
-        };
+        let once =
+            async || self.ask(|now| world.store.list(prefix.as_str(), after.as_deref(), now)).await;
         let page = self.persist(once).await?;
         world.trace(|| {
             let after = after.as_deref().unwrap_or("-");

@@ -91,7 +91,8 @@ impl Client {
                 true => format!("shared{}", self.world.random.below(3)),
                 false => format!("c{}m{}", self.name, self.made),
             };
-            let text = format!(r#"{{"role":"user","content":"c{} says {}"}}"#, self.name, self.made);
+            let text =
+                format!(r#"{{"role":"user","content":"c{} says {}"}}"#, self.name, self.made);
             messages.push((Kind::Message, id, format!(r#"{{"message":{text}}}"#)));
         }
         self.store(user, session, messages).await
@@ -146,7 +147,8 @@ impl Client {
                         false => Clocks::Wrong,
                     };
                     let times = (began, world.now());
-                    world.trace(|| format!("client {}: host {host} acks {}", self.name, stored.key));
+                    world
+                        .trace(|| format!("client {}: host {host} acks {}", self.name, stored.key));
                     let mut checker = world.checker.borrow_mut();
                     let mut promise =
                         checker.acknowledged(&stored.key, &stored.orders, times, clocks)?;
@@ -227,8 +229,7 @@ impl Client {
             let latest = world.random.chance(300_000);
             let reading = host::Reading { latest, after };
             let (of, from) = (session.clone(), place.clone());
-            let answer =
-                world.call(host, |host| host.page(user, of, from, limit, reading)).await;
+            let answer = world.call(host, |host| host.page(user, of, from, limit, reading)).await;
             let (page, token) = match answer {
                 Some(Ok(answer)) => answer,
                 Some(Err(error)) => {

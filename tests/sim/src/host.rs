@@ -1,12 +1,13 @@
 //! A host: the client of the journal that `host/index` is, in small. Its memory dies with it.
 
+mod load;
+
 use crate::bucket::Bucket;
 use crate::checker::{Seen, SeenSession, Snapshot};
 use crate::mutants::Mutant;
 use crate::world::World;
 use bytes::Bytes;
 use futures::lock::Mutex;
-use futures::stream::{self, StreamExt};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::ports::{Clock, Outside};
 use holdfast_core::record::{Kind, Record, Stamp, WalObject, Writer, WriterKind};
@@ -14,10 +15,9 @@ use holdfast_core::token::{Frontier, MAX_NAMED, Signer};
 use holdfast_core::{Case, Error, Hlc, Key, Order, Prefix, Result, SessionId, fold, key};
 use holdfast_journal::{self as journal, Draft, Journal, Pen, Written};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-const GETS_AT_ONCE: usize = 4;
 const SECRET: &[u8] = b"a secret of the simulation";
 
 /// A running process.
@@ -260,97 +260,6 @@ impl Host {
     pub async fn poll(self: Rc<Self>, user: usize) -> Result<()> {
         let user = self.user(user)?;
         self.refresh(&user).await
-    }
-
-    // ---- as host/index/src/load.rs ----
-
-    async fn ready(&self, number: usize, latest: bool, after: &Frontier) -> Result<Rc<User>> {
-        let user = self.user(number)?;
-        if latest || !user.loaded.get() {
-            self.refresh(&user).await?;
-        }
-        if !user.owed.borrow().is_empty() {
-            self.catch_up(&user).await?;
-        }
-        self.include(&user, after).await?;
-        Ok(user)
-    }
-
-    async fn refresh(&self, user: &User) -> Result<()> {
-        let _turn = user.flight.lock().await;
-        let load = !user.loaded.get();
-        self.bring(user, load).await?;
-        user.loaded.set(true);
-        if load {
-            self.memory.borrow_mut().remove(&user.number);
-        }
-        Ok(())
-    }
-
-    async fn bring(&self, user: &User, load: bool) -> Result<()> {
-        let begun = self.now();
-        let listed = if load {
-            let scope = user.journal.borrow().scope().clone();
-            journal::list(&self.bucket, &scope).await?
-        } else {
-            user.list_once.take();
-            journal::poll(&self.bucket, &user.journal, user.listed.get(), begun).await?
-        };
-        let missing = user.journal.borrow().missing(listed);
-        user.owed.borrow_mut().extend(missing);
-        let outcome = self.catch_up(user).await;
-        if outcome.is_ok() {
-            user.listed.set(begun);
-        }
-        outcome
-    }
-
-    async fn catch_up(&self, user: &User) -> Result<()> {
-        let (mut tried, mut outcome) = (HashSet::new(), Ok(()));
-        loop {
-            let owed = user.owed.borrow();
-            let wanted: Vec<Key> = owed.iter().filter(|k| !tried.contains(*k)).cloned().collect();
-            drop(owed);
-            if wanted.is_empty() {
-                return outcome;
-            }
-            tried.extend(wanted.iter().cloned());
-            let gets = wanted.into_iter().map(async |key| self.take(user, &key).await);
-            let mut taken = stream::iter(gets).buffer_unordered(GETS_AT_ONCE);
-            while let Some(one) = taken.next().await {
-                match one {
-                    Err(e) if e.case == Case::Corrupt || e.reason == "not_yet_visible" => {
-                        outcome = Err(e);
-                    }
-                    Err(error) => return Err(error),
-                    Ok(()) => {}
-                }
-            }
-        }
-    }
-
-    async fn take(&self, user: &User, key: &Key) -> Result<()> {
-        let bytes = self.bucket.get_named(key).await?;
-        let bytes = self.world.mutant.read_bytes(&bytes, &user.journal.borrow());
-        user.absorb(key, &bytes)
-    }
-
-    async fn include(&self, user: &User, after: &Frontier) -> Result<()> {
-        let keys = after.keys.iter().filter_map(|text| Key::below(&user.prefix, text));
-        let missing = user.journal.borrow().missing(keys);
-        if !missing.is_empty() {
-            let gets = missing.iter().map(|key| self.take(user, key));
-            futures::future::try_join_all(gets).await?;
-            self.catch_up(user).await?;
-        }
-        if user.highest() < after.hlc {
-            user.list_once.set(true);
-            self.refresh(user).await?;
-        }
-        if user.highest() < after.hlc {
-            return Err(unseen("what the token promises"));
-        }
-        Ok(())
     }
 
     // ---- as host/index/src/{write,shard,remember}.rs ----

@@ -5,7 +5,8 @@ use holdfast_sim::{caught, explain, run};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const HELP: &str = "usage: holdfast-sim [--seeds N] [--from S] [--seed S] [--mutant NAME] [--mutants]";
+const HELP: &str =
+    "usage: holdfast-sim [--seeds N] [--from S] [--seed S] [--mutant NAME] [--mutants]";
 /// Seeds in which a mutant must be caught.
 const MUTANT_SEEDS: u64 = 400;
 

@@ -55,10 +55,18 @@ pub const TABLE: &[Row] = &[
     row("ack-before-put", Mutant::AckBeforePut, "P1: who dies then loses what was acknowledged"),
     row("shared-key", Mutant::SharedKey, "P1: one write replaces another"),
     row("skipped-failed-put", Mutant::SkippedFailedPut, "P1: what was not stored is acknowledged"),
-    row("prev-ignored", Mutant::PrevIgnored, "P3: a token names the last write, not what came before"),
+    row(
+        "prev-ignored",
+        Mutant::PrevIgnored,
+        "P3: a token names the last write, not what came before",
+    ),
     row("ack-after-the-bound", Mutant::AckAfterTheBound, "P1: polls look for it too late"),
     row("token-without-bound", Mutant::TokenWithoutBound, "order: a wild clock infects sane ones"),
-    row("horizon-without-margin", Mutant::HorizonWithoutMargin, "P1: a slow PUT falls between polls"),
+    row(
+        "horizon-without-margin",
+        Mutant::HorizonWithoutMargin,
+        "P1: a slow PUT falls between polls",
+    ),
     later("no-grace", "collection is not built"),
     later("head-age-rule-alone", "collection is not built"),
     later("names-of-hash-alone", "needs collection: a late DELETE hits a new object"),
@@ -66,7 +74,11 @@ pub const TABLE: &[Row] = &[
     row("tombstone-loses", Mutant::TombstoneLoses, "P6: what arrives after its delete comes back"),
     later("tombstone-dropped-at-compaction", "compaction is not built"),
     later("derived-by-its-own-time", "derived records are not built"),
-    row("no-commit-wait", Mutant::NoCommitWait, "P1: what is stored after a delete is hidden by it"),
+    row(
+        "no-commit-wait",
+        Mutant::NoCommitWait,
+        "P1: what is stored after a delete is hidden by it",
+    ),
     later("prefix-blind-erase", "erase is not built"),
 ];
 
@@ -107,7 +119,9 @@ impl Mutant {
         }
         // Seconds make the name, and nothing else.
         let Some((folder, name)) = key.rsplit_once('/') else { return own() };
-        let Some(ulid) = name.get(..26).and_then(|t| Ulid::from_string(t).ok()) else { return own() };
+        let Some(ulid) = name.get(..26).and_then(|t| Ulid::from_string(t).ok()) else {
+            return own();
+        };
         let second = ulid.timestamp_ms() / SECOND * SECOND;
         let zeros = "0".repeat(32);
         format!("{folder}/{}-{zeros}.jsonl", Ulid::from_parts(second, 0))

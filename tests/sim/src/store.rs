@@ -1,9 +1,9 @@
 //! The model of the object store: a LIST that leaves out any key of any age, overwrites and deletes that show late,
 //! bodies that rot. What it leaves out it remembers, so that the checker knows what nobody could have seen.
 
-use bytes::Bytes;
 use crate::plan::Plan;
 use crate::random::Random;
+use bytes::Bytes;
 use holdfast_core::ports::{Listed, Page};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -50,7 +50,9 @@ impl Store {
         let mut objects = self.objects.borrow_mut();
         let stale = match objects.get(key) {
             Some(known) if known.bytes == *bytes && known.gone.is_none() => return,
-            Some(known) if known.gone.is_none() => Some((known.bytes.clone(), now + self.plan.linger)),
+            Some(known) if known.gone.is_none() => {
+                Some((known.bytes.clone(), now + self.plan.linger))
+            }
             _ => None,
         };
         let hide = !self.quiet.get() && self.random.chance(self.plan.hidden);
@@ -141,8 +143,7 @@ impl Store {
     }
 
     fn hides(&self, object: &Object, now: u64) -> bool {
-        !self.quiet.get()
-            && (object.hidden_until > now || self.random.chance(self.plan.flicker))
+        !self.quiet.get() && (object.hidden_until > now || self.random.chance(self.plan.flicker))
     }
 }
 

@@ -180,7 +180,8 @@ impl World {
         let Some(world) = self.me.upgrade() else { return };
         let wild = self.strikes(self.plan.wild);
         let most = if wild { 9 * HOUR } else { self.plan.skew };
-        let skew = if self.calm.get() { 0 } else { signed(self.random.below(most + 1), &self.random) };
+        let skew =
+            if self.calm.get() { 0 } else { signed(self.random.below(most + 1), &self.random) };
         let lives = self.with_slot(id, |slot| {
             slot.lives += 1;
             (slot.skew, slot.jumped) = (skew, false);

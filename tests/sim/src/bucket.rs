@@ -58,7 +58,7 @@ impl Bucket {
     }
 
     async fn travel(&self) {
-        let most = self.world.plan.latency;
+        let most = self.world.plan.latency.min(if self.world.is_calm() { 50 } else { u64::MAX });
         self.world.sleep(self.world.random.skewed(most)).await;
     }
 

@@ -446,22 +446,6 @@ impl Checker {
         seen.into_iter().map(number).collect()
     }
 
-    fn hidden(&self, user: usize) -> BTreeSet<Number> {
-        let mine =
-            (0..self.items.len()).filter(|n| self.items.get(*n).is_some_and(|i| i.user == user));
-        match self.graves.is_empty() {
-            true => BTreeSet::new(),
-            false => mine.filter(|number| self.may_be_hidden(*number)).collect(),
-        }
-    }
-
-    fn edit_may_be_hidden(&self, edit: &Edit) -> bool {
-        let mut graves = self.graves.iter().filter(|grave| {
-            grave.id.is_none() && grave.user == edit.user && grave.session == edit.session
-        });
-        graves.any(|grave| edit.copies.keys().any(|order| grave.above(order)))
-    }
-
     /// A message in words.
     pub fn name(&self, number: Number) -> String {
         let item = self.items.get(number);

@@ -8,7 +8,7 @@ use std::time::Instant;
 const HELP: &str =
     "usage: holdfast-sim [--seeds N] [--from S] [--seed S] [--mutant NAME] [--mutants]";
 /// Seeds in which a mutant must be caught.
-const MUTANT_SEEDS: u64 = 400;
+const MUTANT_SEEDS: u64 = 60;
 
 struct Arguments {
     seeds: u64,

@@ -96,11 +96,12 @@ impl Store {
             None => Bound::Included(prefix),
         };
         let mut page = Page::default();
+        let most = if self.quiet.get() { 1000 } else { self.plan.page };
         for (key, object) in objects.range_mut::<str, _>((start, Bound::Unbounded)) {
             if !key.starts_with(prefix) {
                 return page;
             }
-            if page.objects.len() >= self.plan.page {
+            if page.objects.len() >= most {
                 page.next = page.objects.last().map(|last| last.key.clone());
                 return page;
             }

@@ -15,7 +15,7 @@ use holdfast_core::token::{Frontier, MAX_NAMED, Signer};
 use holdfast_core::{Case, Error, Hlc, Key, Order, Prefix, Result, SessionId, fold, key};
 use holdfast_journal::{self as journal, Draft, Journal, Pen, Written};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 const SECRET: &[u8] = b"a secret of the simulation";
@@ -412,6 +412,10 @@ impl User {
                 Err(error)
             }
         }
+    }
+
+    fn wanted(&self, tried: &HashSet<Key>) -> Vec<Key> {
+        self.owed.borrow().iter().filter(|key| !tried.contains(*key)).cloned().collect()
     }
 
     fn highest(&self) -> Hlc {

@@ -92,8 +92,8 @@ impl Checker {
             let object = key.and_then(|key| self.objects.get(key));
             let named = object.into_iter().flat_map(|object| &object.prev);
             let named = named.filter_map(|key| self.objects.get(key)).flat_map(|o| &o.items);
-            let absent = named.filter(|n| !present.contains(n) && !self.may_be_hidden(**n));
-            for missing in absent {
+            let mut absent = named.filter(|n| !present.contains(n) && !self.may_be_hidden(**n));
+            if let Some(missing) = absent.next() {
                 let (one, other) = (self.name(*number), self.name(*missing));
                 return Err(format!("P2: {one} is shown without {other}, which it names"));
             }

@@ -60,9 +60,7 @@ impl Host {
     pub(super) async fn catch_up(&self, user: &User) -> Result<()> {
         let (mut tried, mut outcome) = (HashSet::new(), Ok(()));
         loop {
-            let owed = user.owed.borrow();
-            let wanted: Vec<Key> = owed.iter().filter(|k| !tried.contains(*k)).cloned().collect();
-            drop(owed);
+            let wanted = user.wanted(&tried);
             if wanted.is_empty() {
                 return outcome;
             }

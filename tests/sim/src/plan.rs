@@ -83,9 +83,9 @@ impl Plan {
             users: random.index(2) + 1,
             requests,
             think,
-            // A few hundred polls in a run, however long it is.
-            poll: (requests * think / 600).clamp(2 * SECOND, 6 * HOUR),
-            page: usize::try_from(often(random, &[1, 3, 10, 100, 1000])).unwrap_or(1000),
+            // About a hundred polls in a run, however long it is.
+            poll: (requests * think / 150).clamp(2 * SECOND, 6 * HOUR),
+            page: usize::try_from(often(random, &[3, 10, 100, 1000, 1000])).unwrap_or(1000),
             latency: often(random, &[5, 50, 50, 2 * SECOND, 12 * SECOND]),
             refused: often(random, &[0, 0, 5_000, 50_000]),
             timeout: often(random, &[0, 0, 20_000, 150_000]),

@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod model;
 mod run;
+mod sim;
 mod tidy;
 mod up;
 mod worlds;
@@ -38,6 +39,12 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// The seeded simulation of the journal: `cargo xtask sim --seeds 2000`, `--seed 7`, `--mutants`.
+    Sim {
+        /// Arguments of the simulation: `--seeds N --from S --seed S --mutant NAME --mutants`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The rules of the house that neither compiler nor linter knows.
     Tidy,
 }
@@ -50,6 +57,7 @@ fn main() -> Result<()> {
         Command::Tools => check::tools(),
         Command::Check { only } => check::check(only.as_deref()),
         Command::Test { arguments } => check::test(&arguments),
+        Command::Sim { arguments } => sim::sim(&arguments),
         Command::Tidy => tidy::tidy(),
     }
 }

@@ -54,9 +54,16 @@ pub struct Skew(Option<(i64, i64)>);
 /// Offsets above this are not worked with, in milliseconds.
 pub const MAX_SKEW: i64 = 60_000;
 
+/// Half of what a `Date` of whole seconds leaves open, in milliseconds: an offset is not further off than a clock.
+const MAX_INWARD: i64 = 500;
+
 impl Skew {
-    /// Takes one answer into account; one that contradicts the others starts anew (a clock was set).
+    /// Takes one answer into account; one that contradicts the others starts anew (a clock was set). One that took longer
+    /// than [`MAX_SKEW`] says too little: it would let a clock pass that is further off than that.
     pub fn observe(&mut self, sent: u64, received: u64, date: u64) {
+        if received.saturating_sub(sent) > MAX_SKEW.unsigned_abs() {
+            return;
+        }
         let [sent, received, date] = [sent, received, date].map(|t| i64::try_from(t).unwrap_or(0));
         let (low, high) = (date - received, date + 1000 - sent);
         self.0 = Some(match self.0 {
@@ -66,8 +73,18 @@ impl Skew {
     }
 
     /// Milliseconds to add to our clock; `None` before the first answer.
+    ///
+    /// The middle of what is allowed, but hardly further from 0 than need be: a slow answer must not move a clock by half
+    /// of what it took.
     pub fn offset(&self) -> Option<i64> {
-        self.0.map(|(low, high)| if low <= 0 && high >= 0 { 0 } else { low.midpoint(high) })
+        self.0.map(|(low, high)| {
+            let inward = ((high - low) / 2).min(MAX_INWARD);
+            match (low > 0, high < 0) {
+                (true, _) => low + inward,
+                (_, true) => high - inward,
+                _ => 0,
+            }
+        })
     }
 
     /// The clock may be used: the offset is known and not above [`MAX_SKEW`].
@@ -100,5 +117,17 @@ mod tests {
         assert!(late.trusted());
         late.observe(100_000, 100_100, 230_000);
         assert!(!late.trusted());
+    }
+
+    #[test]
+    fn a_slow_answer_neither_moves_a_clock_far_nor_lets_a_wrong_one_pass() {
+        // Half a second ahead of the store, and an answer that took 50 s.
+        let mut slow = Skew::default();
+        slow.observe(100_500, 150_500, 99_000);
+        assert_eq!(slow.offset(), Some(-1_000));
+        // Two hours ahead, and an answer that took three.
+        let mut wrong = Skew::default();
+        wrong.observe(7_200_000, 18_000_000, 1_000_000);
+        assert_eq!((wrong.offset(), wrong.trusted()), (None, false));
     }
 }

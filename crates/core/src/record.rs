@@ -15,7 +15,7 @@ use ulid::Ulid;
 /// Version of records and WAL objects that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 
-/// At most so many keys in `prev`, and in a token.
+/// At most so many keys in `prev`.
 pub const MAX_FRONTIER: usize = 8;
 
 /// First line of a WAL object: what its writer knew.

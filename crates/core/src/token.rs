@@ -3,13 +3,17 @@
 //! Form: `<base64url of JSON>.<base64url of the first 16 bytes of an HMAC-SHA-256>`. The HMAC covers what the thing is for
 //! and the tenant and user, so that no token of one scope or use can serve another.
 
-use crate::{Error, Hlc, Order, Result, Scope, key, record::MAX_FRONTIER};
+use crate::{Error, Hlc, Order, Result, Scope, key};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 const MAC_BYTES: usize = 16;
+
+/// At most so many keys in a token: every object that no other names. More than a header's `prev` holds, because a reader
+/// cannot write one that names them.
+pub const MAX_NAMED: usize = 64;
 
 /// How far a reader has seen a user's journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,14 +24,14 @@ pub struct Frontier {
     /// Newest manifest.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
-    /// WAL keys, and manifests that the newest does not stand for, at most [`MAX_FRONTIER`]; in a token without the user's
+    /// WAL keys, and manifests that the newest does not stand for, at most [`MAX_NAMED`]; in a token without the user's
     /// prefix.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
 }
 
 impl Frontier {
-    /// What both have seen; keys of `self` come first, the rest up to [`MAX_FRONTIER`].
+    /// What both have seen; keys of `self` come first, the rest up to [`MAX_NAMED`].
     #[must_use]
     pub fn joined(&self, other: &Self) -> Self {
         let (head, behind) = (
@@ -39,7 +43,7 @@ impl Frontier {
         let older = behind.filter(|behind| Some(*behind) != head);
         let more = other.keys.iter().chain(older).filter(|key| !self.keys.contains(key));
         keys.extend(more.cloned());
-        keys.truncate(MAX_FRONTIER);
+        keys.truncate(MAX_NAMED);
         Self { hlc: self.hlc.max(other.hlc), head: head.cloned(), keys }
     }
 }
@@ -92,7 +96,7 @@ impl<'a> Signer<'a> {
         if frontier.hlc > Hlc::at(now + crate::order::MAX_AHEAD + 1) {
             return Err(bad("it lies in the future"));
         }
-        if frontier.keys.len() > MAX_FRONTIER {
+        if frontier.keys.len() > MAX_NAMED {
             return Err(bad("it names too many keys"));
         }
         let prefix = key::user(self.scope);

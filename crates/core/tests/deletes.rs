@@ -139,3 +139,18 @@ fn a_page_goes_on_after_a_message_that_was_deleted_or_whose_session_opened_anew(
     assert_eq!(view.page("s", Some(order(2, 2)), 9, false).0[0].id, "n");
     assert!(view.late("s", order(2, 2), 2).is_empty());
 }
+
+#[test]
+fn a_message_that_a_copy_moved_before_a_cursor_is_late_like_one_that_came() {
+    let mut view = View::default();
+    apply(&mut view, &[say("c", 5), say("a", 1), say("b", 2)]);
+    let late = |view: &View| {
+        let late = view.late("s", order(2, 2), 2);
+        late.into_iter().map(|found| found.id).collect::<Vec<_>>()
+    };
+    assert!(late(&view).is_empty());
+    // An older copy of `c`, which the cursor had not reached; it is not the newest that the view met.
+    let (copy, _) = say("c", 5);
+    view.apply([(&copy, order(1, 9))]).unwrap();
+    assert_eq!(late(&view), ["c"]);
+}

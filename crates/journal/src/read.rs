@@ -11,8 +11,8 @@ use holdfast_core::cover::{Cover, Frames};
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::manifest::Manifest;
 use holdfast_core::order::MAX_AHEAD;
-use holdfast_core::record::{Header, MAX_FRONTIER, Record, WalObject};
-use holdfast_core::token::Frontier;
+use holdfast_core::record::{Header, Record, WalObject};
+use holdfast_core::token::{Frontier, MAX_NAMED};
 use holdfast_core::{Error, Hlc, Key, Order, Part, Prefix, Result, Scope, clock, key, segment};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use ulid::Ulid;
@@ -20,8 +20,6 @@ use ulid::Ulid;
 const DAY: u64 = 86_400_000;
 /// Polls in which every older day is listed once, at least. A young journal is not listed whole at every poll.
 const CYCLE: u64 = 32;
-/// Leaves are kept up to this number; older ones rely on lists.
-const MAX_LEAVES: usize = 64;
 
 /// What is known of one user's journal.
 #[derive(Debug)]
@@ -93,7 +91,7 @@ impl Journal {
     pub fn frontier(&self) -> Frontier {
         let mut heads = self.heads.iter().rev().map(|(key, _)| key.as_str().to_owned());
         let head = heads.next();
-        let keys = heads.chain(self.leaves.values().rev().cloned()).take(MAX_FRONTIER).collect();
+        let keys = heads.chain(self.leaves.values().rev().cloned()).take(MAX_NAMED).collect();
         Frontier { hlc: self.view.highest(), head, keys }
     }
 
@@ -363,7 +361,8 @@ impl Journal {
     fn note_leaf(&mut self, ulid: Ulid, key: &Key) {
         if !self.named.remove(&ulid.0) {
             self.leaves.insert(ulid.0, key.as_str().to_owned());
-            if self.leaves.len() > MAX_LEAVES {
+            // Older ones rely on lists.
+            if self.leaves.len() > MAX_NAMED {
                 self.leaves.pop_first();
             }
         }
@@ -381,11 +380,11 @@ impl Journal {
     /// What to list at a poll: everything since the last list began, with a margin, and what is older in rotation: each
     /// day once in a cycle, and once all that lies before the oldest known object.
     pub(crate) fn poll_plan(&mut self, last: u64, now: u64) -> Vec<Span> {
-        // A clock that was set back must not hide the present.
+        // A clock that was set back must not hide the present, neither its beginning nor its end.
         let from = last.min(now).saturating_sub(self.rules.margin);
-        let mut plan: Vec<Span> = days(from, now + self.rules.ahead)
-            .map(|day| self.day(&clock::day(day * DAY)))
-            .collect();
+        let to = last.clamp(now, now + DAY) + self.rules.ahead;
+        let mut plan: Vec<Span> =
+            days(from, to).map(|day| self.day(&clock::day(day * DAY))).collect();
         if let Some(first) = plan.first_mut() {
             first.after = Some(format!("{}{}", first.prefix.as_str(), Ulid::from_parts(from, 0)));
         }

@@ -5,7 +5,7 @@ use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::record::{
     Header, Kind, MAX_FRONTIER, Record, Stamp, VERSION, WalObject, Writer,
 };
-use holdfast_core::token::Frontier;
+use holdfast_core::token::{Frontier, MAX_NAMED};
 use holdfast_core::{Case, Error, Hlc, Key, Order, Result, Scope, SessionId, key};
 use serde_json::value::RawValue;
 use ulid::Ulid;
@@ -71,7 +71,7 @@ pub async fn write(
     let Pen { scope, by, known, offset } = pen;
     let now = outside.clock.now().saturating_add_signed(offset);
     let stamp = Stamp { at: Hlc::mint(now, [known.hlc]), by };
-    rewrite(outside, scope, known, offset, stamped(drafts, &stamp)).await
+    put(outside, scope, known, offset, stamped(drafts, &stamp), 0).await
 }
 
 /// Writes tombstones (see [`holdfast_core::graves`]) as one object of the user's journal, and returns when the moment that
@@ -91,7 +91,7 @@ pub async fn delete(
     let begun = now();
     let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + CLOCK_UNCERTAINTY));
     let records = stamped(tombstones, &Stamp { at, by });
-    let written = rewrite(outside, scope, known, offset, records.clone()).await?;
+    let written = put(outside, scope, known, offset, records.clone(), 0).await?;
     durable(&written).await;
     pass(outside.clock, offset, at).await;
     let minted = written.orders.first().map_or(begun, |order| order.ulid.timestamp_ms());
@@ -124,12 +124,28 @@ pub async fn rewrite(
     offset: i64,
     records: Vec<Record>,
 ) -> Result<Written> {
+    // The name of the first copy was minted when its records were. Ours must be higher, by any clock.
+    let newest = records.iter().map(|record| record.at.milliseconds()).max();
+    let above = newest.map_or(0, |at| at + CLOCK_UNCERTAINTY);
+    put(outside, scope, known, offset, records, above).await
+}
+
+/// Writes records as one object whose name is not older than `above` (Unix milliseconds).
+async fn put(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    known: &Frontier,
+    offset: i64,
+    records: Vec<Record>,
+    mut above: u64,
+) -> Result<Written> {
     let now = || outside.clock.now().saturating_add_signed(offset);
     let object = WalObject { header: header(known), records };
     let bytes = Bytes::from(object.encode()?);
     for earlier in 0..TRIES {
         let minted = now();
-        let ulid = fresh(minted, outside.ids);
+        let ulid = fresh(minted.max(above), outside.ids);
+        above = ulid.timestamp_ms() + 1;
         let key = key::wal_object(scope, ulid, &bytes);
         let put = outside.objects.put(&key, bytes.clone()).await;
         // A copy that came too late to be acknowledged is there all the same.
@@ -169,7 +185,8 @@ fn written(key: Key, ulid: Ulid, bytes: Bytes, records: &[Record], known: &Front
     // A time so far ahead that it raised nothing is promised to nobody.
     let seen = known.hlc.followed(ulid.timestamp_ms()).unwrap_or_default();
     // What it names in `prev` need not be named again.
-    let keys = vec![key.as_str().to_owned()];
+    let rest = known.keys.iter().skip(MAX_FRONTIER).take(MAX_NAMED - 1).cloned();
+    let keys = std::iter::once(key.as_str().to_owned()).chain(rest).collect();
     let frontier = Frontier { hlc: hlc.max(seen), head: known.head.clone(), keys };
     Written { key, bytes, orders, frontier }
 }

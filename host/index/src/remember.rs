@@ -1,13 +1,10 @@
 //! What is remembered of users that are not loaded: how far they were written, so that a later load finds all of it.
 
-use holdfast_core::record::{Header, MAX_FRONTIER};
-use holdfast_core::token::Frontier;
+use holdfast_core::record::Header;
+use holdfast_core::token::{Frontier, MAX_NAMED};
 use holdfast_core::{Error, Hlc, Key, Result, Scope};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// Keys of one user that nothing else names, at most.
-const MAX_LEAVES: usize = 64;
 
 #[derive(Debug, Default)]
 struct Trace {
@@ -43,7 +40,7 @@ impl Memory {
             trace.leaves.remove(named);
         }
         trace.leaves.insert(key.as_str().to_owned());
-        if trace.leaves.len() > MAX_LEAVES {
+        if trace.leaves.len() > MAX_NAMED {
             trace.leaves.pop_first();
         }
         Ok(())
@@ -59,7 +56,7 @@ impl Memory {
     /// How far a user was written.
     pub(crate) fn frontier(&self, scope: &Scope) -> Frontier {
         let Some(trace) = self.traces.get(scope) else { return Frontier::default() };
-        let keys = trace.leaves.iter().rev().take(MAX_FRONTIER).cloned().collect();
+        let keys = trace.leaves.iter().rev().take(MAX_NAMED).cloned().collect();
         Frontier { hlc: trace.hlc, head: None, keys }
     }
 

@@ -118,7 +118,7 @@ fn the_frontier_is_what_nothing_else_names_in_any_order_of_arrival() {
 }
 
 #[test]
-fn a_frontier_has_the_8_newest_and_shrinks_to_the_object_that_names_them() {
+fn a_frontier_has_the_64_newest_and_shrinks_by_the_8_that_a_new_object_names() {
     block_on(async {
         let world = World::new();
         let mut journal = Journal::new(scope());
@@ -129,13 +129,17 @@ fn a_frontier_has_the_8_newest_and_shrinks_to_the_object_that_names_them() {
             keys.push(key.to_string());
         }
         let frontier = journal.frontier();
-        assert_eq!(frontier.keys, keys.iter().rev().take(8).cloned().collect::<Vec<_>>());
+        assert_eq!(frontier.keys, keys.iter().rev().take(64).cloned().collect::<Vec<_>>());
         world.now.set(NOW + 100);
         let written = world.store(&frontier, &["a"]).await.unwrap();
         world.absorb(&mut journal, &written.key).await;
         let after = journal.frontier().keys;
         assert!(after.contains(&written.key.to_string()));
-        assert!(frontier.keys.iter().all(|key| !after.contains(key)), "{after:?}");
+        let (named, rest) = frontier.keys.split_at(8);
+        assert!(named.iter().all(|key| !after.contains(key)), "{after:?}");
+        assert_eq!(after[1..], *rest);
+        // Whoever brings the token of the answer sees all of it.
+        assert_eq!(written.frontier.keys, after);
     });
 }
 

@@ -57,7 +57,7 @@ fn a_write_answers_with_the_orders_that_readers_see() {
 }
 
 #[test]
-fn a_write_names_at_most_8_of_the_keys_that_its_writer_knew() {
+fn a_write_names_8_of_the_keys_that_its_writer_knew_and_its_token_the_rest() {
     block_on(async {
         let world = World::new();
         let mut keys = Vec::new();
@@ -68,7 +68,9 @@ fn a_write_names_at_most_8_of_the_keys_that_its_writer_knew() {
         let written = world.store(&known, &["a"]).await.unwrap();
         let header = WalObject::decode(&written.bytes).unwrap().header;
         assert_eq!((header.prev.as_slice(), header.head.as_deref()), (&keys[..8], Some("m")));
-        assert_eq!(written.frontier.keys, [written.key.to_string()]);
+        // The token of the answer names the rest.
+        let own = written.key.to_string();
+        assert_eq!(written.frontier.keys, [&own, &keys[8], &keys[9]]);
     });
 }
 
@@ -196,6 +198,21 @@ fn writing_again_keeps_time_writer_and_identity_and_brings_vectors() {
             assert_eq!(journal.view().find("s", "a").unwrap().entry.order, first.orders[0]);
             assert_eq!(journal.frontier().keys, [again.key.to_string()]);
         }
+    });
+}
+
+#[test]
+fn who_writes_again_by_a_clock_that_is_behind_moves_nothing() {
+    block_on(async {
+        let world = World::new();
+        let first = world.store(&Frontier::default(), &["a", "b"]).await.unwrap();
+        let object = holdfast_core::record::WalObject::decode(&first.bytes).unwrap();
+        let second = object.records.into_iter().skip(1).collect();
+        world.now.set(NOW - 900);
+        let known = world.load().await.frontier();
+        let again = rewrite(&world.outside(), &scope(), &known, 0, second).await.unwrap();
+        assert!(again.orders[0] > first.orders[1]);
+        assert_eq!(ids(&world.load().await), ["a", "b"]);
     });
 }
 

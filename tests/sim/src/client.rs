@@ -1,0 +1,406 @@
+//! Clients: they write, retry, edit, read with tokens and walk over pages, at any host, and tell the checker.
+
+use crate::checker::{Clocks, Number, Promise, Reading, Seen, Snapshot};
+use crate::executor::Owner;
+use crate::host;
+use crate::plan::{MINUTE, SECOND};
+use crate::world::World;
+use holdfast_core::record::Kind;
+use holdfast_core::{Case, Error, SessionId};
+use holdfast_journal::Draft;
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+const ATTEMPTS: u32 = 4;
+const SESSIONS: u64 = 3;
+
+/// Somebody with a few tokens.
+pub struct Client {
+    world: Rc<World>,
+    name: usize,
+    made: u64,
+    /// By user: the last token, and what it promises.
+    tokens: Vec<Option<(String, Promise)>>,
+}
+
+/// A broken promise ends the run.
+type Outcome = Result<(), String>;
+
+impl Client {
+    /// A client that has seen nothing.
+    pub fn new(world: Rc<World>, name: usize) -> Self {
+        let tokens = vec![None; world.plan.users];
+        Self { world, name, made: 0, tokens }
+    }
+
+    /// Makes all requests.
+    pub async fn live(mut self) {
+        for _ in 0..self.world.plan.requests {
+            self.world.sleep(self.world.random.skewed(self.world.plan.think)).await;
+            if let Err(broken) = self.request().await {
+                return self.world.fail(broken);
+            }
+        }
+        self.world.leave();
+    }
+
+    async fn request(&mut self) -> Outcome {
+        let world = self.world.clone();
+        let (user, host) = (world.random.index(world.plan.users), self.some_host());
+        if world.strikes(world.plan.evicted)
+            && let Some(host) = world.host(host)
+        {
+            host.evict(user);
+        }
+        match world.random.below(100) {
+            0..40 => self.write(user).await,
+            40..46 => self.edit(user).await,
+            46..51 => self.delete(user).await,
+            51..85 => self.read(user, host).await,
+            85..93 => self.walk(user, host).await,
+            _ => {
+                let _ = world.call(host, |host| host.embed(user)).await;
+                Ok(())
+            }
+        }
+    }
+
+    fn some_host(&self) -> usize {
+        // Mostly at home.
+        if self.world.random.chance(600_000) {
+            self.name % self.world.plan.hosts
+        } else {
+            self.world.random.index(self.world.plan.hosts)
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("s{}", self.world.random.below(SESSIONS))
+    }
+
+    async fn write(&mut self, user: usize) -> Outcome {
+        let (session, random) = (self.session(), &self.world.random);
+        let count = if random.chance(300_000) { random.between(2, 5) } else { 1 };
+        let mut messages = Vec::new();
+        for _ in 0..count {
+            self.made += 1;
+            // Now and then two clients choose the same id.
+            let shared = self.world.random.chance(60_000);
+            let id = match shared {
+                true => format!("shared{}", self.world.random.below(3)),
+                false => format!("c{}m{}", self.name, self.made),
+            };
+            let text =
+                format!(r#"{{"role":"user","content":"c{} says {}"}}"#, self.name, self.made);
+            messages.push((Kind::Message, id, format!(r#"{{"message":{text}}}"#)));
+        }
+        self.store(user, session, messages).await
+    }
+
+    async fn edit(&mut self, user: usize) -> Outcome {
+        let session = self.session();
+        self.made += 1;
+        let body = format!(r#"{{"name":"c{} named {}"}}"#, self.name, self.made);
+        self.store(user, session.clone(), vec![(Kind::Session, session, body)]).await
+    }
+
+    /// Deletes one of our own messages, or sometimes a whole session.
+    async fn delete(&mut self, user: usize) -> Outcome {
+        let (session, whole) = (self.session(), self.world.random.chance(300_000));
+        let made = self.world.random.below(self.made + 1);
+        let (id, of) = match whole {
+            true => (session.clone(), "session"),
+            false => (format!("c{}m{made}", self.name), "message"),
+        };
+        let body = format!(r#"{{"of":"{of}"}}"#);
+        self.store(user, session, vec![(Kind::Tombstone, id, body)]).await
+    }
+
+    /// Stores until it is acknowledged, or patience ends.
+    async fn store(
+        &mut self,
+        user: usize,
+        session: String,
+        records: Vec<(Kind, String, String)>,
+    ) -> Outcome {
+        let world = self.world.clone();
+        for _ in 0..ATTEMPTS {
+            let (host, token) = (self.some_host(), self.token(user));
+            let deletes = records.iter().any(|(kind, ..)| *kind == Kind::Tombstone);
+            let (began, sane) = (world.now(), world.is_sane(host));
+            let drafts = drafts(&session, &records)?;
+            let text = token.as_ref().map(|(text, _)| text.clone());
+            let answer = world
+                .call(host, |host| async move {
+                    match deletes {
+                        true => host.delete(user, text, drafts).await,
+                        false => host.write(user, text, drafts).await,
+                    }
+                })
+                .await;
+            match answer {
+                Some(Ok(stored)) => {
+                    let clocks = match sane && world.is_sane(host) {
+                        true if world.plan.clocks_are_close() => Clocks::Close,
+                        true => Clocks::Known,
+                        false => Clocks::Wrong,
+                    };
+                    let times = (began, world.now());
+                    world
+                        .trace(|| format!("client {}: host {host} acks {}", self.name, stored.key));
+                    let mut checker = world.checker.borrow_mut();
+                    let mut promise =
+                        checker.acknowledged(&stored.key, &stored.orders, times, clocks)?;
+                    if let Some((_, promised)) = token {
+                        promise.join(promised);
+                    }
+                    self.keep(user, stored.token, promise);
+                    return Ok(());
+                }
+                Some(Err(error)) => self.refused(user, &error)?,
+                None => {}
+            }
+            if world.random.chance(200_000) {
+                break;
+            }
+            world.sleep(world.random.below(20 * SECOND)).await;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, user: usize, host: usize) -> Outcome {
+        let world = self.world.clone();
+        let latest = world.random.chance(600_000);
+        self.read_at(user, host, latest).await.map(drop)
+    }
+
+    async fn read_at(
+        &mut self,
+        user: usize,
+        host: usize,
+        latest: bool,
+    ) -> Result<Option<Snapshot>, String> {
+        let world = self.world.clone();
+        let (began, token) = (world.now(), self.token(user));
+        let (after, promised) = token.unzip();
+        let reading = host::Reading { latest, after };
+        let answer = world.call(host, |host| host.read(user, reading)).await;
+        match answer {
+            Some(Ok((snapshot, token))) => {
+                let promise = self.saw(&snapshot, began, latest, &promised.unwrap_or_default())?;
+                self.keep(user, token, promise);
+                Ok(Some(snapshot))
+            }
+            Some(Err(error)) => self.refused(user, &error).map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    fn saw(
+        &self,
+        snapshot: &Snapshot,
+        began: u64,
+        latest: bool,
+        promised: &Promise,
+    ) -> Result<Promise, String> {
+        let world = &self.world;
+        let count = snapshot.items.len();
+        world.trace(|| {
+            let host = snapshot.host;
+            format!("client {}: host {host} shows {count} of user {}", self.name, snapshot.user)
+        });
+        let omitted = |key: &str| world.store.was_omitted(&world.mutant.stored_name(key));
+        let reading = Reading { began, latest, promised, omitted: &omitted };
+        world.checker.borrow_mut().saw(snapshot, &reading)
+    }
+
+    /// P5: pages through a session while others write.
+    async fn walk(&mut self, user: usize, home: usize) -> Outcome {
+        let world = self.world.clone();
+        let (session, limit) = (self.session(), world.random.index(4) + 1);
+        let mut walk = Walk::default();
+        let mut place = None;
+        for _ in 0..200 {
+            let host = if world.random.chance(850_000) { home } else { self.some_host() };
+            let began = world.now();
+            let token = self.tokens.get(user).cloned().flatten();
+            let (after, promised) = token.unzip();
+            let latest = world.random.chance(300_000);
+            let reading = host::Reading { latest, after };
+            let (of, from) = (session.clone(), place.clone());
+            let answer = world.call(host, |host| host.page(user, of, from, limit, reading)).await;
+            let (page, token) = match answer {
+                Some(Ok(answer)) => answer,
+                Some(Err(error)) => {
+                    self.refused(user, &error)?;
+                    if error.reason == "invalid_token" {
+                        // Without its token another host owes it nothing.
+                        return Ok(());
+                    }
+                    world.sleep(SECOND).await;
+                    continue;
+                }
+                None => {
+                    world.sleep(SECOND).await;
+                    continue;
+                }
+            };
+            let promised = promised.unwrap_or_default();
+            let promise = self.saw(&page.snapshot, began, latest, &promised)?;
+            self.keep(user, token, promise);
+            walk.take(&world, user, &session, &page)?;
+            place = page.items.last().map(|last| (last.order.clone(), last.rank)).or(place);
+            if !page.more {
+                return walk.end(&world, user, &session, &page);
+            }
+            world.sleep(world.random.skewed(world.plan.think.min(MINUTE))).await;
+        }
+        Ok(())
+    }
+
+    fn token(&self, user: usize) -> Option<(String, Promise)> {
+        let token = self.tokens.get(user).cloned().flatten();
+        token.filter(|_| self.world.random.chance(750_000))
+    }
+
+    fn keep(&mut self, user: usize, token: String, promise: Promise) {
+        if let Some(slot) = self.tokens.get_mut(user) {
+            *slot = Some((token, promise));
+        }
+    }
+
+    /// An error that a client may get; one that it may not breaks a promise.
+    fn refused(&mut self, user: usize, error: &Error) -> Outcome {
+        self.world.trace(|| format!("client {}: {}: {error}", self.name, error.reason));
+        match (error.case, error.reason) {
+            (Case::Unavailable, _) => Ok(()),
+            (Case::Corrupt, _) if self.world.store.rots() => Ok(()),
+            (Case::Invalid, "invalid_token") if self.world.plan.clocks_differ() => {
+                if let Some(slot) = self.tokens.get_mut(user) {
+                    *slot = None;
+                }
+                Ok(())
+            }
+            _ => Err(format!("an error that nobody may get: {}: {error}", error.reason)),
+        }
+    }
+
+    /// After the calm: every host shows everything.
+    ///
+    /// # Errors
+    /// The promise that is broken.
+    pub async fn inspect(&mut self, host: usize, user: usize) -> Outcome {
+        let world = self.world.clone();
+        // As long as it takes until every day was listed again.
+        for _ in 0..66 {
+            let _ = world.call(host, |host| host.poll(user)).await;
+        }
+        let mut last = None;
+        for _ in 0..4 {
+            last = self.read_at(user, host, true).await?.or(last);
+            world.sleep(SECOND).await;
+        }
+        match last {
+            Some(snapshot) => world.checker.borrow().settled(&snapshot),
+            None if world.store.rots() => Ok(()),
+            None => Err(format!("P7: user {user} stays unavailable at host {host}")),
+        }
+    }
+}
+
+/// What a walk has met.
+#[derive(Default)]
+struct Walk {
+    met: BTreeSet<Number>,
+    began: Option<BTreeSet<Number>>,
+    memories: BTreeSet<(usize, u64)>,
+}
+
+impl Walk {
+    fn take(&mut self, world: &World, user: usize, session: &str, page: &host::Page) -> Outcome {
+        let checker = world.checker.borrow();
+        self.met.extend(checker.numbers(user, page.items.iter().chain(&page.late))?);
+        self.memories.insert((page.snapshot.host, page.snapshot.life));
+        if self.began.is_none() {
+            self.began = Some(of_session(world, user, session, &page.snapshot.items)?);
+        }
+        Ok(())
+    }
+
+    fn end(&self, world: &World, user: usize, session: &str, page: &host::Page) -> Outcome {
+        let checker = world.checker.borrow();
+        let began = self.began.iter().flatten();
+        let skipped = |n: &Number| !self.met.contains(n) && !checker.may_be_hidden(*n);
+        if let Some(skipped) = began.copied().find(skipped) {
+            return Err(format!("P5: a walk skipped {}", checker.name(skipped)));
+        }
+        // Elsewhere the arrival is another one.
+        if self.memories.len() == 1 {
+            let all = of_session(world, user, session, &page.snapshot.items)?;
+            if let Some(late) = all.difference(&self.met).next() {
+                return Err(format!("P5: a walk did not name {}", checker.name(*late)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of_session(
+    world: &World,
+    user: usize,
+    session: &str,
+    items: &[Seen],
+) -> Result<BTreeSet<Number>, String> {
+    let checker = world.checker.borrow();
+    let numbers = checker.numbers(user, items.iter().filter(|seen| seen.session == session))?;
+    Ok(numbers.into_iter().collect())
+}
+
+fn drafts(session: &str, records: &[(Kind, String, String)]) -> Result<Vec<Draft>, String> {
+    let draft = |(kind, id, body): &(Kind, String, String)| {
+        let body = RawValue::from_string(body.clone()).map_err(|e| e.to_string())?;
+        let session = SessionId::parse(session).map_err(|e| e.to_string())?;
+        Ok(Draft { kind: kind.clone(), id: id.clone(), session, body })
+    };
+    records.iter().map(draft).collect()
+}
+
+impl World {
+    /// Lets `count` clients live, and inspects all hosts after them.
+    pub fn populate(self: &Rc<Self>) {
+        for id in 0..self.plan.hosts {
+            self.start(id);
+        }
+        for name in 0..self.plan.clients {
+            let client = Client::new(self.clone(), name);
+            self.executor.spawn(Owner::Outside, client.live());
+        }
+    }
+
+    /// Lets one client look at everything after the end.
+    pub fn inspect(self: &Rc<Self>) {
+        let world = self.clone();
+        self.executor.spawn(Owner::Outside, async move {
+            // What is still on its way lands.
+            world.sleep(world.plan.late + MINUTE).await;
+            let mut client = Client::new(world.clone(), usize::MAX / 2);
+            for host in 0..world.plan.hosts {
+                for user in 0..world.plan.users {
+                    if let Err(broken) = client.inspect(host, user).await {
+                        return world.fail(broken);
+                    }
+                }
+            }
+            // And one that has seen nothing before.
+            world.kill(0);
+            world.sleep(2 * MINUTE).await;
+            for user in 0..world.plan.users {
+                if let Err(broken) = client.inspect(0, user).await {
+                    return world.fail(broken);
+                }
+            }
+            world.leave();
+        });
+    }
+}

@@ -1,0 +1,82 @@
+//! A seeded simulation of the journal: hosts, clients and a bad object store in virtual time, and a checker of what the
+//! storage design promises. See the README beside it.
+
+mod bucket;
+pub mod checker;
+pub mod client;
+pub mod executor;
+pub mod host;
+pub mod mutants;
+pub mod plan;
+pub mod random;
+pub mod store;
+pub mod world;
+
+use mutants::Mutant;
+use world::World;
+
+/// Steps after which a run is taken for endless.
+const MOST_STEPS: u64 = 5_000_000;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    /// Its seed.
+    pub seed: u64,
+    /// The promise that was broken, if one was.
+    pub broken: Option<String>,
+    /// The last events, when they were asked for.
+    pub events: Vec<String>,
+    /// Messages that were acknowledged.
+    pub acknowledged: u64,
+    /// Views that were checked.
+    pub reads: u64,
+    /// Steps of tasks.
+    pub steps: u64,
+}
+
+/// Runs one seed; `traced` keeps the last events.
+pub fn run(seed: u64, mutant: Mutant, traced: bool) -> Report {
+    let world = World::new(seed, mutant, traced);
+    world.trace(|| format!("seed {seed}: {:?}", world.plan));
+    world.populate();
+    let ended = |clients: usize| {
+        let world = &world;
+        move || world.left() >= clients || world.broken().is_some()
+    };
+    let clients = world.plan.clients;
+    let mut in_time = world.executor.run(MOST_STEPS, ended(clients));
+    if in_time && world.broken().is_none() {
+        world.trace(|| "calm".to_owned());
+        world.calm_down();
+        world.inspect();
+        in_time = world.executor.run(MOST_STEPS, ended(clients + 1));
+    }
+    if !in_time {
+        world.fail("P7: the run does not end".to_owned());
+    } else if world.broken().is_none() && world.left() <= clients {
+        world.fail("P7: everybody waits for ever".to_owned());
+    }
+    let checker = world.checker.borrow();
+    Report {
+        seed,
+        broken: world.broken(),
+        events: world.events(),
+        acknowledged: checker.acknowledged,
+        reads: checker.reads,
+        steps: world.executor.polls(),
+    }
+}
+
+/// Runs a seed again, to tell how it came to break.
+pub fn explain(report: &Report, mutant: Mutant) -> String {
+    let again = run(report.seed, mutant, true);
+    let broken = report.broken.as_deref().unwrap_or("nothing");
+    let replays = if again.broken == report.broken { "" } else { "\n(it does not replay)" };
+    format!("{}\nseed {}: {broken}{replays}", again.events.join("\n"), report.seed)
+}
+
+/// The first of these seeds in which the mutant is caught.
+pub fn caught(mutant: Mutant, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
+    seeds.into_iter().map(|seed| run(seed, mutant, false)).find(|report| report.broken.is_some())
+}

@@ -1,0 +1,108 @@
+//! What a seed decides before it begins: how many take part, how long things take, and how often they fail.
+
+use crate::random::Random;
+
+pub(crate) const SECOND: u64 = 1_000;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+pub(crate) const DAY: u64 = 24 * HOUR;
+
+/// The course of one run. Chances are in millionths a store call unless they say otherwise.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Hosts on the bucket.
+    pub hosts: usize,
+    /// Clients that write and read.
+    pub clients: usize,
+    /// Users whose journals they share.
+    pub users: usize,
+    /// Requests a client.
+    pub requests: u64,
+    /// A client waits up to this between two requests, in milliseconds.
+    pub think: u64,
+    /// A host polls its loaded users so often, in milliseconds.
+    pub poll: u64,
+    /// Objects a page of a list.
+    pub page: usize,
+    /// A call takes up to this, in milliseconds.
+    pub latency: u64,
+    /// A call is refused with 503 and does nothing.
+    pub refused: u64,
+    /// A PUT's answer does not come; it was applied, was not, or will be.
+    pub timeout: u64,
+    /// A PUT without an answer lands up to so much later, in milliseconds.
+    pub late: u64,
+    /// A body comes shorter than it is.
+    pub truncated: u64,
+    /// A new object is missing in lists for a while (chance an object).
+    pub hidden: u64,
+    /// For so long at most, in milliseconds.
+    pub hidden_for: u64,
+    /// A list leaves out an object of any age (chance an object and list).
+    pub flicker: u64,
+    /// A deleted object is still listed and read for so long at most, in milliseconds.
+    pub linger: u64,
+    /// The host dies.
+    pub killed: u64,
+    /// The host stops for a while.
+    pub paused: u64,
+    /// For so long at most, in milliseconds.
+    pub paused_for: u64,
+    /// Clocks of hosts differ from the store's by up to this, in milliseconds.
+    pub skew: u64,
+    /// A host starts with a clock that cannot be trusted (chance a start).
+    pub wild: u64,
+    /// A host's clock is set to a wrong time while it runs (chance a store call).
+    pub jump: u64,
+    /// A stored object loses a bit (chance an object).
+    pub rot: u64,
+    /// A user leaves a host's memory (chance a request).
+    pub evicted: u64,
+}
+
+impl Plan {
+    /// Clocks may differ by more than a token may lie ahead. An answer that took long does not show that.
+    pub fn clocks_differ(&self) -> bool {
+        self.jump + self.wild > 0 || self.skew > 0 && self.skew + self.latency > 5 * SECOND
+    }
+
+    /// Clocks differ by less than a delete waits for, and are seen to.
+    pub fn clocks_are_close(&self) -> bool {
+        self.jump + self.wild == 0 && self.skew <= 400
+    }
+
+    /// The plan of a seed: each kind of fault is there in some seeds and absent in others.
+    pub fn drawn(random: &Random) -> Self {
+        let often = |random: &Random, choices: &[u64]| random.pick(choices).copied().unwrap_or(0);
+        let think = often(random, &[300, 3 * SECOND, 3 * SECOND, MINUTE, 20 * MINUTE, 8 * HOUR]);
+        let requests = random.between(8, 40);
+        let pause = often(random, &[5 * SECOND, 40 * SECOND, 30 * MINUTE, 3 * HOUR, 2 * DAY]);
+        Self {
+            hosts: random.index(6) + 1,
+            clients: random.index(6) + 1,
+            users: random.index(2) + 1,
+            requests,
+            think,
+            // About a hundred polls in a run, however long it is.
+            poll: (requests * think / 150).clamp(2 * SECOND, 6 * HOUR),
+            page: usize::try_from(often(random, &[3, 10, 100, 1000, 1000])).unwrap_or(1000),
+            latency: often(random, &[5, 50, 50, 2 * SECOND, 12 * SECOND]),
+            refused: often(random, &[0, 0, 5_000, 50_000]),
+            timeout: often(random, &[0, 0, 20_000, 150_000]),
+            late: often(random, &[SECOND, MINUTE, HOUR, 3 * DAY]),
+            truncated: often(random, &[0, 0, 20_000]),
+            hidden: often(random, &[0, 0, 100_000, 500_000]),
+            hidden_for: often(random, &[SECOND, MINUTE, HOUR, 30 * DAY]),
+            flicker: often(random, &[0, 0, 10_000, 300_000]),
+            linger: often(random, &[0, MINUTE, HOUR]),
+            killed: often(random, &[0, 0, 1_000, 10_000]),
+            paused: often(random, &[0, 0, 1_000, 10_000]),
+            paused_for: pause,
+            skew: often(random, &[0, 400, 2 * SECOND, 20 * SECOND]),
+            wild: often(random, &[0, 0, 0, 100_000]),
+            jump: often(random, &[0, 0, 0, 2_000]),
+            rot: often(random, &[0, 0, 0, 0, 0, 0, 5_000]),
+            evicted: often(random, &[0, 0, 20_000, 100_000]),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Everything of one run, and how a host dies, stops and starts again.
+
+use crate::checker::Checker;
+use crate::executor::{Executor, Owner, Sleep};
+use crate::host::Host;
+use crate::mutants::Mutant;
+use crate::plan::{HOUR, MINUTE, Plan, SECOND};
+use crate::random::Random;
+use crate::store::Store;
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use holdfast_core::{Scope, TenantId, UserId, key};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+
+/// 2026-03-20T09:46:40Z in Unix milliseconds.
+const START: u64 = 1_774_000_000_000;
+/// A client gives a request up after this, in milliseconds.
+const PATIENCE: u64 = 90 * SECOND;
+/// Lines of the trace that are kept.
+const TRACE: usize = 400;
+
+/// One run.
+pub struct World {
+    /// Runs it.
+    pub executor: Rc<Executor>,
+    /// What the seed decided.
+    pub plan: Plan,
+    /// What is made wrong on purpose.
+    pub mutant: Mutant,
+    /// The bucket.
+    pub store: Store,
+    /// Watches.
+    pub checker: RefCell<Checker>,
+    /// Draws of hosts and clients.
+    pub random: Random,
+    /// Whose journals.
+    pub users: Vec<Scope>,
+    hosts: RefCell<Vec<Slot>>,
+    calm: Cell<bool>,
+    left: Cell<usize>,
+    broken: RefCell<Option<String>>,
+    trace: RefCell<Option<VecDeque<String>>>,
+    me: Weak<World>,
+}
+
+/// A place for a host: what outlives its process.
+#[derive(Default)]
+struct Slot {
+    host: Option<Rc<Host>>,
+    skew: i64,
+    jumped: bool,
+    lives: u64,
+}
+
+impl World {
+    /// The world of a seed.
+    pub fn new(seed: u64, mutant: Mutant, traced: bool) -> Rc<Self> {
+        let random = Random::new(seed);
+        let plan = mutant.plan(Plan::drawn(&random), &random);
+        let fork = || Random::new(random.bits());
+        let executor = Executor::new(fork(), START + fork().below(24 * HOUR));
+        let users: Vec<Scope> =
+            (0..plan.users).filter_map(|user| scope(&format!("user {user}"))).collect();
+        let prefixes = users.iter().map(|scope| key::user(scope).as_str().to_owned()).collect();
+        Rc::new_cyclic(|me| Self {
+            executor,
+            store: Store::new(plan.clone(), fork()),
+            checker: RefCell::new(Checker::new(prefixes)),
+            users,
+            hosts: RefCell::new((0..plan.hosts).map(|_| Slot::default()).collect()),
+            calm: Cell::new(false),
+            left: Cell::new(0),
+            broken: RefCell::default(),
+            trace: RefCell::new(traced.then(VecDeque::new)),
+            random: fork(),
+            plan,
+            mutant,
+            me: me.clone(),
+        })
+    }
+
+    /// True time, in Unix milliseconds; the store's clock.
+    pub fn now(&self) -> u64 {
+        self.executor.now()
+    }
+
+    /// Waits.
+    pub fn sleep(&self, milliseconds: u64) -> Sleep {
+        self.executor.sleep(milliseconds)
+    }
+
+    /// No faults from now on: everything that was hidden is listed, nobody dies.
+    pub fn calm_down(&self) {
+        self.calm.set(true);
+        self.store.calm();
+        self.executor.resume_all();
+        for id in 0..self.plan.hosts {
+            self.with_slot(id, |slot| (slot.skew, slot.jumped) = (0, false));
+            if self.host(id).is_none() {
+                self.start(id);
+            }
+        }
+    }
+
+    /// There are no faults any more.
+    pub fn is_calm(&self) -> bool {
+        self.calm.get()
+    }
+
+    /// A fault of this chance strikes.
+    pub fn strikes(&self, millionths: u64) -> bool {
+        !self.calm.get() && self.random.chance(millionths)
+    }
+
+    /// A promise is broken: the run ends.
+    pub fn fail(&self, broken: String) {
+        self.trace(|| format!("BROKEN: {broken}"));
+        self.broken.borrow_mut().get_or_insert(broken);
+    }
+
+    /// The promise that was broken.
+    pub fn broken(&self) -> Option<String> {
+        self.broken.borrow().clone()
+    }
+
+    /// A client has done its part.
+    pub fn leave(&self) {
+        self.left.set(self.left.get() + 1);
+    }
+
+    /// Clients that have done their part.
+    pub fn left(&self) -> usize {
+        self.left.get()
+    }
+
+    /// Notes what happens, if anybody will read it.
+    pub fn trace(&self, line: impl FnOnce() -> String) {
+        if let Some(lines) = &mut *self.trace.borrow_mut() {
+            let now = self.now();
+            let since = now.saturating_sub(START);
+            let (days, rest) = (since / (24 * HOUR), since % (24 * HOUR));
+            lines.push_back(format!("{days}d {:>6}.{:03} {}", rest / 1000, rest % 1000, line()));
+            if lines.len() > TRACE {
+                lines.pop_front();
+            }
+        }
+    }
+
+    /// The last events.
+    pub fn events(&self) -> Vec<String> {
+        self.trace.borrow().iter().flatten().cloned().collect()
+    }
+
+    /// The host, unless it is down.
+    pub fn host(&self, id: usize) -> Option<Rc<Host>> {
+        self.hosts.borrow().get(id).and_then(|slot| slot.host.clone())
+    }
+
+    /// How far the host's clock is off, in milliseconds.
+    pub fn skew(&self, id: usize) -> i64 {
+        self.hosts.borrow().get(id).map_or(0, |slot| slot.skew)
+    }
+
+    /// The host's clock was not set wrong under it in this life.
+    pub fn is_sane(&self, id: usize) -> bool {
+        self.hosts.borrow().get(id).is_some_and(|slot| !slot.jumped)
+    }
+
+    /// Sets the host's clock wrong by minutes or hours.
+    pub fn jump(&self, id: usize) {
+        let off = signed(self.random.between(5 * MINUTE, 5 * HOUR), &self.random);
+        self.trace(|| format!("host {id}: its clock jumps by {off} ms"));
+        self.with_slot(id, |slot| (slot.skew, slot.jumped) = (slot.skew + off, true));
+    }
+
+    /// Starts a host with an empty memory.
+    pub fn start(&self, id: usize) {
+        let Some(world) = self.me.upgrade() else { return };
+        let wild = self.strikes(self.plan.wild);
+        let most = if wild { 9 * HOUR } else { self.plan.skew };
+        let skew =
+            if self.calm.get() { 0 } else { signed(self.random.below(most + 1), &self.random) };
+        let lives = self.with_slot(id, |slot| {
+            slot.lives += 1;
+            (slot.skew, slot.jumped) = (skew, false);
+            slot.lives
+        });
+        self.trace(|| format!("host {id}: starts, life {lives:?}, clock {skew:+} ms"));
+        let host = Host::new(world, id, lives.unwrap_or(0));
+        self.with_slot(id, |slot| slot.host = Some(host.clone()));
+        self.executor.spawn(Owner::Host(id), host.upkeep());
+    }
+
+    /// Kills a host; it starts again by itself. The caller, if it runs there, ends at its next wait.
+    pub fn kill(&self, id: usize) {
+        self.trace(|| format!("host {id}: killed"));
+        self.with_slot(id, |slot| slot.host = None);
+        self.executor.kill(Owner::Host(id));
+        let (Some(world), down) = (self.me.upgrade(), self.random.skewed(MINUTE)) else { return };
+        self.executor.spawn(Owner::Outside, async move {
+            world.sleep(down).await;
+            if world.host(id).is_none() {
+                world.start(id);
+            }
+        });
+    }
+
+    /// Stops a host for a while.
+    pub fn pause(&self, id: usize) {
+        let pause = self.random.skewed(self.plan.paused_for);
+        self.trace(|| format!("host {id}: stops for {pause} ms"));
+        self.executor.pause(Owner::Host(id), self.now() + pause);
+    }
+
+    /// Has a host do something for a client. None: nobody knows what became of it.
+    pub async fn call<T: 'static, F: Future<Output = T> + 'static>(
+        &self,
+        id: usize,
+        work: impl FnOnce(Rc<Host>) -> F,
+    ) -> Option<T> {
+        let host = self.host(id)?;
+        let (answer, answered) = oneshot::channel();
+        let work = work(host);
+        self.executor.spawn(Owner::Host(id), async move {
+            // A client that is gone does not listen.
+            let _ = answer.send(work.await);
+        });
+        match select(answered, self.sleep(PATIENCE)).await {
+            Either::Left((answer, _)) => answer.ok(),
+            Either::Right(_) => None,
+        }
+    }
+
+    fn with_slot<T>(&self, id: usize, change: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        self.hosts.borrow_mut().get_mut(id).map(change)
+    }
+}
+
+fn signed(magnitude: u64, random: &Random) -> i64 {
+    let off = i64::try_from(magnitude).unwrap_or(0);
+    if random.chance(500_000) { -off } else { off }
+}
+
+fn scope(user: &str) -> Option<Scope> {
+    Some(Scope { tenant: TenantId::parse("sim").ok()?, user: UserId::parse(user).ok()? })
+}

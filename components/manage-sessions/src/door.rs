@@ -7,7 +7,7 @@ use crate::bindings::exports::holdfast::memory::sessions::{
 use crate::verbs::{self, Shown};
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Result, SessionId};
-use holdfast_kit::read::{after, reading};
+use holdfast_kit::read::{after, as_of, reading};
 use holdfast_kit::write::Author;
 use holdfast_kit::{memory, state};
 
@@ -68,7 +68,7 @@ async fn make(scope: memory::Scope, new: NewSession, seen: Option<String>) -> Re
 async fn find(scope: memory::Scope, id: String, how: memory::Reading) -> Result<Session> {
     let (state, scope) = (state().await?, scope.try_into()?);
     let seen = after(state, &scope, how.after.as_deref())?;
-    let reading = reading(how.consistency.as_deref(), seen)?;
+    let reading = as_of(reading(how.consistency.as_deref(), seen)?, how.as_of.as_deref())?;
     let (session, _) = verbs::get(&scope, &SessionId::parse(&id)?, reading).await?;
     Ok(session.into())
 }
@@ -80,7 +80,7 @@ async fn pages(
 ) -> Result<SessionPage> {
     let (state, scope) = (state().await?, scope.try_into()?);
     let seen = after(state, &scope, how.after.as_deref())?;
-    let reading = reading(how.consistency.as_deref(), seen)?;
+    let reading = as_of(reading(how.consistency.as_deref(), seen)?, how.as_of.as_deref())?;
     let (shown, next_cursor, frontier) = verbs::list(state, &scope, &page.into(), reading).await?;
     Ok(SessionPage {
         sessions: shown.into_iter().map(Session::from).collect(),

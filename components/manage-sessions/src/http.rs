@@ -5,7 +5,7 @@ use holdfast_core::access::Permission;
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Case, Error, Result, Scope, SessionId};
 use holdfast_formats::Body;
-use holdfast_kit::read::{Asked, MAX_PAGE, PAGE, reading};
+use holdfast_kit::read::{Asked, MAX_PAGE, PAGE, as_of, reading};
 use holdfast_kit::{Answer, Call};
 use serde_json::Value;
 
@@ -112,10 +112,11 @@ fn json(session: &Shown) -> String {
 }
 
 async fn get(call: &Call, session: &str) -> Result<Answer> {
-    call.query.only(&["user_id", "consistency"])?;
+    call.query.only(&["user_id", "consistency", "as_of"])?;
     let caller = call.caller(Permission::Read).await?;
     let scope = call.scope(&caller, None)?;
     let reading = reading(call.query.get("consistency"), call.after(&scope)?)?;
+    let reading = as_of(reading, call.query.get("as_of"))?;
     let (session, frontier) = verbs::get(&scope, &SessionId::parse(session)?, reading).await?;
     Ok(shown(200, &session).seen(call.state, &scope, &frontier))
 }
@@ -130,12 +131,13 @@ async fn remove(call: &Call, session: &str) -> Result<Answer> {
 }
 
 async fn list(call: &Call) -> Result<Answer> {
-    call.query.only(&["user_id", "limit", "cursor", "order", "consistency"])?;
+    call.query.only(&["user_id", "limit", "cursor", "order", "consistency", "as_of"])?;
     let caller = call.caller(Permission::Read).await?;
     let scope = call.scope(&caller, None)?;
     let order = call.query.choice("order", &["desc", "asc"])?;
     let limit = call.query.number("limit", PAGE, MAX_PAGE)?;
     let reading = reading(call.query.get("consistency"), call.after(&scope)?)?;
+    let reading = as_of(reading, call.query.get("as_of"))?;
     let cursor = call.query.get("cursor").map(str::to_owned);
     let asked = Asked { cursor, limit, descending: order == "desc" };
     let (shown, next, frontier) = verbs::list(call.state, &scope, &asked, reading).await?;

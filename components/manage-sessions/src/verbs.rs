@@ -9,7 +9,7 @@ use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_journal::Draft;
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Reading};
-use holdfast_kit::read::{Asked, Cursors, latest};
+use holdfast_kit::read::{Asked, Cursors, latest, named};
 use holdfast_kit::write::{self, Author, deleted_before, derived_id, fresh_id, known, record};
 
 /// A session as it is shown.
@@ -204,7 +204,7 @@ async fn set(
 
 fn local(after: &Frontier) -> Reading {
     let after = Some(after.clone().into()).filter(|frontier: &index::Frontier| frontier.hlc > 0);
-    Reading { consistency: index::Consistency::Local, after }
+    Reading { consistency: index::Consistency::Local, after, as_of: None }
 }
 
 /// One session.
@@ -221,7 +221,8 @@ pub async fn list(
     asked: &Asked,
     reading: Reading,
 ) -> Result<(Vec<Shown>, Option<String>, Frontier)> {
-    let cursors = Cursors::new(state, scope, "sessions", asked.descending);
+    let cursors =
+        Cursors::new(state, scope, &named("sessions".to_owned(), &reading), asked.descending);
     let found = index::list_sessions(scope.into(), cursors.page(asked)?, reading).await?;
     let next = cursors.next(found.next.as_deref().map(|next| (next, 0)))?;
     let shown = found.items.into_iter().map(Shown::try_from).collect::<Result<_>>()?;

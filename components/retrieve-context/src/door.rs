@@ -10,7 +10,7 @@ use holdfast_core::Result;
 use holdfast_core::context::Candidate;
 use holdfast_core::message::Role;
 use holdfast_kit::index;
-use holdfast_kit::read::{after, reading};
+use holdfast_kit::read::{after, present, reading};
 use holdfast_kit::types::message;
 use holdfast_kit::{memory, state};
 
@@ -35,6 +35,7 @@ impl Guest for Door {
 async fn find(scope: memory::Scope, query: Query, how: memory::Reading) -> Result<SearchPage> {
     let (state, scope) = (state().await?, scope.try_into()?);
     let after = after(state, &scope, how.after.as_deref())?;
+    present(&how)?;
     let reading = reading(how.consistency.as_deref(), after)?;
     let query = search::Query {
         text: query.text,
@@ -64,6 +65,7 @@ fn hit(hit: index::Hit) -> Result<Hit> {
 async fn packed(scope: memory::Scope, need: Need, how: memory::Reading) -> Result<Packed> {
     let (state, scope) = (state().await?, scope.try_into()?);
     let after = after(state, &scope, how.after.as_deref())?;
+    present(&how)?;
     let reading = reading(how.consistency.as_deref(), after)?;
     let need = retrieve::Need {
         session: need.session,

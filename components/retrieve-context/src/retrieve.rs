@@ -57,7 +57,8 @@ pub async fn retrieve(
     let (mut relevant, mut hits) = (Vec::new(), Vec::new());
     if let Some(text) = question(&need, &newest)? {
         // The first call has brought the view up to date: this one asks the same view.
-        let reading = Reading { consistency: index::Consistency::Local, after: reading.after };
+        let (consistency, after) = (index::Consistency::Local, reading.after);
+        let reading = Reading { consistency, after, as_of: None };
         let found = search(scope, query(&need, text), reading).await?;
         hits = found.recall.hits;
         relevant = hits.iter().map(|hit| candidate(&hit.message)).collect::<Result<_>>()?;

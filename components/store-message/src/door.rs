@@ -7,7 +7,7 @@ use crate::bindings::exports::holdfast::memory::messages::{
 use crate::{delete, history, store};
 use holdfast_core::{Error, Result, SessionId};
 use holdfast_formats::{Limits, NewMessage, rest};
-use holdfast_kit::read::{after, reading};
+use holdfast_kit::read::{after, as_of, reading};
 use holdfast_kit::types::message;
 use holdfast_kit::write::Author;
 use holdfast_kit::{memory, state};
@@ -82,7 +82,7 @@ async fn find(
 ) -> Result<memory::Message> {
     let (state, scope, session) = (state().await?, scope.try_into()?, SessionId::parse(&session)?);
     let after = after(state, &scope, how.after.as_deref())?;
-    let reading = reading(how.consistency.as_deref(), after)?;
+    let reading = as_of(reading(how.consistency.as_deref(), after)?, how.as_of.as_deref())?;
     let found = history::get(&scope, &session, &id, reading).await?;
     let item = found.item.ok_or_else(|| Error::not_found("there is no such message"))?;
     message(&item)
@@ -96,7 +96,7 @@ async fn pages(
 ) -> Result<HistoryPage> {
     let (state, scope, session) = (state().await?, scope.try_into()?, SessionId::parse(&session)?);
     let seen = after(state, &scope, how.after.as_deref())?;
-    let reading = reading(how.consistency.as_deref(), seen)?;
+    let reading = as_of(reading(how.consistency.as_deref(), seen)?, how.as_of.as_deref())?;
     let (found, next_cursor) =
         history::page(state, &scope, &session, &page.into(), reading).await?;
     Ok(HistoryPage {

@@ -3,7 +3,7 @@
 use holdfast_core::{Error, Result, Scope, SessionId};
 use holdfast_kit::State;
 use holdfast_kit::index::{self, FoundMessage, MessagePage, Reading};
-use holdfast_kit::read::{Asked, Cursors};
+use holdfast_kit::read::{Asked, Cursors, named};
 
 /// One message.
 pub async fn get(
@@ -28,7 +28,8 @@ pub async fn page(
     asked: &Asked,
     reading: Reading,
 ) -> Result<(MessagePage, Option<String>)> {
-    let cursors = Cursors::new(state, scope, &format!("messages {session}"), asked.descending);
+    let list = named(format!("messages {session}"), &reading);
+    let cursors = Cursors::new(state, scope, &list, asked.descending);
     let page = cursors.page(asked)?;
     let first = page.after.is_none();
     let found = index::history(scope.into(), session.to_string(), page, reading.clone()).await?;

@@ -8,7 +8,7 @@ use holdfast_core::message::{Message, Role};
 use holdfast_core::{Error, Result, Scope, SessionId};
 use holdfast_formats::{Batch, NewMessage, Problem, Problems, langchain, openai, rest};
 use holdfast_kit::index;
-use holdfast_kit::read::{Asked, MAX_PAGE, PAGE, noun, reading, stored};
+use holdfast_kit::read::{Asked, MAX_PAGE, PAGE, as_of, noun, reading, stored};
 use holdfast_kit::{Answer, Call};
 use serde_json::{Value, json};
 
@@ -137,10 +137,11 @@ fn not_stored(call: &Call, failed: Failed) -> Error {
 }
 
 async fn get(call: &Call, session: &str, id: &str) -> Result<Answer> {
-    call.query.only(&["user_id", "consistency"])?;
+    call.query.only(&["user_id", "consistency", "as_of"])?;
     let caller = call.caller(Permission::Read).await?;
     let scope = call.scope(&caller, None)?;
     let reading = reading(call.query.get("consistency"), call.after(&scope)?)?;
+    let reading = as_of(reading, call.query.get("as_of"))?;
     let found = history::get(&scope, &SessionId::parse(session)?, id, reading).await?;
     let Some(item) = found.item else { return Err(Error::not_found("there is no such message")) };
     let json = rest::message_json(&stored(&item, &noun(&item)?)?);
@@ -163,6 +164,7 @@ async fn list(call: &Call, session: &str) -> Result<Answer> {
         "cursor",
         "order",
         "consistency",
+        "as_of",
         "format",
         "annotate",
     ])?;
@@ -174,6 +176,7 @@ async fn list(call: &Call, session: &str) -> Result<Answer> {
     let limit = call.query.number("limit", PAGE, MAX_PAGE)?;
     let annotate = call.query.flag("annotate")?;
     let reading = reading(call.query.get("consistency"), call.after(&scope)?)?;
+    let reading = as_of(reading, call.query.get("as_of"))?;
     let cursor = call.query.get("cursor").map(str::to_owned);
     let asked = Asked { cursor, limit, descending: order == "desc" };
     let (found, next) = history::page(call.state, &scope, &session, &asked, reading).await?;

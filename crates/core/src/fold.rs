@@ -11,6 +11,7 @@
 
 mod copies;
 mod delete;
+mod past;
 mod session;
 
 use crate::graves::{Graves, judged};
@@ -18,7 +19,9 @@ use crate::message::{Digest, MessageBody, MessageVectors};
 use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
 use crate::{Hlc, Order, Result, SessionId};
+pub use past::Past;
 use session::{Activity, Edit, Parent, Place, Session, Standing, lowest, parents};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
@@ -104,7 +107,7 @@ pub struct FoundSession<'a> {
     /// Its id.
     pub id: &'a str,
     /// Its fields.
-    pub fields: &'a SessionFields,
+    pub fields: Cow<'a, SessionFields>,
     /// Order of the last record that set fields.
     pub fields_order: Option<Order>,
     /// Hybrid time of its first record.
@@ -415,7 +418,7 @@ impl View {
         let (key, session) = self.sessions.get_key_value(id)?;
         Some(FoundSession {
             id: key,
-            fields: &session.fields,
+            fields: Cow::Borrowed(&session.fields),
             fields_order: session.history.last().map(|edit| edit.standing.order),
             created_at: session.first?.hlc,
             last: session.last?,

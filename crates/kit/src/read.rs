@@ -2,9 +2,10 @@
 
 use crate::wit::{index, memory};
 use crate::{Answer, State};
+use holdfast_core::clock::parse_rfc3339;
 use holdfast_core::message::Message;
 use holdfast_core::token::{Frontier, Signer};
-use holdfast_core::{Error, Order, Result, Scope};
+use holdfast_core::{Error, Hlc, Order, Result, Scope};
 use holdfast_formats::Stored;
 
 /// Largest page of a list.
@@ -25,13 +26,44 @@ pub fn reading(consistency: Option<&str>, after: Option<Frontier>) -> Result<ind
             return Err(Error::invalid(detail).at("consistency"));
         }
     };
-    Ok(index::Reading { consistency, after: after.map(index::Frontier::from) })
+    Ok(index::Reading { consistency, after: after.map(index::Frontier::from), as_of: None })
+}
+
+/// The same reading as of a time, RFC 3339 (its whole millisecond), when there is one.
+///
+/// # Errors
+/// `invalid` when it is no time.
+pub fn as_of(reading: index::Reading, time: Option<&str>) -> Result<index::Reading> {
+    let until = |time: &str| {
+        let milliseconds = parse_rfc3339(time).map_err(|error| error.at("as_of"))?;
+        Ok::<_, Error>(Hlc::at(milliseconds + 1).0 - 1)
+    };
+    Ok(index::Reading { as_of: time.map(until).transpose()?, ..reading })
+}
+
+/// Checks that a typed door's reading asks for the present.
+///
+/// # Errors
+/// `invalid` when it has an `as-of`.
+pub fn present(how: &memory::Reading) -> Result<()> {
+    match how.as_of {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid("this knows only the present: leave as_of out").at("as_of")),
+    }
+}
+
+/// What names a list's query beside its own words: cursors of one time serve no other.
+pub fn named(list: String, reading: &index::Reading) -> String {
+    match reading.as_of {
+        None => list,
+        Some(until) => format!("{list} as of {until}"),
+    }
 }
 
 /// A reading of the latest, which includes what was seen before.
 pub fn latest(seen: &Frontier) -> index::Reading {
     let after = Some(seen.clone().into()).filter(|seen: &index::Frontier| seen.hlc > 0);
-    index::Reading { consistency: index::Consistency::Latest, after }
+    index::Reading { consistency: index::Consistency::Latest, after, as_of: None }
 }
 
 /// What a typed door's `after` says that the answer must include.

@@ -67,7 +67,7 @@ async fn measure(messages: usize) {
         grown * 10_000.0 / messages as f64
     );
     let latest = |question: &Question| {
-        let reading = Reading { consistency: Consistency::Latest, after: None };
+        let reading = Reading { consistency: Consistency::Latest, after: None, as_of: None };
         Question { reading, ..question.clone() }
     };
     report(
@@ -189,7 +189,7 @@ impl Talk {
 
     fn question(&mut self) -> Question {
         let text = format!("What did Ada say about {}?", self.text(6));
-        let reading = Reading { consistency: Consistency::Local, after: None };
+        let reading = Reading { consistency: Consistency::Local, after: None, as_of: None };
         let vector = Some(self.vector());
         Question {
             text,

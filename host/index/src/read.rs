@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 impl Shard {
     pub(crate) async fn participants(self: Rc<Self>, scope: Scope) -> Result<Vec<String>> {
-        let local = Reading { consistency: crate::Consistency::Local, after: None };
+        let local = Reading { consistency: crate::Consistency::Local, after: None, as_of: None };
         let user = self.ready(&scope, &local).await?;
         let journal = user.journal.borrow();
         user.shelf.borrow_mut().participants(journal.view())
@@ -20,6 +20,11 @@ impl Shard {
 
     pub(crate) async fn search(self: Rc<Self>, scope: Scope, question: Question) -> Result<Recall> {
         let reading = question.reading.clone();
+        if reading.as_of.is_some() {
+            return Err(
+                Error::invalid("a search knows only the present: leave as_of out").at("as_of")
+            );
+        }
         let question = self.understand(question)?;
         let user = self.ready(&scope, &reading).await?;
         let recall = {
@@ -67,10 +72,14 @@ impl Shard {
         let user = self.ready(&scope, &reading).await?;
         let journal = user.journal.borrow();
         let limit = page.limit as usize;
-        let (found, more) = journal.view().page(&session, after, limit, page.descending);
+        let view = journal.view();
+        let (found, more) = match reading.as_of {
+            Some(until) => view.as_of(until).page(&session, after, limit, page.descending),
+            None => view.page(&session, after, limit, page.descending),
+        };
         let items = found.iter().map(message).collect();
-        let read = after.zip(page.rank).filter(|_| !page.descending);
-        let late = read.map(|(after, rank)| journal.view().late(&session, after, rank));
+        let read = after.zip(page.rank).filter(|_| !page.descending && reading.as_of.is_none());
+        let late = read.map(|(after, rank)| view.late(&session, after, rank));
         let late = late.unwrap_or_default().iter().map(message).collect();
         Ok(MessagePage { items, more, late, frontier: user.frontier(self.shared.now()) })
     }
@@ -84,7 +93,12 @@ impl Shard {
     ) -> Result<Found<Message>> {
         let user = self.ready(&scope, &reading).await?;
         let journal = user.journal.borrow();
-        let item = journal.view().find(&session, &id).as_ref().map(message);
+        let view = journal.view();
+        let item = match reading.as_of {
+            Some(until) => view.as_of(until).find(&session, &id),
+            None => view.find(&session, &id),
+        };
+        let item = item.as_ref().map(message);
         Ok(Found { item, frontier: user.frontier(self.shared.now()) })
     }
 
@@ -97,7 +111,11 @@ impl Shard {
         let after = place(&page)?;
         let user = self.ready(&scope, &reading).await?;
         let journal = user.journal.borrow();
-        let (found, more) = journal.view().sessions(after, page.limit as usize, page.descending);
+        let (view, limit) = (journal.view(), page.limit as usize);
+        let (found, more) = match reading.as_of {
+            Some(until) => view.as_of(until).sessions(after, limit, page.descending),
+            None => view.sessions(after, limit, page.descending),
+        };
         let next = found.last().filter(|_| more).map(|last| last.last.to_string());
         let items = found.iter().map(session_of).collect::<Result<_>>()?;
         Ok(SessionPage { items, next, frontier: user.frontier(self.shared.now()) })
@@ -111,7 +129,12 @@ impl Shard {
     ) -> Result<Found<Session>> {
         let user = self.ready(&scope, &reading).await?;
         let journal = user.journal.borrow();
-        let item = journal.view().session(&id).as_ref().map(session_of).transpose()?;
+        let view = journal.view();
+        let item = match reading.as_of {
+            Some(until) => view.as_of(until).session(&id),
+            None => view.session(&id),
+        };
+        let item = item.as_ref().map(session_of).transpose()?;
         Ok(Found { item, frontier: user.frontier(self.shared.now()) })
     }
 }

@@ -22,6 +22,8 @@ pub struct Reading {
     pub consistency: Consistency,
     /// Everything up to here is included, or the answer is `not_yet_visible`. Keys are whole.
     pub after: Option<Frontier>,
+    /// Only what had been written by this hybrid time: the answer of then, with the deletes of today. Searches refuse it.
+    pub as_of: Option<Hlc>,
 }
 
 /// A message that a loaded view has.

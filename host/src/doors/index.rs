@@ -151,7 +151,11 @@ impl From<wit::Reading> for native::Reading {
             wit::Consistency::Latest => native::Consistency::Latest,
             wit::Consistency::Local => native::Consistency::Local,
         };
-        Self { consistency, after: reading.after.map(Frontier::from) }
+        Self {
+            consistency,
+            after: reading.after.map(Frontier::from),
+            as_of: reading.as_of.map(Hlc),
+        }
     }
 }
 

@@ -216,11 +216,15 @@ impl Session {
     }
 
     fn parent(&self, entries: &[Entry], parent: &Parent) -> Option<Number> {
-        match parent {
+        self.parent_by(entries, parent, Hlc(u64::MAX))
+    }
+
+    fn parent_by(&self, entries: &[Entry], parent: &Parent, until: Hlc) -> Option<Number> {
+        let all = match parent {
             Parent::Message(id) => self.ids.get(id),
             Parent::Call(id) => self.calls.get(id),
-        }
-        .and_then(|all| lowest(all, entries))
+        };
+        lowest_by(all?, entries, until)
     }
 
     pub fn rank(&self, entries: &[Entry], entry: &Entry) -> Option<u32> {
@@ -245,25 +249,43 @@ impl Session {
     }
 
     pub fn settle(&mut self, entries: &mut [Entry]) {
-        let mut numbers = std::mem::take(&mut self.places);
-        let order = |entries: &[Entry], n: &Number| entries.get(*n as usize).map(|e| e.order);
-        numbers.sort_unstable_by_key(|number| order(entries, number));
-        let mut placed: HashMap<Number, Settling> = HashMap::new();
-        for number in &numbers {
-            self.place(entries, *number, &mut placed);
-        }
-        for (number, settling) in placed {
-            if let Some(entry) = entries.get_mut(number as usize) {
-                entry.place = settling.place;
+        let numbers = std::mem::take(&mut self.places);
+        let placed = self.placed(entries, numbers, Hlc(u64::MAX));
+        for (number, place) in &placed {
+            if let Some(entry) = entries.get_mut(*number as usize) {
+                entry.place = *place;
             }
         }
-        numbers.sort_unstable_by_key(|number| entries.get(*number as usize).map(|e| e.place));
-        self.places = numbers;
+        self.places = placed.into_iter().map(|(number, _)| number).collect();
         self.unsettled = false;
     }
 
+    /// These messages with their places, in order, when nothing after `until` is known.
+    pub fn placed(
+        &self,
+        entries: &[Entry],
+        mut numbers: Vec<Number>,
+        until: Hlc,
+    ) -> Vec<(Number, Place)> {
+        numbers.sort_unstable_by_key(|number| entries.get(*number as usize).map(|e| e.order));
+        let mut met: HashMap<Number, Settling> = HashMap::new();
+        for number in &numbers {
+            self.place(entries, *number, until, &mut met);
+        }
+        let place = |number| Some((number, met.get(&number)?.place));
+        let mut placed: Vec<_> = numbers.into_iter().filter_map(place).collect();
+        placed.sort_unstable_by_key(|(_, place)| *place);
+        placed
+    }
+
     /// Places a message after its parents, which are placed first, however long the chain is.
-    fn place(&self, entries: &[Entry], root: Number, placed: &mut HashMap<Number, Settling>) {
+    fn place(
+        &self,
+        entries: &[Entry],
+        root: Number,
+        until: Hlc,
+        placed: &mut HashMap<Number, Settling>,
+    ) {
         let mut open = vec![root];
         while let Some(number) = open.last().copied() {
             let met = placed.get(&number).copied();
@@ -274,7 +296,7 @@ impl Session {
             };
             let own = Place::own(entry.order);
             let parents = || {
-                let known = entry.parents.iter().filter_map(|p| self.parent(entries, p));
+                let known = entry.parents.iter().filter_map(|p| self.parent_by(entries, p, until));
                 known.filter(|parent| *parent != number)
             };
             if met.is_none() {
@@ -304,8 +326,13 @@ struct Settling {
 }
 
 pub(super) fn lowest(numbers: &[Number], entries: &[Entry]) -> Option<Number> {
+    lowest_by(numbers, entries, Hlc(u64::MAX))
+}
+
+/// The lowest of those that were written by `until`.
+pub(super) fn lowest_by(numbers: &[Number], entries: &[Entry], until: Hlc) -> Option<Number> {
     let known = numbers.iter().filter_map(|n| Some((entries.get(*n as usize)?.order, *n)));
-    known.min().map(|(_, number)| number)
+    known.filter(|(order, _)| order.hlc <= until).min().map(|(_, number)| number)
 }
 
 pub(super) fn parents(body: &MessageBody) -> Box<[Parent]> {

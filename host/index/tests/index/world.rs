@@ -211,11 +211,11 @@ pub fn ask(text: &str) -> Question {
 }
 
 pub fn local() -> Reading {
-    Reading { consistency: Consistency::Local, after: None }
+    Reading { consistency: Consistency::Local, after: None, as_of: None }
 }
 
 pub fn latest() -> Reading {
-    Reading { consistency: Consistency::Latest, after: None }
+    Reading { consistency: Consistency::Latest, after: None, as_of: None }
 }
 
 pub fn page(limit: u32) -> holdfast_index::Page {

@@ -17,6 +17,7 @@ mod malformed;
 mod messages;
 mod outside;
 mod paging;
+mod past;
 mod refused;
 mod scope;
 mod search;

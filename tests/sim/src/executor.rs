@@ -271,6 +271,6 @@ mod tests {
         executor.kill(Owner::Host(0));
         executor.pause(Owner::Host(1), 500);
         executor.run(1_000, || false);
-        assert_eq!(log.take(), [(10, 2), (500, 1)]);
+        assert_eq!(log.take(), [(10, 2), (510, 1)]);
     }
 }

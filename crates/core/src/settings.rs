@@ -64,6 +64,7 @@ settings! {
     index_shards Host Some("0"), false, "threads that hold users; 0 means one a core";
     load_deadline_ms Host Some("5000"), false, "longest wait for a user's first load, in milliseconds; the load goes on";
     tenant_loads Host Some("64"), false, "users of one tenant that load at once; 0 is without limit";
+    cache_mib Host Some("1024"), false, "objects of the bucket kept on disk so that a restart reads less from it, in MiB; 0 keeps none, as with the embedded store";
     compact_interval_ms Host Some("60000"), false, "how often journals that grew are sealed into segments, in milliseconds; 0 is never";
     upkeep_interval_ms Host Some("21600000"), false, "how often all users' journals are compacted and collected, in milliseconds; 0 is never";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";

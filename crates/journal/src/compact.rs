@@ -106,7 +106,7 @@ pub async fn compact(
     Ok(step)
 }
 
-fn unreadable(survey: &Survey) -> impl Iterator<Item = Key> {
+pub(crate) fn unreadable(survey: &Survey) -> impl Iterator<Item = Key> {
     let parts = survey.segments.values();
     let segments = parts.clone().filter(|named| named.cover.is_none()).map(|named| &named.seg);
     segments.chain(parts.filter(|named| !named.whole).map(|named| &named.cov)).cloned()
@@ -134,7 +134,7 @@ async fn seal(
 }
 
 /// Writes a segment and its cover, and reads both back.
-async fn put(
+pub(crate) async fn put(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
     sealing: Sealing,
@@ -219,7 +219,7 @@ fn group(rules: &Rules, survey: &Survey, lost: &HashSet<u128>) -> Option<(u32, V
 }
 
 /// A segment's records; where it cannot be read, from the WAL objects that it covers, while they are all there.
-async fn read_again(
+pub(crate) async fn read_again(
     objects: &impl Objects,
     scope: &Scope,
     survey: &Survey,

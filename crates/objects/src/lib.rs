@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod bucket;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod fault;
@@ -16,6 +17,7 @@ mod stats;
 mod store;
 mod transport;
 
+pub use bucket::Bucket;
 pub use fault::{Class, class};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{Calls, Memory, Outcome};

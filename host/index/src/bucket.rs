@@ -3,21 +3,9 @@
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use holdfast_core::clock::Skew;
-use holdfast_core::ports::{Clock, Ids, Objects, Page};
+use holdfast_core::ports::{Objects, Page};
 use holdfast_core::{Error, Key, Prefix, Result};
-use holdfast_objects::{Store, Transport};
-
-/// An object store that knows what its answers say about our clock.
-pub trait Bucket: Objects {
-    /// What they say.
-    fn skew(&self) -> Skew;
-}
-
-impl<T: Transport, C: Clock, I: Ids> Bucket for Store<T, C, I> {
-    fn skew(&self) -> Skew {
-        Self::skew(self)
-    }
-}
+use holdfast_objects::Bucket;
 
 /// Any [`Bucket`], behind a pointer.
 pub(crate) struct AnyBucket(Box<dyn Erased>);

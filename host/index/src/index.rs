@@ -1,6 +1,6 @@
 //! The handle that the host holds: sends each question to the thread that has its user.
 
-use crate::bucket::{AnyBucket, Bucket};
+use crate::bucket::AnyBucket;
 use crate::settings::Settings;
 use crate::shard::{Command, Shard};
 use crate::shared::Shared;
@@ -11,6 +11,7 @@ use crate::types::{
 use bytes::Bytes;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
+use holdfast_objects::Bucket;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -21,7 +21,7 @@ mod types;
 mod user;
 mod write;
 
-pub use bucket::Bucket;
+pub use holdfast_objects::Bucket;
 pub use holdfast_search::{Boosts, Mode, Stage};
 pub use index::Index;
 pub use near::{Near, NearView};

@@ -1,8 +1,10 @@
-//! The native ports: HTTP by reqwest, the machine's clock, the system's randomness.
+//! The native ports: HTTP by reqwest, the machine's clock, the system's randomness, a cache on the machine's disk.
 
+mod cache;
 mod system;
 mod transport;
 
+pub use cache::{Cache, CacheStats, Cached};
 pub use system::{SystemClock, SystemIds};
 pub use transport::{Limits, ReqwestTransport};
 

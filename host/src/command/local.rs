@@ -79,6 +79,8 @@ pub async fn store(
         return Ok(None);
     }
     let local = read_or_make(data_dir)?;
+    // It lies on this machine's disk already.
+    values.set_default("cache_mib", "0");
     values.set_default("s3_access_key", local.s3_access_key);
     values.set_default("s3_secret_key", local.s3_secret_key);
     values.set_default("s3_bucket", BUCKET);
@@ -94,6 +96,25 @@ pub async fn store(
     .context("start the embedded store")?;
     values.set_default("s3_endpoint", format!("http://{}", running.address()));
     Ok(Some(running))
+}
+
+/// As [`store`], for an installation that is there.
+///
+/// # Errors
+/// `invalid` when neither an endpoint is set nor a local installation is in `data_dir`.
+pub async fn existing_store(
+    values: &mut Values,
+    data_dir: &Path,
+) -> Result<Option<holdfast_store::Running>> {
+    if !values.is_set("s3_endpoint") && !data_dir.join(FILE).exists() {
+        let detail = format!(
+            "no bucket is named (s3_endpoint, s3_bucket, s3_access_key, s3_secret_key), and there is no local installation \
+             in {}",
+            data_dir.display()
+        );
+        bail!(Error::invalid(detail).at("s3_endpoint"));
+    }
+    store(values, data_dir).await
 }
 
 fn read_or_make(data_dir: &Path) -> Result<Local> {

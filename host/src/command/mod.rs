@@ -4,6 +4,8 @@ mod doctor;
 mod local;
 mod settings;
 mod up;
+mod upkeep;
+mod verify;
 
 use crate::log;
 pub use settings::Values;
@@ -28,6 +30,12 @@ enum Command {
     /// Look at what the bucket's store really does, and say what to do.
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Doctor),
+    /// Read everything of the users in the bucket, and say what is wrong.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::Verify),
+    /// Have a running installation compact its journals, and collect what was replaced.
+    #[command(after_help = upkeep::EXAMPLES)]
+    Upkeep(upkeep::Upkeep),
     /// Show every setting with its default and meaning, as docs/settings.md.
     Settings,
 }
@@ -37,6 +45,8 @@ pub fn run() -> ExitCode {
     let done = match Line::parse().command {
         Command::Up(up) => up::run(up),
         Command::Doctor(doctor) => doctor::run(&doctor),
+        Command::Verify(verify) => verify::run(&verify),
+        Command::Upkeep(upkeep) => upkeep::run(&upkeep),
         Command::Settings => {
             print!("{}", settings::page());
             Ok(())

@@ -152,6 +152,11 @@ impl Values {
         Ok(Admission::new(rates, self.text("root_secret"), self.text("root_key_sha256")))
     }
 
+    /// Bytes of disk for objects of the bucket.
+    pub fn cache(&self) -> Result<u64> {
+        Ok(self.parsed::<u64>("cache_mib")?.saturating_mul(1 << 20))
+    }
+
     /// Longest wait for passages.
     pub fn embed_deadline(&self) -> Result<Duration> {
         self.milliseconds("embed_deadline_ms")

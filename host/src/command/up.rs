@@ -15,7 +15,7 @@ use clap::Args;
 use futures::FutureExt;
 use holdfast_index::Index;
 use holdfast_models::{Embedder, EmbedderPool, PoolSettings, TokenCounter};
-use holdfast_ports::{SystemClock, bucket};
+use holdfast_ports::{Cache, CacheStats, Cached, SystemClock, bucket};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -69,7 +69,9 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
 
     let objects = values.store()?;
     native::check_format(objects.clone()).await?;
-    let open = move || open(&objects);
+    let cache = Cache::open(up.data_dir.join("objects"), values.cache()?);
+    let shared = cache.clone();
+    let open = move || Cached::new(open(&objects), shared.clone());
     let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
     let vocabulary = values.parsed("tokenizer")?;
     let models = Models {
@@ -88,6 +90,7 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     settings.cache_dir = Some(up.data_dir.join("cache"));
 
     let metrics = Arc::new(Metrics::default());
+    metrics.gauge("index".into(), move || kept(&cache));
     let manifest = Manifest::read(&up.manifest, &values.variables())?;
     let app = App::load(manifest, &settings, &hooks, &metrics)?;
     let extras = Extras {
@@ -114,6 +117,18 @@ fn open(objects: &holdfast_objects::Settings) -> holdfast_ports::Bucket {
     // The settings were checked at the start: a second reading cannot fail.
     #[allow(clippy::expect_used, reason = "checked before the index starts")]
     bucket(objects.clone()).expect("settings that were checked")
+}
+
+/// What `/metrics` says of the objects that are kept here.
+fn kept(cache: &Cache) -> Vec<(&'static str, u64)> {
+    let CacheStats { hits, misses, damaged, files, bytes } = cache.stats();
+    vec![
+        ("object_cache_hits", hits),
+        ("object_cache_misses", misses),
+        ("object_cache_damaged", damaged),
+        ("object_cache_files", files),
+        ("object_cache_bytes", bytes),
+    ]
 }
 
 fn ready(index: &Index) -> Check {

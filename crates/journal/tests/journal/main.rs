@@ -11,6 +11,7 @@ mod mending;
 mod polling;
 mod reading;
 mod rounds;
+mod verifying;
 mod walking;
 mod world;
 mod writing;

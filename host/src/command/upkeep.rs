@@ -1,0 +1,339 @@
+//! `holdfast upkeep`: has a running installation tend its journals, call by call until all is done.
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use clap::Args;
+use holdfast_core::error::REASONS;
+use holdfast_core::ports::Clock;
+use holdfast_core::{Case, Error};
+use holdfast_objects::Transport;
+use holdfast_ports::{Limits, ReqwestTransport, SystemClock};
+use http::{Request, Response, Uri, header};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Examples of `--help`.
+pub const EXAMPLES: &str = "Examples:
+  HOLDFAST_KEY=hf_… holdfast upkeep --url https://memory.example.com              seal and merge what has grown
+  HOLDFAST_KEY=hf_… holdfast upkeep --url https://memory.example.com --collect    and remove what was replaced long ago
+  HOLDFAST_KEY=hf_… holdfast upkeep --url http://127.0.0.1:8080 --user ann        one user only
+
+For installations without a host of their own, as Spin: from cron, once an hour or a day. The key needs the permission `admin`
+and decides the tenant. Exit code 8 when an object in the bucket is not what was written.";
+
+/// A call that is refused for now is made so many times.
+const TRIES: u32 = 6;
+
+/// Arguments of `holdfast upkeep`.
+#[derive(Args)]
+pub struct Upkeep {
+    /// Where the installation answers: scheme, host, port.
+    #[arg(long)]
+    url: String,
+    /// One user only.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Also remove what segments have replaced for longer than the grace.
+    #[arg(long)]
+    collect: bool,
+}
+
+/// Calls until there is no more to do.
+pub fn run(upkeep: &Upkeep) -> Result<()> {
+    let key = std::env::var("HOLDFAST_KEY").unwrap_or_default();
+    if key.is_empty() {
+        bail!(Error::invalid("set HOLDFAST_KEY to a key that has the permission admin"));
+    }
+    let base = base(&upkeep.url)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let corrupt = runtime.block_on(async {
+        let limits =
+            Limits { request: Duration::from_secs(120), body: 16 << 20, ..Limits::default() };
+        let transport = ReqwestTransport::new(limits)?;
+        let mut calls =
+            Calls { transport, clock: SystemClock, base, key, corrupt: BTreeSet::new() };
+        let compacted = calls.all("compact", upkeep.user.as_deref()).await?;
+        println!("compacted: {}", compacted.text());
+        if upkeep.collect {
+            let collected = calls.all("collect", upkeep.user.as_deref()).await?;
+            println!("collected: {}", collected.text());
+        }
+        anyhow::Ok(calls.corrupt.len())
+    })?;
+    if corrupt > 0 {
+        bail!(Error::corrupt(format!("{corrupt} objects are not what was written: see above")));
+    }
+    Ok(())
+}
+
+/// Scheme, host and port of an URL.
+fn base(url: &str) -> Result<String> {
+    let wrong = || Error::invalid(format!("--url {url}: write http(s)://host[:port]")).at("url");
+    let uri: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
+    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
+    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else { bail!(wrong()) };
+    if authority.as_str().contains('@') || uri.query().is_some() {
+        bail!(wrong());
+    }
+    let local = ["localhost", "127.0.0.1", "[::1]"].contains(&authority.host());
+    if scheme == "http" && !local {
+        eprintln!("holdfast: the key goes to {authority} in clear text: use https");
+    }
+    Ok(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')))
+}
+
+/// What a call answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Done {
+    has_more: bool,
+    next_cursor: Option<String>,
+    users: u64,
+    sealed: u64,
+    merged: u64,
+    written_bytes: u64,
+    removed: u64,
+    removed_bytes: u64,
+    corrupt: Vec<String>,
+}
+
+impl Done {
+    fn add(&mut self, other: &Self) {
+        self.users += other.users;
+        self.sealed += other.sealed;
+        self.merged += other.merged;
+        self.written_bytes += other.written_bytes;
+        self.removed += other.removed;
+        self.removed_bytes += other.removed_bytes;
+    }
+
+    fn text(&self) -> String {
+        let Self { users, sealed, merged, written_bytes, removed, removed_bytes, .. } = self;
+        format!(
+            "{users} users; {sealed} objects sealed, {merged} segments merged, {written_bytes} bytes written; {removed} \
+             objects removed, {removed_bytes} bytes"
+        )
+    }
+}
+
+/// Calls of one installation.
+struct Calls<T, C> {
+    transport: T,
+    clock: C,
+    base: String,
+    key: String,
+    /// Objects that are not what was written.
+    corrupt: BTreeSet<String>,
+}
+
+impl<T: Transport, C: Clock> Calls<T, C> {
+    /// Calls `/v1/upkeep/<work>` until there is no more to do: what was done.
+    async fn all(&mut self, work: &str, user: Option<&str>) -> Result<Done> {
+        let (mut total, mut cursor) = (Done::default(), None::<String>);
+        loop {
+            let body = match (user, &cursor) {
+                (Some(user), _) => json!({"user_id": user}),
+                (None, Some(cursor)) => json!({"cursor": cursor}),
+                (None, None) => json!({}),
+            };
+            let done = self.patiently(work, &Bytes::from(body.to_string())).await?;
+            total.add(&done);
+            if user.is_some() {
+                total.users = 1;
+            }
+            eprintln!("{work}: {}", total.text());
+            for key in done.corrupt {
+                if !self.corrupt.contains(&key) {
+                    eprintln!("  corrupt   {key}");
+                    self.corrupt.insert(key);
+                }
+            }
+            let more = if user.is_some() { done.has_more } else { done.next_cursor.is_some() };
+            if !more {
+                return Ok(total);
+            }
+            cursor = done.next_cursor;
+        }
+    }
+
+    /// One call, again while the installation says that it may go later.
+    async fn patiently(&self, work: &str, body: &Bytes) -> Result<Done> {
+        let mut tried = 1;
+        loop {
+            match self.call(work, body).await {
+                Err(error) if error.case.retryable() && tried < TRIES => {
+                    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
+                    eprintln!("{work}: {error}; again in {seconds} s");
+                    self.clock.sleep(seconds * 1_000).await;
+                    tried += 1;
+                }
+                done => return done.with_context(|| format!("{}/v1/upkeep/{work}", self.base)),
+            }
+        }
+    }
+
+    async fn call(&self, work: &str, body: &Bytes) -> holdfast_core::Result<Done> {
+        let request = Request::post(format!("{}/v1/upkeep/{work}", self.base))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.clone());
+        let request = request
+            .map_err(|e| Error::invalid("HOLDFAST_KEY or --url cannot be sent").caused_by(e))?;
+        let answer = self.transport.send(request).await;
+        let answer = answer.map_err(|e| {
+            Error::unavailable("no answer: is the address right, and the installation up?")
+                .caused_by(e)
+        })?;
+        if answer.status().is_success() {
+            let wrong = |e| Error::internal("this answer is not Holdfast's").caused_by(e);
+            return serde_json::from_slice(answer.body()).map_err(wrong);
+        }
+        Err(refused(&answer))
+    }
+}
+
+/// The error that an answer is: of the table where it says which, else by its status.
+fn refused(answer: &Response<Bytes>) -> Error {
+    let status = answer.status();
+    let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let member = |name| problem.get(name).and_then(serde_json::Value::as_str);
+    let code = member("code").unwrap_or_default();
+    let detail = format!("{status}: {}", member("detail").unwrap_or("no reason given"));
+    let error = match REASONS.iter().find(|row| row.reason == code) {
+        Some(row) => Error::because(row.case, row.reason, detail),
+        None => Error::new(by_status(status.as_u16()), detail),
+    };
+    let after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    match after.and_then(|seconds| seconds.parse().ok()) {
+        Some(seconds) => error.retry_after(seconds),
+        None => error,
+    }
+}
+
+/// What an answer means that others gave on the way, or that is not Holdfast's.
+fn by_status(status: u16) -> Case {
+    match status {
+        401 | 403 => Case::Denied,
+        404 => Case::NotFound,
+        429 => Case::Exhausted,
+        502..=504 => Case::Unavailable,
+        400..=499 => Case::Invalid,
+        _ => Case::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_objects::{Reach, TransportError};
+    use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
+
+    /// Answers in turn, and remembers what was asked.
+    #[derive(Default)]
+    struct Server {
+        answers: RefCell<VecDeque<(u16, &'static str)>>,
+        asked: RefCell<Vec<String>>,
+    }
+
+    impl Transport for Server {
+        async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+            assert_eq!(request.headers()[header::AUTHORIZATION], "Bearer hf_k");
+            let body = String::from_utf8(request.body().to_vec()).unwrap();
+            self.asked.borrow_mut().push(format!("{} {body}", request.uri()));
+            let next = self.answers.borrow_mut().pop_front();
+            let (status, body) =
+                next.ok_or_else(|| TransportError::new(Reach::NotSent, "refused"))?;
+            Ok(Response::builder()
+                .status(status)
+                .body(Bytes::from_static(body.as_bytes()))
+                .unwrap())
+        }
+    }
+
+    #[derive(Default)]
+    struct Slept(Cell<u64>);
+
+    impl Clock for &Slept {
+        fn now(&self) -> u64 {
+            self.0.get()
+        }
+        async fn sleep(&self, milliseconds: u64) {
+            self.0.set(self.0.get() + milliseconds);
+        }
+    }
+
+    fn calls<'a>(server: &'a Server, slept: &'a Slept) -> Calls<&'a Server, &'a Slept> {
+        let (base, key) = ("http://h".to_owned(), "hf_k".to_owned());
+        Calls { transport: server, clock: slept, base, key, corrupt: BTreeSet::new() }
+    }
+
+    fn server(answers: &[(u16, &'static str)]) -> Server {
+        Server { answers: RefCell::new(answers.iter().copied().collect()), ..Server::default() }
+    }
+
+    #[tokio::test]
+    async fn calls_follow_the_cursor_to_its_end_and_add_up() {
+        let server = server(&[
+            (
+                200,
+                r#"{"has_more":true,"next_cursor":"c1","users":2,"sealed":10,"corrupt":["v1/x"]}"#,
+            ),
+            (
+                200,
+                r#"{"has_more":false,"next_cursor":null,"users":1,"sealed":5,"corrupt":["v1/x"]}"#,
+            ),
+        ]);
+        let slept = Slept::default();
+        let mut calls = calls(&server, &slept);
+        let done = calls.all("compact", None).await.unwrap();
+        assert_eq!((done.users, done.sealed, calls.corrupt.len()), (3, 15, 1));
+        let asked = server.asked.borrow();
+        assert_eq!(
+            *asked,
+            ["http://h/v1/upkeep/compact {}", r#"http://h/v1/upkeep/compact {"cursor":"c1"}"#,]
+        );
+    }
+
+    #[tokio::test]
+    async fn one_user_is_called_for_until_there_is_no_more() {
+        let server = server(&[
+            (200, r#"{"has_more":true,"users":1,"removed":2}"#),
+            (200, r#"{"removed":1}"#),
+        ]);
+        let slept = Slept::default();
+        let done = calls(&server, &slept).all("collect", Some("ann")).await.unwrap();
+        assert_eq!((done.users, done.removed), (1, 3));
+        let asked = server.asked.borrow();
+        assert_eq!(asked.len(), 2);
+        assert!(asked.iter().all(|asked| asked.ends_with(r#"collect {"user_id":"ann"}"#)));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_for_now_is_waited_out_and_one_for_good_is_told() {
+        let busy = (503, r#"{"detail":"busy"}"#);
+        let denied = (403, r#"{"code":"denied","detail":"the key needs admin"}"#);
+        let server = server(&[busy, busy, (200, "{}"), denied]);
+        let slept = Slept::default();
+        calls(&server, &slept).all("compact", None).await.unwrap();
+        assert_eq!(slept.0.get(), 6_000);
+        let error = calls(&server, &slept).all("compact", None).await.unwrap_err();
+        assert!(format!("{error:#}").contains("the key needs admin"), "{error:#}");
+        assert_eq!(error.downcast_ref::<Error>().unwrap().case, Case::Denied);
+        // Nobody answers: it is tried some times, and then told.
+        let error = calls(&server, &slept).all("compact", None).await.unwrap_err();
+        assert_eq!(error.downcast_ref::<Error>().unwrap().case, Case::Unavailable);
+        assert_eq!(server.asked.borrow().len(), 4 + 6);
+    }
+
+    #[test]
+    fn an_url_is_scheme_host_and_port_and_maybe_a_path() {
+        assert_eq!(base("http://127.0.0.1:8080/").unwrap(), "http://127.0.0.1:8080");
+        assert_eq!(base("https://h/memory/").unwrap(), "https://h/memory");
+        for wrong in ["h:1", "ftp://h", "", "https://user@h", "https://h/?q=1"] {
+            assert!(base(wrong).is_err(), "{wrong}");
+        }
+    }
+}

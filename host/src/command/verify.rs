@@ -1,0 +1,278 @@
+//! `holdfast verify`: reads everything of users in the bucket and says what is wrong.
+
+use super::local;
+use super::settings::Values;
+use crate::native::apart;
+use anyhow::{Result, bail};
+use clap::Args;
+use holdfast_core::ports::Outside;
+use holdfast_core::{Error, Key, Scope, TenantId, UserId};
+use holdfast_journal::{Next, Rules, Verified, compact, mend, next_tenant, next_user};
+use holdfast_ports::{Bucket, SystemIds, bucket};
+use serde_json::json;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Examples of `--help`.
+pub const EXAMPLES: &str = "Examples:
+  holdfast verify                              all users of the bucket that the environment names (HOLDFAST_S3_…)
+  holdfast verify --user ann --tenant acme     one user
+  holdfast verify --repair                     and mend what can be mended: segments, from what they were made of
+  holdfast verify --json                       for programs: an object a user
+
+It reads every byte of the users that it looks at (egress), and writes nothing without --repair. Exit code 0 when all is
+whole, 8 when something is wrong. Without a bucket in the settings it looks at the local store below --data-dir, which no
+`holdfast up` may be using.";
+
+/// Arguments of `holdfast verify`.
+#[derive(Args)]
+pub struct Verify {
+    /// One user only; of the tenant `root_tenant` without --tenant.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Users of one tenant only.
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// Seal anew what can be read no longer from what it was made of, while that is there. Nothing is removed.
+    #[arg(long)]
+    repair: bool,
+    /// One JSON object a user.
+    #[arg(long)]
+    json: bool,
+    /// Where a local installation keeps its secrets and its store.
+    #[arg(long, default_value = "data")]
+    data_dir: PathBuf,
+    /// A file of settings, `name = \"value\"` a line (TOML).
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// One setting, `name=value`; may be repeated. `holdfast settings` lists them.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+/// Looks at the users, one after the other; a line each.
+pub fn run(verify: &Verify) -> Result<()> {
+    let mut values = Values::gather(verify.settings.as_deref(), std::env::vars(), &verify.set)?;
+    let whose = Whose::new(verify, values.text("root_tenant"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (repair, json) = (verify.repair, verify.json);
+    let totals = runtime.block_on(async {
+        let embedded = local::existing_store(&mut values, &verify.data_dir).await?;
+        let store = values.store()?;
+        let totals = apart(async move || {
+            let store = bucket(store)?;
+            let mut look = Look { repair, json, totals: Totals::default() };
+            look.all(&store, &whose).await?;
+            Ok(look.totals)
+        })
+        .await;
+        if let Some(embedded) = embedded {
+            embedded.shutdown().await;
+        }
+        anyhow::Ok(totals?)
+    })?;
+    eprintln!("{}", totals.text());
+    if totals.wrong > 0 {
+        bail!(Error::corrupt(format!("{} users are not whole: see above", totals.wrong)));
+    }
+    Ok(())
+}
+
+/// Whose journals are looked at.
+enum Whose {
+    One(Scope),
+    Tenant(TenantId),
+    All,
+}
+
+impl Whose {
+    fn new(verify: &Verify, root_tenant: &str) -> Result<Self> {
+        let tenant = verify.tenant.as_deref().map(TenantId::parse).transpose()?;
+        Ok(match (&verify.user, tenant) {
+            (Some(user), tenant) => {
+                let tenant = tenant.map_or_else(|| TenantId::parse(root_tenant), Ok)?;
+                Self::One(Scope { tenant, user: UserId::parse(user)? })
+            }
+            (None, Some(tenant)) => Self::Tenant(tenant),
+            (None, None) => Self::All,
+        })
+    }
+}
+
+/// What all users have together.
+#[derive(Default)]
+struct Totals {
+    users: u64,
+    wrong: u64,
+    unnamed: u64,
+    objects: u64,
+    bytes: u64,
+}
+
+impl Totals {
+    fn text(&self) -> String {
+        let Self { users, wrong, unnamed, objects, bytes } = self;
+        let size = size(*bytes);
+        let unnamed = match unnamed {
+            0 => String::new(),
+            _ => format!("; {unnamed} users have ids too long for a key: name them with --user"),
+        };
+        format!("{users} users, {objects} objects, {size}; {wrong} users are not whole{unnamed}")
+    }
+}
+
+/// One run.
+struct Look {
+    repair: bool,
+    json: bool,
+    totals: Totals,
+}
+
+impl Look {
+    async fn all(&mut self, store: &Bucket, whose: &Whose) -> holdfast_core::Result<()> {
+        match whose {
+            Whose::One(scope) => return self.user(store, scope).await,
+            Whose::Tenant(tenant) => return self.tenant(store, tenant).await,
+            Whose::All => {}
+        }
+        let mut place = None;
+        while let Some((tenant, next)) = next_tenant(store, place.as_deref()).await? {
+            if let Some(tenant) = tenant {
+                self.tenant(store, &tenant).await?;
+            }
+            place = Some(next);
+        }
+        Ok(())
+    }
+
+    async fn tenant(&mut self, store: &Bucket, tenant: &TenantId) -> holdfast_core::Result<()> {
+        let mut place = None;
+        while let Some(user) = next_user(store, tenant, place.as_deref()).await? {
+            match &user.scope {
+                Some(scope) => self.user(store, scope).await?,
+                None => self.totals.unnamed += 1,
+            }
+            place = Some(user.place);
+        }
+        Ok(())
+    }
+
+    async fn user(&mut self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+        if std::io::stderr().is_terminal() {
+            eprint!("{}/{} …\r", scope.tenant, scope.user);
+        }
+        let mut verified = verified(store, scope).await?;
+        let mut mended = 0;
+        if self.repair && !verified.is_whole() {
+            match repaired(store, scope).await {
+                Ok(segments) => mended = segments,
+                Err(error) => eprintln!("{}/{} is not mended: {error}", scope.tenant, scope.user),
+            }
+            verified = self::verified(store, scope).await?;
+        }
+        self.totals.users += 1;
+        self.totals.wrong += u64::from(!verified.is_whole());
+        self.totals.objects += verified.objects;
+        self.totals.bytes += verified.bytes;
+        println!(
+            "{}",
+            if self.json { line(scope, &verified, mended) } else { row(scope, &verified, mended) }
+        );
+        Ok(())
+    }
+}
+
+async fn verified(store: &Bucket, scope: &Scope) -> holdfast_core::Result<Verified> {
+    let clock = store.clock();
+    let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+    holdfast_journal::verify(&outside, scope, &Rules::default()).await
+}
+
+/// Mends what can be, then seals and merges what is due: how many segments were mended.
+async fn repaired(store: &Bucket, scope: &Scope) -> holdfast_core::Result<usize> {
+    let clock = store.clock();
+    let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+    let mended = mend(&outside, scope, &Rules::default()).await?.merged;
+    while compact(&outside, scope, &Rules::default()).await?.next == Next::More {}
+    Ok(mended)
+}
+
+fn lists(verified: &Verified) -> [(&'static str, &[Key]); 4] {
+    let Verified { missing, corrupt, newer, replaced, .. } = verified;
+    [("missing", missing), ("corrupt", corrupt), ("newer", newer), ("replaced", replaced)]
+}
+
+fn row(scope: &Scope, verified: &Verified, mended: usize) -> String {
+    let whole = match (verified.is_whole(), &verified.unreadable) {
+        (true, _) => "whole".to_owned(),
+        (false, None) => "readable, not whole".to_owned(),
+        (false, Some(error)) => format!("not readable: {error}"),
+    };
+    let (objects, size) = (verified.objects, size(verified.bytes));
+    let mended = if mended > 0 { format!("; {mended} segments mended") } else { String::new() };
+    let mut row =
+        format!("{}/{}: {objects} objects, {size}, {whole}{mended}", scope.tenant, scope.user);
+    for (name, keys) in lists(verified) {
+        row.extend(keys.iter().map(|key| format!("\n  {name:9} {key}")));
+    }
+    row
+}
+
+fn line(scope: &Scope, verified: &Verified, mended: usize) -> String {
+    let mut line = json!({
+        "tenant": scope.tenant.as_str(),
+        "user": scope.user.as_str(),
+        "whole": verified.is_whole(),
+        "readable": verified.unreadable.is_none(),
+        "objects": verified.objects,
+        "bytes": verified.bytes,
+        "mended": mended,
+    });
+    for (name, keys) in lists(verified) {
+        if let Some(members) = line.as_object_mut() {
+            members.insert(name.to_owned(), keys.iter().map(Key::as_str).collect());
+        }
+    }
+    line.to_string()
+}
+
+fn size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.iter().find(|(shift, _)| bytes >> shift > 0);
+    let Some((shift, name)) = unit else { return format!("{bytes} bytes") };
+    let tenths = (u128::from(bytes) * 10) >> shift;
+    format!("{}.{} {name}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope { tenant: TenantId::parse("acme").unwrap(), user: UserId::parse("ann").unwrap() }
+    }
+
+    #[test]
+    fn a_row_names_what_is_wrong() {
+        let mut verified = Verified { objects: 3, bytes: 5 << 20, ..Verified::default() };
+        assert_eq!(row(&scope(), &verified, 0), "acme/ann: 3 objects, 5.0 MiB, whole");
+        verified.corrupt.push(Key::raw("v1/x"));
+        let wrong = "acme/ann: 3 objects, 5.0 MiB, readable, not whole; 1 segments mended\n  corrupt   v1/x";
+        assert_eq!(row(&scope(), &verified, 1), wrong);
+        let json: serde_json::Value = serde_json::from_str(&line(&scope(), &verified, 0)).unwrap();
+        assert_eq!(json["corrupt"], json!(["v1/x"]));
+        assert_eq!((&json["whole"], &json["readable"]), (&json!(false), &json!(true)));
+    }
+
+    #[test]
+    fn sizes_are_in_the_largest_unit_that_fits() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1536, "1.5 KiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -20,18 +20,57 @@ fn near(what: &str, load: Load, baseline: Bill) {
 
 #[test]
 fn three_days_of_single_messages_cost_what_they_did() {
-    near("single", LOAD, Bill { ..Bill::default() });
+    near(
+        "single",
+        LOAD,
+        Bill {
+            puts: 3_009,
+            gets: 3_029,
+            lists: 36,
+            deletes: 3_001,
+            written: 15_803_209,
+            read: 9_863_740,
+            removed: 12_292_096,
+            kept: 3_511_113,
+        },
+    );
 }
 
 #[test]
 fn three_days_of_batches_cost_what_they_did() {
-    near("batches", Load { batch: 16, ..LOAD }, Bill { ..Bill::default() });
+    near(
+        "batches",
+        Load { batch: 16, ..LOAD },
+        Bill {
+            puts: 197,
+            gets: 217,
+            lists: 27,
+            deletes: 189,
+            written: 8_588_460,
+            read: 8_621_766,
+            removed: 5_411_957,
+            kept: 3_176_503,
+        },
+    );
 }
 
 #[test]
 fn a_month_of_a_small_user_costs_what_it_did() {
     let load = Load { messages: 100, days: 30, session: 10, ..LOAD };
-    near("small user", load, Bill { ..Bill::default() });
+    near(
+        "small user",
+        load,
+        Bill {
+            puts: 109,
+            gets: 247,
+            lists: 216,
+            deletes: 102,
+            written: 531_496,
+            read: 623_440,
+            removed: 417_792,
+            kept: 146_031,
+        },
+    );
 }
 
 #[test]

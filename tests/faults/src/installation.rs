@@ -93,7 +93,7 @@ impl Installation {
         (Host::start(data.path(), &self.settings), data)
     }
 
-    /// Throws the local directory away, all but the bucket; no host may run.
+    /// Throws the local directory away, all but the bucket and compiled components; no host may run.
     ///
     /// # Panics
     /// When the bucket's folder cannot be kept.
@@ -106,7 +106,8 @@ impl Installation {
         self.data = data;
         let left: Vec<_> =
             std::fs::read_dir(self.data.path()).expect("a folder").flatten().collect();
-        assert!(left.iter().all(|entry| entry.file_name() == "store"), "{left:?}");
+        let kept = ["store", "cache"];
+        assert!(left.iter().all(|entry| kept.iter().any(|k| entry.file_name() == *k)), "{left:?}");
     }
 
     /// The store's own server, where it is not the embedded one.
@@ -126,8 +127,13 @@ fn settings() -> HostSettings {
     settings.with("root_secret", ROOT_SECRET).with("log", "error")
 }
 
+/// An empty local directory, but for the compiled components: all tests of a target folder share those.
 fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary folder")
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tests/cache");
+    std::fs::create_dir_all(&cache).expect("a cache folder");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::os::unix::fs::symlink(&cache, folder.path().join("cache")).expect("a link");
+    folder
 }
 
 /// The embedding model is there and not forbidden; says so when it is not.

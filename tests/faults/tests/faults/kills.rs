@@ -29,12 +29,14 @@ async fn dies_again_and_again(installation: &Installation, seed: u64) {
     let plan = Plan::new(seed, kills * EACH);
     let mut rng = StdRng::seed_from_u64(seed);
     let (mut open, mut stored): (Vec<Call>, Vec<Acknowledged>) = (Vec::new(), Vec::new());
+    let mut cut = 0;
     for calls in plan.calls.chunks(EACH) {
         open.extend_from_slice(calls);
-        let after = Duration::from_millis(rng.random_range(0..250));
+        let after = Duration::from_millis(rng.random_range(0..60));
         let done = life(installation.start(), &open, after).await;
         open =
             open.into_iter().zip(&done).filter(|(_, one)| one.is_none()).map(|(c, _)| c).collect();
+        cut += open.len();
         stored.extend(done.into_iter().flatten());
     }
     println!(

@@ -5,7 +5,7 @@ use futures::{StreamExt, stream};
 use holdfast_faults::{
     Acknowledged, Api, Call, Installation, Item, Page, Plan, Tally, insist, long, seed,
 };
-use holdfast_servers::{Rclone, SeaweedFs, Server, Weather};
+use holdfast_servers::{Proxy, Rclone, SeaweedFs, Server, Weather};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,61 +13,74 @@ use std::time::Duration;
 
 /// Calls at a time.
 const WRITERS: usize = 16;
+/// Messages of a page, at most.
+const PAGE: usize = 1000;
+
+/// How many of all requests have a fault, one after the other.
+const RATES: [f64; 3] = [0.01, 0.1, 0.3];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_one_fault_in_a_hundred_on_rclone_nothing_acknowledged_is_lost_or_doubled() {
-    storm(Rclone::start(), 0.01, seed() + 100).await;
+async fn at_1_10_and_30_per_cent_of_faults_on_rclone_nothing_acknowledged_is_lost_or_doubled() {
+    storms(Rclone::start(), seed() + 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_one_fault_in_ten_on_seaweedfs_nothing_acknowledged_is_lost_or_doubled() {
-    storm(SeaweedFs::start(), 0.1, seed() + 101).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_three_faults_in_ten_on_rclone_nothing_acknowledged_is_lost_or_doubled() {
-    storm(Rclone::start(), 0.3, seed() + 102).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_three_faults_in_ten_on_seaweedfs_nothing_acknowledged_is_lost_or_doubled() {
-    storm(SeaweedFs::start(), 0.3, seed() + 103).await;
+async fn at_1_10_and_30_per_cent_of_faults_on_seaweedfs_nothing_acknowledged_is_lost_or_doubled() {
+    storms(SeaweedFs::start(), seed() + 101).await;
 }
 
 /// What was acknowledged so far, by user and session: ids and texts.
 type Promised = Mutex<BTreeMap<(String, String), BTreeMap<String, String>>>;
 
-async fn storm(server: Server, rate: f64, seed: u64) {
-    let plan = Plan::new(seed, if long() { 4000 } else { 200 });
+async fn storms(server: Server, seed: u64) {
+    let each = if long() { 4000 } else { 200 };
+    let plan = Plan::new(seed, RATES.len() * each);
     let installation = Installation::behind_proxy(server, seed).with("s3_deadline_ms", "2000");
     let host = installation.start();
     let api = Api::of(&host);
     let proxy = installation.proxy();
-    proxy.set(Weather::Faults(rate));
-    let (promised, ended) = (Promised::default(), AtomicBool::new(false));
-    let writing = async {
-        let stored = write(&api, &plan.calls, &promised).await;
-        ended.store(true, Ordering::SeqCst);
-        stored
-    };
-    let (stored, reads) = join(writing, read(&api, &plan, &promised, &ended)).await;
+    let (promised, mut stored) = (Promised::default(), Vec::new());
+    for (rate, calls) in RATES.into_iter().zip(plan.calls.chunks(each)) {
+        stored.extend(storm(&api, proxy, rate, &plan, calls, &promised).await);
+    }
+    println!("faults: {:?}", proxy.struck());
     proxy.set(Weather::Calm);
-    let repeated = stored.iter().filter(|one| one.tries > 1).count();
-    println!(
-        "{:.0} %: {} requests, {} calls of {} repeated, {} reads answered and {} refused; {:?}",
-        rate * 100.0,
-        proxy.requests(),
-        repeated,
-        stored.len(),
-        reads.answered,
-        reads.refused,
-        proxy.struck()
-    );
     proxy.settled().await;
     until_calm(&api, &plan).await;
     Tally::take(&api, &plan.calls, &stored).await.holds("the host in the storm");
     let (other, _kept) = installation.start_beside();
     Tally::take(&Api::of(&other), &plan.calls, &stored).await.holds("a host that comes after it");
+}
+
+/// Stores `calls`, some at a time, while sessions are read.
+async fn storm(
+    api: &Api,
+    proxy: &Proxy,
+    rate: f64,
+    plan: &Plan,
+    calls: &[Call],
+    promised: &Promised,
+) -> Vec<Acknowledged> {
+    let count = || (proxy.requests(), proxy.struck().values().sum::<u64>());
+    let before = count();
+    proxy.set(Weather::Faults(rate));
+    let ended = AtomicBool::new(false);
+    let writing = async {
+        let stored = write(api, calls, promised).await;
+        ended.store(true, Ordering::SeqCst);
+        stored
+    };
+    let (stored, reads) = join(writing, read(api, plan, promised, &ended)).await;
+    let (requests, faults) = (count().0 - before.0, count().1 - before.1);
+    let repeated = stored.iter().filter(|one| one.tries > 1).count();
+    println!(
+        "{:.0} %: {faults} faults in {requests} requests; {} calls stored, {repeated} of them sent again; {} reads answered, {} refused",
+        rate * 100.0,
+        stored.len(),
+        reads.answered,
+        reads.refused,
+    );
+    stored
 }
 
 async fn write(api: &Api, calls: &[Call], promised: &Promised) -> Vec<Acknowledged> {
@@ -110,12 +123,10 @@ async fn read(api: &Api, plan: &Plan, promised: &Promised, ended: &AtomicBool) -
             }
             None => reads.refused += 1,
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     reads
 }
-
-const PAGE: usize = 200;
 
 /// The first messages of a session; `None` when they cannot be had now.
 async fn first_page(api: &Api, (user, session): &(String, String)) -> Option<Vec<Item>> {

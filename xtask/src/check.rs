@@ -65,6 +65,13 @@ pub fn test(arguments: &[String]) -> Result<()> {
     run_command(&mut command)
 }
 
+/// Runs the fault tests in their long form: many more faults and kills, and about an hour.
+pub fn faults(arguments: &[String]) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(["test", "--package", "holdfast-faults", "--all-features"]).args(arguments);
+    run_command(command.env("HOLDFAST_FAULTS_LONG", "1"))
+}
+
 /// Installs what tests run against.
 pub fn tools() -> Result<()> {
     let venv = root().join("target/tools/venv");

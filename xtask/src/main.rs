@@ -45,6 +45,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The fault tests in their long form: arguments go to `cargo test`.
+    Faults {
+        /// Arguments of `cargo test`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// What a million messages cost, counted anew: writes docs/cost.md.
+    Cost,
     /// The rules of the house that neither compiler nor linter knows.
     Tidy,
 }
@@ -58,6 +66,10 @@ fn main() -> Result<()> {
         Command::Check { only } => check::check(only.as_deref()),
         Command::Test { arguments } => check::test(&arguments),
         Command::Sim { arguments } => sim::sim(&arguments),
+        Command::Faults { arguments } => check::faults(&arguments),
+        Command::Cost => {
+            run::run("cargo", &["run", "--package", "holdfast-cost", "--", "docs/cost.md"])
+        }
         Command::Tidy => tidy::tidy(),
     }
 }

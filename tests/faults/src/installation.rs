@@ -2,7 +2,7 @@
 
 use holdfast_core::access::ApiKey;
 use holdfast_core::{KeyId, TenantId};
-use holdfast_servers::{Host, HostSettings, Rclone, SeaweedFs, Server};
+use holdfast_servers::{Host, HostSettings, Proxy, Rclone, SeaweedFs, Server};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -16,6 +16,8 @@ const ROOT_SECRET: &str = "a secret of tests, which has more than 32 bytes";
 pub struct Installation {
     settings: HostSettings,
     data: TempDir,
+    // Before the server: it ends first.
+    proxy: Option<Proxy>,
     server: Option<Server>,
 }
 
@@ -24,7 +26,7 @@ impl Installation {
     pub fn embedded() -> Self {
         let settings =
             settings().with("s3_access_key", ACCESS_KEY).with("s3_secret_key", SECRET_KEY);
-        Self { settings, data: folder(), server: None }
+        Self { settings, data: folder(), proxy: None, server: None }
     }
 
     /// The bucket on `rclone serve s3`.
@@ -38,7 +40,28 @@ impl Installation {
     }
 
     fn on(server: Server) -> Self {
-        Self { settings: settings().on(&server), data: folder(), server: Some(server) }
+        let settings = settings().on(&server);
+        Self { settings, data: folder(), proxy: None, server: Some(server) }
+    }
+
+    /// The bucket on `server`, which hosts reach through a proxy that injects faults: calm at first.
+    pub fn behind_proxy(server: Server, seed: u64) -> Self {
+        let proxy = Proxy::before(&server, seed);
+        let settings = settings().by_way_of(&proxy.endpoint, &server);
+        Self { settings, data: folder(), proxy: Some(proxy), server: Some(server) }
+    }
+
+    /// The proxy before the server.
+    ///
+    /// # Panics
+    /// Without one.
+    pub fn proxy(&self) -> &Proxy {
+        self.proxy_if_any().expect("an installation behind a proxy")
+    }
+
+    /// The proxy before the server, where there is one.
+    pub fn proxy_if_any(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     /// The same with another setting.
@@ -70,7 +93,7 @@ impl Installation {
         (Host::start(data.path(), &self.settings), data)
     }
 
-    /// Throws the local directory away, all but the bucket; no host may run.
+    /// Throws the local directory away, all but the bucket and compiled components; no host may run.
     ///
     /// # Panics
     /// When the bucket's folder cannot be kept.
@@ -83,7 +106,8 @@ impl Installation {
         self.data = data;
         let left: Vec<_> =
             std::fs::read_dir(self.data.path()).expect("a folder").flatten().collect();
-        assert!(left.iter().all(|entry| entry.file_name() == "store"), "{left:?}");
+        let kept = ["store", "cache"];
+        assert!(left.iter().all(|entry| kept.iter().any(|k| entry.file_name() == *k)), "{left:?}");
     }
 
     /// The store's own server, where it is not the embedded one.
@@ -103,8 +127,13 @@ fn settings() -> HostSettings {
     settings.with("root_secret", ROOT_SECRET).with("log", "error")
 }
 
+/// An empty local directory, but for the compiled components: all tests of a target folder share those.
 fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary folder")
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tests/cache");
+    std::fs::create_dir_all(&cache).expect("a cache folder");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::os::unix::fs::symlink(&cache, folder.path().join("cache")).expect("a link");
+    folder
 }
 
 /// The embedding model is there and not forbidden; says so when it is not.

@@ -12,9 +12,11 @@ mod history;
 mod installation;
 mod plan;
 mod snapshot;
+mod tally;
 
 pub use api::{Answer, Api};
 pub use history::{Item, Page, history};
 pub use installation::{ACCESS_KEY, Installation, SECRET_KEY, model_is_there};
-pub use plan::{Call, Plan, seed, words};
+pub use plan::{Call, Plan, long, seed, words};
 pub use snapshot::{Snapshot, until_embedded};
+pub use tally::{Acknowledged, Tally, insist};

@@ -34,6 +34,11 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// The long form is asked for: `HOLDFAST_FAULTS_LONG=1`, as `cargo xtask faults` sets it.
+pub fn long() -> bool {
+    std::env::var_os("HOLDFAST_FAULTS_LONG").is_some_and(|value| value == "1")
+}
+
 /// `count` words.
 pub fn words(rng: &mut StdRng, count: usize) -> String {
     let words = (0..count).map(|_| *WORDS.choose(rng).expect("words"));

@@ -37,7 +37,13 @@ impl HostSettings {
     /// The bucket of another server.
     #[must_use]
     pub fn on(self, server: &crate::Server) -> Self {
-        self.with("s3_endpoint", &server.endpoint)
+        self.by_way_of(&server.endpoint, server)
+    }
+
+    /// The bucket of another server, reached at `endpoint`, as that of a proxy.
+    #[must_use]
+    pub fn by_way_of(self, endpoint: &str, server: &crate::Server) -> Self {
+        self.with("s3_endpoint", endpoint)
             .with("s3_region", &server.region)
             .with("s3_bucket", &server.bucket)
             .with("s3_access_key", &server.access_key)

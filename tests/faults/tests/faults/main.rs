@@ -11,4 +11,8 @@ mod deletes;
 mod doctor;
 mod hosts;
 mod kill;
+mod kills;
+mod outage;
+mod proxy;
 mod sealed;
+mod storm;

@@ -1,0 +1,73 @@
+//! `kill -9` of the host again and again, at any moment, under clients that repeat with the same ids what was not acknowledged.
+
+use futures::future::join_all;
+use holdfast_faults::{Acknowledged, Api, Call, Installation, Plan, Tally, insist, long, seed};
+use holdfast_servers::{Host, Rclone, Weather};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::time::Duration;
+
+/// New calls in the life of one host.
+const EACH: usize = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_on_the_embedded_store_that_dies_again_and_again_loses_and_doubles_nothing() {
+    dies_again_and_again(&Installation::embedded(), seed() + 120).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_dies_again_and_again_behind_a_bad_network_loses_and_doubles_nothing() {
+    let installation = Installation::behind_proxy(Rclone::start(), seed() + 121);
+    let installation = installation.with("s3_deadline_ms", "2000");
+    installation.proxy().set(Weather::Faults(0.05));
+    dies_again_and_again(&installation, seed() + 121).await;
+}
+
+async fn dies_again_and_again(installation: &Installation, seed: u64) {
+    let kills = if long() { 150 } else { 10 };
+    let plan = Plan::new(seed, kills * EACH);
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (mut open, mut stored): (Vec<Call>, Vec<Acknowledged>) = (Vec::new(), Vec::new());
+    let mut cut = 0;
+    for calls in plan.calls.chunks(EACH) {
+        open.extend_from_slice(calls);
+        let after = Duration::from_millis(rng.random_range(0..60));
+        let done = life(installation.start(), &open, after).await;
+        open =
+            open.into_iter().zip(&done).filter(|(_, one)| one.is_none()).map(|(c, _)| c).collect();
+        cut += open.len();
+        stored.extend(done.into_iter().flatten());
+    }
+    println!(
+        "{kills} kills, {cut} calls cut off, {} of {} acknowledged meanwhile",
+        stored.len(),
+        plan.calls.len()
+    );
+    let host = installation.start();
+    let api = Api::of(&host);
+    for call in &open {
+        // One that an earlier host did without saying so is at that place: not sent once, as far as orders go.
+        let one = insist(&api, call).await.expect("the host lives");
+        stored.push(Acknowledged { tries: one.tries + 1, ..one });
+    }
+    if let Some(proxy) = installation.proxy_if_any() {
+        proxy.set(Weather::Calm);
+        proxy.settled().await;
+    }
+    Tally::take(&api, &plan.calls, &stored).await.holds("after the last kill");
+}
+
+/// A host that is killed `after` so long; what of `calls` it acknowledged.
+async fn life(host: Host, calls: &[Call], after: Duration) -> Vec<Option<Acknowledged>> {
+    let api = Api::of(&host);
+    let asking = calls.iter().map(|call| insist(&api, call));
+    let dying = async {
+        tokio::time::sleep(after).await;
+        host.kill();
+    };
+    let (done, ()) = futures::future::join(join_all(asking), dying).await;
+    // Sent in an earlier life as well, perhaps: earlier places are as good.
+    done.into_iter()
+        .map(|one| one.map(|one| Acknowledged { tries: one.tries + 1, ..one }))
+        .collect()
+}

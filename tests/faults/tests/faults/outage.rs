@@ -1,0 +1,50 @@
+//! The store cannot be reached for a while: writes say so, reads of what is loaded go on, and then all goes on.
+
+use futures::future::join_all;
+use holdfast_faults::{Api, Installation, Plan, Tally, insist, long, seed};
+use holdfast_servers::{Rclone, Weather};
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_store_is_said_and_everything_goes_on_after_it() {
+    let plan = Plan::new(seed() + 110, 60);
+    let installation =
+        Installation::behind_proxy(Rclone::start(), seed()).with("s3_deadline_ms", "800");
+    let host = installation.start();
+    let api = Api::of(&host);
+    let (before, during) = plan.calls.split_at(30);
+    let mut stored = Vec::new();
+    for call in before {
+        stored.push(insist(&api, call).await.expect("the host lives"));
+    }
+
+    installation.proxy().set(Weather::Outage);
+    let down = Instant::now();
+    for call in during.iter().take(4) {
+        let begun = Instant::now();
+        let answer = api.post(&call.path(), &call.body(), None).await.expect("an answer");
+        let answer = answer.expect(503).json();
+        let code = answer["code"].as_str().unwrap_or_default().to_owned();
+        assert!(["store_unavailable", "outcome_unknown"].contains(&code.as_str()), "{answer}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "an answer came late");
+    }
+    let call = &before[0];
+    let path = format!("{}?user_id={}&consistency=local", call.path(), call.user);
+    let _ = api.get(&path, None).await.expect(200);
+    let _ = api.get("/healthz", None).await.expect(200);
+
+    // Clients go on asking; the store comes back.
+    let asking = during.iter().map(|call| insist(&api, call));
+    let coming_back = async {
+        let outage = Duration::from_secs(if long() { 60 } else { 4 });
+        tokio::time::sleep(outage.saturating_sub(down.elapsed())).await;
+        installation.proxy().set(Weather::Calm);
+        Instant::now()
+    };
+    let (after, back) = futures::future::join(join_all(asking), coming_back).await;
+    stored.extend(after.into_iter().map(|one| one.expect("the host lives")));
+    println!("all stored {:?} after the store came back", back.elapsed());
+    Tally::take(&api, &plan.calls, &stored).await.holds("after the outage");
+    let (other, _kept) = installation.start_beside();
+    Tally::take(&Api::of(&other), &plan.calls, &stored).await.holds("a host that comes after it");
+}

@@ -141,7 +141,7 @@ pub async fn rewrite(
     Err(too_slow())
 }
 
-fn too_slow() -> Error {
+pub(crate) fn too_slow() -> Error {
     let detail = "the store is too slow to acknowledge a write: repeat it with the same ids";
     Error::because(Case::Unavailable, "outcome_unknown", detail)
 }

@@ -123,13 +123,13 @@ pub async fn find_erase(
 ) -> Result<Option<Erased>> {
     let Some(prefix) = journal.borrow().ledger.clone() else { return Ok(None) };
     let mut markers = Listed::read(objects, &prefix).await?.markers;
-    if let Some(known) = journal.borrow().markers.as_ref() {
-        markers.retain(|key| ulid(key).is_some_and(|ulid| !known.contains(&ulid.0)));
+    {
+        let known = &journal.borrow().markers;
+        markers.retain(|key| ulid(key).is_some_and(|ulid| !known.contains_key(&ulid.0)));
     }
     let read = read_markers(objects, markers).await?;
     let mut journal = journal.borrow_mut();
-    let known = journal.markers.get_or_insert_default();
-    known.extend(read.iter().map(|(ulid, _)| ulid.0));
-    let newest = read.into_iter().map(|(_, at)| Erased::by(at)).max().unwrap_or_default();
+    journal.markers.extend(read.into_iter().map(|(ulid, at)| (ulid.0, at)));
+    let newest = journal.markers.values().max().copied().map(Erased::by).unwrap_or_default();
     Ok((newest > journal.erased()).then_some(newest))
 }

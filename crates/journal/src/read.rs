@@ -41,8 +41,8 @@ pub struct Journal {
     pub(crate) rotation: u64,
     /// Where the user's erases are recorded.
     pub(crate) ledger: Option<Prefix>,
-    /// Erases that were read there; none before the first look.
-    pub(crate) markers: Option<HashSet<u128>>,
+    /// Erases that were read there.
+    pub(crate) markers: BTreeMap<u128, Hlc>,
     /// An erase was learned from the journal itself, after some of it was folded.
     pub(crate) stale: bool,
     /// How often it was renewed.
@@ -80,7 +80,7 @@ impl Journal {
             oldest: None,
             rotation: 0,
             ledger: None,
-            markers: None,
+            markers: BTreeMap::new(),
             stale: false,
             renewals: 0,
         }

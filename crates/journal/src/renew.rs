@@ -25,7 +25,7 @@ impl Journal {
             self.leaves.values().filter_map(|text| Key::below(&key::user(&self.scope), text));
         let named: Vec<Key> = self.owed.iter().cloned().chain(leaves).collect();
         let mut new = Self::with_rules(self.scope.clone(), self.rules);
-        (new.ledger, new.markers) = (self.ledger.take(), self.markers.take());
+        (new.ledger, new.markers) = (self.ledger.take(), std::mem::take(&mut self.markers));
         (new.rotation, new.renewals) = (self.rotation, self.renewals + 1);
         new.heads = Heads::of(erased);
         if let Some(at) = erased.at() {

@@ -1,7 +1,6 @@
 //! Erases: the host that hears of one drops everything, and so does every other when it looks.
 
 use crate::world::*;
-use holdfast_core::token::Frontier;
 use holdfast_index::{Index, Reading};
 
 async fn found(index: &Index, text: &str) -> Vec<String> {
@@ -89,7 +88,6 @@ async fn a_host_with_old_knowledge_writes_and_no_other_sees_what_was_erased() {
     world.erase("u", async |_| ()).await;
     world.sweep("u").await;
     let known = old.known(scope("u"), "s".into(), vec![]).await.unwrap().frontier;
-    let known = Frontier { hlc: known.hlc, ..known };
     let written = world.write("u", vec![draft("s", "new", "the tide turned")], &known).await;
     old.upsert(scope("u"), object(&written)).await.unwrap();
     for index in [&world.host(|_| {}), &old] {

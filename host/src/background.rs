@@ -2,6 +2,7 @@
 
 use crate::doors::Doors;
 use crate::native::apart;
+use holdfast_core::erase::Ledger;
 use holdfast_core::message::MessageBody;
 use holdfast_core::ports::Outside;
 use holdfast_core::record::{Kind, Record, Stamp};
@@ -19,11 +20,11 @@ const PAUSE: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 32;
 
 /// Embeds pending messages of loaded users for ever: each is written again with its vectors, as the same message.
-pub async fn embed_pending(doors: Arc<Doors>, store: holdfast_objects::Settings) {
+pub async fn embed_pending(doors: Arc<Doors>, store: holdfast_objects::Settings, ledger: Ledger) {
     let Some(index) = doors.index.clone() else { return };
     loop {
         let done = match doors.models.embedder.get() {
-            Some(_) => look(&doors, &index, &store).await,
+            Some(_) => look(&doors, &index, &store, &ledger).await,
             None => Ok(0),
         };
         if let Err(error) = &done {
@@ -35,13 +36,18 @@ pub async fn embed_pending(doors: Arc<Doors>, store: holdfast_objects::Settings)
     }
 }
 
-async fn look(doors: &Doors, index: &Index, store: &holdfast_objects::Settings) -> Result<usize> {
+async fn look(
+    doors: &Doors,
+    index: &Index,
+    store: &holdfast_objects::Settings,
+    ledger: &Ledger,
+) -> Result<usize> {
     let pending = index.pending(AT_ONCE).await?;
     let mut done = 0;
     for (scope, message) in pending {
         let written = async {
             let record = embedded(doors, &scope, &message).await?;
-            write(index, store, &scope, record, &message).await
+            write(index, (store, ledger), &scope, record, &message).await
         };
         match written.await {
             Ok(()) => done += 1,
@@ -73,19 +79,26 @@ async fn embedded(doors: &Doors, scope: &Scope, pending: &Pending) -> Result<Rec
 
 async fn write(
     index: &Index,
-    store: &holdfast_objects::Settings,
+    (store, ledger): (&holdfast_objects::Settings, &Ledger),
     scope: &Scope,
     record: Record,
     pending: &Pending,
 ) -> Result<()> {
     let known = index.known(scope.clone(), pending.session.clone(), Vec::new()).await?;
-    let (store, user) = (store.clone(), scope.clone());
+    let (store, ledger, user) = (store.clone(), ledger.clone(), scope.clone());
     let offset = known.clock_offset.unwrap_or(0);
     let written = apart(async move || {
         let store = bucket(store)?;
         let outside = Outside { objects: &store, clock: &SystemClock, ids: &SystemIds };
-        holdfast_journal::rewrite(&outside, &user, &known.frontier, offset, vec![record]).await
+        // What was erased meanwhile is not written again.
+        let erased = holdfast_journal::erased(&store, &ledger, &user).await?;
+        if erased.at() >= Some(record.at) {
+            return Ok(None);
+        }
+        let known = &known.frontier;
+        holdfast_journal::rewrite(&outside, &user, known, offset, vec![record]).await.map(Some)
     })
     .await?;
+    let Some(written) = written else { return Ok(()) };
     index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await
 }

@@ -3,10 +3,11 @@
 use crate::command::Values;
 use crate::native::apart;
 use anyhow::Result;
+use holdfast_core::erase::Ledger;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Key, Scope, TenantId};
 use holdfast_index::Index;
-use holdfast_journal::{Next, Rules, collect, compact, next_tenant, next_user};
+use holdfast_journal::{Next, Rules, collect, compact, next_tenant, next_user, sweep, upkeeper};
 use holdfast_ports::{Bucket, SystemIds, bucket};
 use std::collections::HashMap;
 use std::future::pending;
@@ -20,6 +21,7 @@ const STEPS: usize = 64;
 pub struct Tending {
     index: Index,
     store: holdfast_objects::Settings,
+    ledger: Ledger,
     compact_every: Duration,
     walk_every: Duration,
     /// Objects of a user's journal when it was last compacted.
@@ -32,6 +34,7 @@ impl Tending {
         Ok(Self {
             index,
             store: values.store()?,
+            ledger: values.ledger(),
             compact_every: values.milliseconds("compact_interval_ms")?,
             walk_every: values.milliseconds("upkeep_interval_ms")?,
             sealed: HashMap::new(),
@@ -58,8 +61,8 @@ impl Tending {
             if objects < self.sealed.get(&scope).copied().unwrap_or(0) + least {
                 continue;
             }
-            let (store, user) = (self.store.clone(), scope.clone());
-            let done = apart(async move || compacted(&bucket(store)?, &user).await).await;
+            let (store, user, ledger) = (self.store.clone(), scope.clone(), self.ledger.clone());
+            let done = apart(async move || compacted(&bucket(store)?, &user, &ledger).await).await;
             match done {
                 Ok(()) => drop(self.sealed.insert(scope, objects)),
                 Err(error) => {
@@ -69,15 +72,15 @@ impl Tending {
         }
     }
 
-    /// Compacts and collects the journals of all users of all tenants.
+    /// Sweeps, compacts and collects the journals of all users of all tenants.
     async fn walk(&self) {
-        let store = self.store.clone();
+        let (store, ledger) = (self.store.clone(), self.ledger.clone());
         let walked = apart(async move || {
             let store = bucket(store)?;
             let mut place = None;
             while let Some((tenant, next)) = next_tenant(&store, place.as_deref()).await? {
                 if let Some(tenant) = tenant {
-                    tenant_walked(&store, &tenant).await?;
+                    tenant_walked(&store, &tenant, &ledger).await?;
                 }
                 place = Some(next);
             }
@@ -89,13 +92,18 @@ impl Tending {
     }
 }
 
-async fn tenant_walked(store: &Bucket, tenant: &TenantId) -> holdfast_core::Result<()> {
+async fn tenant_walked(
+    store: &Bucket,
+    tenant: &TenantId,
+    ledger: &Ledger,
+) -> holdfast_core::Result<()> {
     let mut place = None;
     while let Some(user) = next_user(store, tenant, place.as_deref()).await? {
         if let Some(scope) = &user.scope {
             let tended = async {
-                compacted(store, scope).await?;
-                collected(store, scope).await
+                swept(store, scope, ledger).await?;
+                compacted(store, scope, ledger).await?;
+                collected(store, scope, ledger).await
             };
             // One user's trouble is not the others'.
             if let Err(error) = tended.await {
@@ -107,11 +115,23 @@ async fn tenant_walked(store: &Bucket, tenant: &TenantId) -> holdfast_core::Resu
     Ok(())
 }
 
-async fn compacted(store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+/// Removes what is left of a user who was erased.
+async fn swept(store: &Bucket, scope: &Scope, ledger: &Ledger) -> holdfast_core::Result<()> {
     let clock = store.clock();
     let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
     for _ in 0..STEPS {
-        let step = compact(&outside, scope, &Rules::default()).await?;
+        if sweep(&outside, ledger, scope, &upkeeper()).await? == Next::Done {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn compacted(store: &Bucket, scope: &Scope, ledger: &Ledger) -> holdfast_core::Result<()> {
+    let clock = store.clock();
+    let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+    for _ in 0..STEPS {
+        let step = compact(&outside, scope, ledger, &Rules::default()).await?;
         alarm(&step.corrupt);
         if step.next == Next::Done {
             break;
@@ -121,11 +141,11 @@ async fn compacted(store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
     Ok(())
 }
 
-async fn collected(store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+async fn collected(store: &Bucket, scope: &Scope, ledger: &Ledger) -> holdfast_core::Result<()> {
     let clock = store.clock();
     let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
     for _ in 0..STEPS {
-        let step = collect(&outside, scope, &Rules::default()).await?;
+        let step = collect(&outside, scope, ledger, &Rules::default()).await?;
         alarm(&step.corrupt);
         if step.next == Next::Done {
             break;

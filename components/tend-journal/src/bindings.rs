@@ -6,6 +6,8 @@ spin_sdk::wit_bindgen::generate!({
     world: "holdfast:memory/tend-journal-door@0.1.0",
     runtime_path: "::spin_sdk::wit_bindgen::rt",
     with: {
+        "holdfast:index/types@0.1.0": holdfast_kit::wit::holdfast::index::types,
+        "holdfast:index/index@0.1.0": holdfast_kit::wit::holdfast::index::index,
         "holdfast:memory/types@0.1.0": holdfast_kit::wit::holdfast::memory::types,
     },
 });

@@ -1,5 +1,6 @@
-//! `/v1/upkeep/compact` and `/v1/upkeep/collect` over HTTP.
+//! `/v1/upkeep/compact`, `/v1/upkeep/collect` and `/v1/users/:user/erase` over HTTP.
 
+use crate::erase::{self, Shown};
 use crate::tend::{Done, Work, step, walk};
 use holdfast_core::access::Permission;
 use holdfast_core::{Error, Result, Scope, UserId};
@@ -14,6 +15,9 @@ pub async fn route(call: &Call) -> Result<Answer> {
     match (call.method.as_str(), call.segments().as_slice()) {
         ("POST", ["v1", "upkeep", "compact"]) => post(call, Work::Compact).await,
         ("POST", ["v1", "upkeep", "collect"]) => post(call, Work::Collect).await,
+        ("POST", ["v1", "users", user, "erase"]) => erase(call, user).await,
+        ("GET", ["v1", "users", user, "erase"]) => erasure(call, user).await,
+        (_, ["v1", "users", _, "erase"]) => Err(call.no_route(&["GET", "POST"])),
         (_, ["v1", "upkeep", "compact" | "collect"]) => Err(call.no_route(&["POST"])),
         _ => Err(call.no_route(&[])),
     }
@@ -37,6 +41,46 @@ async fn post(call: &Call, work: Work) -> Result<Answer> {
     }
     let (done, next) = walk(call.state, &caller.tenant, cursor, work).await?;
     Ok(answer(&done, next.is_some(), next.as_deref()))
+}
+
+async fn erase(call: &Call, user: &str) -> Result<Answer> {
+    call.query.only(&["user_id"])?;
+    let caller = call.caller(Permission::Erase).await?;
+    let limits = &call.state.settings.limits;
+    let bytes = call.body(limits.batch_bytes).await?;
+    let mut body = Body::open(&bytes, limits, "an erase", &["id"])?;
+    let id = body.string("id");
+    body.close()?;
+    let scope = call.scope(&caller, Some(user))?;
+    let author = call.author(&caller, &scope)?;
+    let (shown, frontier) = erase::erase(call.state, &scope, id.as_deref(), author).await?;
+    let answer = receipt(user, &shown);
+    Ok(match frontier {
+        Some(frontier) => answer.seen(call.state, &scope, &frontier),
+        None => answer,
+    })
+}
+
+async fn erasure(call: &Call, user: &str) -> Result<Answer> {
+    call.query.only(&["user_id"])?;
+    let caller = call.caller(Permission::Erase).await?;
+    let scope = call.scope(&caller, Some(user))?;
+    Ok(receipt(user, &erase::last(call.state, &scope).await?))
+}
+
+fn receipt(user: &str, shown: &Shown) -> Answer {
+    let Shown { id, erased_at, more, final_after, last, removed, names_sha256 } = shown;
+    let body = json!({
+        "id": id,
+        "user_id": user,
+        "erased_at": erased_at,
+        "has_more": more,
+        "final": last,
+        "final_after": final_after,
+        "removed": removed,
+        "names_sha256": names_sha256,
+    });
+    Answer::json(200, &body)
 }
 
 fn answer(done: &Done, more: bool, next_cursor: Option<&str>) -> Answer {

@@ -1,7 +1,9 @@
-//! The component `tend-journal`: compacts and collects journals in bounded steps, as the door `upkeep` and over HTTP.
+//! The component `tend-journal`: compacts and collects journals in bounded steps and erases users, as the door `upkeep` and
+//! over HTTP.
 
 mod bindings;
 mod door;
+mod erase;
 mod http;
 mod tend;
 

@@ -2,7 +2,7 @@
 
 use holdfast_core::ports::Outside;
 use holdfast_core::{Key, Result, Scope, TenantId};
-use holdfast_journal::{Next, Rules, next_user};
+use holdfast_journal::{Next, Rules, next_user, sweep, upkeeper};
 use holdfast_kit::{GuestIds, State};
 
 /// What a step holds in memory fits into an instance; times are those of all hosts.
@@ -18,7 +18,7 @@ const WALK: u64 = 10_000;
 pub enum Work {
     /// Seal and merge.
     Compact,
-    /// Remove what was replaced.
+    /// Remove what was replaced, and what is left of users who were erased.
     Collect,
 }
 
@@ -51,15 +51,17 @@ pub async fn step(state: &State, scope: &Scope, work: Work) -> Result<Done> {
     let mut done = Done { users: 1, ..Done::default() };
     match work {
         Work::Compact => {
-            let step = holdfast_journal::compact(&outside, scope, &rules).await?;
+            let step = holdfast_journal::compact(&outside, scope, &state.ledger(), &rules).await?;
             done.more = step.next == Next::More;
             (done.sealed, done.merged) = (number(step.sealed), number(step.merged));
             done.written = step.written;
             done.corrupt = step.corrupt.iter().map(Key::to_string).collect();
         }
         Work::Collect => {
-            let step = holdfast_journal::collect(&outside, scope, &rules).await?;
-            done.more = step.next == Next::More;
+            let swept = sweep(&outside, &state.ledger(), scope, &upkeeper()).await?;
+            let ledger = state.ledger();
+            let step = holdfast_journal::collect(&outside, scope, &ledger, &rules).await?;
+            done.more = step.next == Next::More || swept == Next::More;
             (done.removed, done.bytes) = (number(step.removed), step.bytes);
             done.corrupt = step.corrupt.iter().map(Key::to_string).collect();
         }

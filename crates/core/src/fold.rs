@@ -7,7 +7,9 @@
 //! * A tool's answer never sorts before its call, a child never before its parent: such a late parent takes its children
 //!   along (its place).
 //! * Tombstones hide what [`Graves`] says, whenever they are seen. What a message's hides keeps its place, so that the
-//!   others keep their rank; what a session's hides is gone.
+//!   others keep their rank; what a session's hides is gone. An erase takes all sessions, as their tombstones would, and
+//!   the tombstones too; a message that was stored after it under an id that was deleted before it is only shown by a fold
+//!   that met the erase first.
 
 mod copies;
 mod delete;
@@ -198,14 +200,20 @@ impl View {
 
     fn fold(&mut self, record: &Record, order: Order) -> Result<Applied> {
         self.highest = self.highest.max(record.at);
+        if record.kind == Kind::Erase {
+            return Ok(self.bury_all(order.hlc));
+        }
         let (Some(session), Some(body)) = (&record.session, &record.body) else {
             self.note_time(order.hlc);
             return Ok(Applied::Unknown);
         };
         let judged = judged(record, order);
-        let closed = self.graves.until(session.as_str()).is_some_and(|until| judged <= until);
+        let closed = match record.kind {
+            Kind::Tombstone => self.graves.erased() >= Some(order.hlc),
+            _ => self.graves.until(session.as_str()).is_some_and(|until| judged <= until),
+        };
         match record.kind {
-            Kind::Session | Kind::Message if closed => {
+            Kind::Session | Kind::Message | Kind::Tombstone if closed => {
                 self.note_time(order.hlc);
                 Ok(Applied::Hidden { numbers: Vec::new(), moved: false })
             }
@@ -224,7 +232,7 @@ impl View {
                 Ok(self.message(key, record, Standing::new(record, order, judged), body))
             }
             Kind::Tombstone => self.bury(record, order, session),
-            Kind::Other(_) => {
+            Kind::Other(_) | Kind::Erase => {
                 self.note_time(order.hlc);
                 Ok(Applied::Unknown)
             }

@@ -4,13 +4,16 @@
 //! * A message's hides every message of that session and id for ever, also one that is written later.
 //! * A session's hides every record of that session with a hybrid time not above its own. Later writes open it anew.
 //! * A derived record is judged by its sources (`from`), not by when it was written.
-//! * Tombstones are never hidden.
+//! * Tombstones are never hidden, but by an erase.
+//!
+//! An erase of the user (a record of kind `erase`) hides every record, tombstones included, with a hybrid time not above its
+//! own: what they deleted is gone, and what is written later opens the user anew.
 
 use crate::record::{Kind, Record};
 use crate::{Error, Hlc, Order, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Kind of the records that carry vectors of a message, under its id.
 const EMBEDDING: &str = "embedding";
@@ -64,13 +67,15 @@ impl Of {
 /// The tombstones of one user's journal, in whatever order they were seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graves {
+    erased: Option<Hlc>,
     sessions: HashMap<Box<str>, Deleted>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Deleted {
     until: Option<Hlc>,
-    messages: HashSet<Box<str>>,
+    /// Each with the time of its newest tombstone: an erase above it takes that too.
+    messages: HashMap<Box<str>, Hlc>,
 }
 
 impl Graves {
@@ -86,9 +91,18 @@ impl Graves {
             return Ok(None);
         };
         let Some(of) = Of::decode(body)? else { return Ok(None) };
+        if self.erased >= Some(order.hlc) {
+            return Ok(None);
+        }
         let deleted = self.sessions.entry(session.as_str().into()).or_default();
         let new = match of {
-            Of::Message => deleted.messages.insert(record.id.as_str().into()),
+            Of::Message => {
+                let known = deleted.messages.get(record.id.as_str()).copied();
+                deleted
+                    .messages
+                    .insert(record.id.as_str().into(), order.hlc.max(known.unwrap_or_default()));
+                known.is_none()
+            }
             Of::Session => {
                 let new = deleted.until < Some(order.hlc);
                 deleted.until = deleted.until.max(Some(order.hlc));
@@ -98,8 +112,34 @@ impl Graves {
         Ok(new.then_some(of))
     }
 
-    /// Is the record hidden by the tombstones so far? Works for every kind; a kind without a session is never hidden.
+    /// Takes an erase of the user in; repeating is safe. Says whether it hides anything that was not hidden by an erase.
+    pub fn erase(&mut self, at: Hlc) -> bool {
+        if self.erased >= Some(at) {
+            return false;
+        }
+        self.erased = Some(at);
+        self.sessions.retain(|_, deleted| {
+            deleted.until = deleted.until.filter(|until| *until > at);
+            deleted.messages.retain(|_, until| *until > at);
+            deleted.until.is_some() || !deleted.messages.is_empty()
+        });
+        true
+    }
+
+    /// When the user was last erased.
+    pub fn erased(&self) -> Option<Hlc> {
+        self.erased
+    }
+
+    /// Is the record hidden by the tombstones and erases so far? Works for every kind; a kind without a session is hidden
+    /// by erases only. Of erases the newest stays.
     pub fn hides(&self, record: &Record, order: Order) -> bool {
+        if record.kind == Kind::Erase {
+            return self.erased > Some(order.hlc);
+        }
+        if self.erased >= Some(judged(record, order)) {
+            return true;
+        }
         let Some(session) = &record.session else { return false };
         if record.kind == Kind::Tombstone {
             return false;
@@ -107,20 +147,25 @@ impl Graves {
         let of_message = match &record.kind {
             Kind::Message => true,
             Kind::Other(kind) => kind == EMBEDDING,
-            Kind::Session | Kind::Tombstone => false,
+            Kind::Session | Kind::Tombstone | Kind::Erase => false,
         };
         self.until(session.as_str()).is_some_and(|until| judged(record, order) <= until)
             || (of_message && self.has_message(session.as_str(), &record.id))
     }
 
-    /// Every record of the session up to this time is hidden; `None` when it was never deleted.
+    /// Every record of the session up to this time is hidden; `None` when neither it nor the user was ever deleted.
     pub fn until(&self, session: &str) -> Option<Hlc> {
-        self.sessions.get(session)?.until
+        self.sessions.get(session).and_then(|deleted| deleted.until).max(self.erased)
+    }
+
+    /// Was this session deleted by itself?
+    pub fn has_session(&self, session: &str) -> bool {
+        self.sessions.get(session).is_some_and(|deleted| deleted.until.is_some())
     }
 
     /// Was this message deleted by itself? Then nothing of its session and id is ever shown.
     pub fn has_message(&self, session: &str, id: &str) -> bool {
-        self.sessions.get(session).is_some_and(|deleted| deleted.messages.contains(id))
+        self.sessions.get(session).is_some_and(|deleted| deleted.messages.contains_key(id))
     }
 }
 

@@ -232,6 +232,27 @@ pub fn api_keys(tenant_id: &TenantId) -> Prefix {
     Prefix(format!("{}keys/", tenant(tenant_id).0))
 }
 
+/// What is left of the erases of a user, who is only a MAC here.
+pub fn erasures(tenant_id: &TenantId, mac: &str) -> Prefix {
+    Prefix(format!("{}erased/{}/", tenant(tenant_id).0, segment(mac)))
+}
+
+/// One erase, below [`erasures`].
+pub fn erasure(prefix: &Prefix, erase: ulid::Ulid) -> Key {
+    Key(format!("{}{erase}.json", prefix.0))
+}
+
+/// What a step of an erase is about to remove.
+pub fn erase_sweep(prefix: &Prefix, erase: ulid::Ulid, step: ulid::Ulid) -> Key {
+    Key(format!("{}{erase}-{step}-swept.json", prefix.0))
+}
+
+/// A receipt of an erase: of its first half, or the final one.
+pub fn erase_receipt(prefix: &Prefix, erase: ulid::Ulid, step: ulid::Ulid, last: bool) -> Key {
+    let name = if last { "final" } else { "receipt" };
+    Key(format!("{}{erase}-{step}-{name}.json", prefix.0))
+}
+
 /// What one look at a store writes and removes again (`holdfast doctor`).
 pub fn probe(run: ulid::Ulid) -> Prefix {
     Prefix(format!("v1/probe/{run}/"))

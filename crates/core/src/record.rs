@@ -47,6 +47,8 @@ pub enum Kind {
     Message,
     /// What a delete left: see [`crate::graves`].
     Tombstone,
+    /// The user was erased at the record's time: see [`crate::erase`]. It is of no session and has no body.
+    Erase,
     /// A kind that this program does not know.
     #[serde(untagged)]
     Other(String),
@@ -231,6 +233,22 @@ impl Record {
 }
 
 impl Record {
+    /// The record of an erase of the user, at the stamp's time; `id` is the erase's.
+    pub fn erase(id: &str, stamp: &Stamp) -> Self {
+        Self {
+            v: VERSION,
+            kind: Kind::Erase,
+            id: id.to_owned(),
+            at: stamp.at,
+            by: stamp.by.clone(),
+            session: None,
+            from: None,
+            body: None,
+            sealed: None,
+            unknown: Unknown::default(),
+        }
+    }
+
     /// Reads the text of a record.
     ///
     /// # Errors

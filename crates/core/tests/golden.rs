@@ -50,7 +50,19 @@ fn every_golden_file_of_this_version_is_written_as_it_was_read() {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     let current = names.iter().filter_map(|name| name.strip_suffix("-v1.jsonl"));
-    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 10);
+    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 11);
+}
+
+#[test]
+fn an_erase_is_of_no_session_and_says_all_by_its_time() {
+    let object = read("erase-v1");
+    let id = "01KM5DVDW0000000000000000E";
+    let stamp = Stamp { at: Hlc(0x019d_0aa3_cc00_0000), by: by(WriterKind::Service, "k1") };
+    let written = WalObject { header: Header::default(), records: vec![Record::erase(id, &stamp)] };
+    assert_eq!(written.encode().unwrap(), golden("erase-v1"));
+    let mut view = View::default();
+    view.apply([(&object.records[0], order(1, 1))]).unwrap();
+    assert_eq!(view.graves().erased(), Some(order(1, 1).hlc));
 }
 
 #[test]

@@ -7,10 +7,12 @@
 use crate::compact::Next;
 use crate::fetch;
 use crate::heads::ulid;
+use crate::ledger;
 use crate::rules::Rules;
 use crate::survey::{Segments, Survey, covered, segments, survey};
 use futures::future::try_join4;
 use holdfast_core::cover::Cover;
+use holdfast_core::erase::Ledger;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Listed, Objects, Outside};
 use holdfast_core::{Key, Part, Prefix, Result, Scope, key, segment};
@@ -36,17 +38,23 @@ pub struct Collected {
 pub async fn collect<I>(
     outside: &Outside<'_, impl Objects, impl Clock, I>,
     scope: &Scope,
+    ledger: &Ledger,
     rules: &Rules,
 ) -> Result<Collected> {
     let objects = outside.objects;
     let now = outside.clock.now();
-    let survey = survey(objects, scope, rules, now).await?;
+    let erased = ledger::erased(objects, ledger, scope).await?;
+    let survey = survey(objects, scope, rules, now, erased).await?;
     let mut collected =
         Collected { next: Next::Done, removed: 0, bytes: 0, corrupt: survey.look.corrupt.clone() };
     let lists = [key::wal(scope), key::segments(scope), key::covers(scope)];
     let [wal, seg, cov] = lists.map(async |prefix| listed(objects, &prefix).await);
     let manifests = async { Ok(parsed(&key::manifests(scope), &survey.look.listed)) };
-    let (wal, seg, cov, man) = try_join4(wal, seg, cov, manifests).await?;
+    let (mut wal, mut seg, mut cov, mut man) = try_join4(wal, seg, cov, manifests).await?;
+    for list in [&mut wal, &mut seg, &mut cov, &mut man] {
+        // These go with the erase.
+        list.retain(|seen| !erased.settles(&seen.key));
+    }
     // Ages are by the store's clock, which may not agree with ours.
     let ages = Ages { now: now.saturating_sub(rules.margin), rules };
     let doomed = Vec::new();

@@ -1,9 +1,11 @@
 //! Compacting: seals WAL objects into segments, merges segments by tiers, and publishes what holds them in one manifest.
 //!
-//! Several at once are harmless: nothing is removed or overwritten, and readers take the union of what all published.
+//! Several at once are harmless: nothing is removed or overwritten, and readers take the union of what all published. What
+//! an erase hides is not sealed again.
 
 use crate::fetch;
 use crate::heads::{ulid, ulid_of_name};
+use crate::ledger;
 use crate::publish;
 use crate::rules::Rules;
 use crate::survey::{Survey, covered, survey, without_copies};
@@ -12,6 +14,8 @@ use crate::write::fresh;
 use bytes::Bytes;
 use futures::future::try_join;
 use holdfast_core::cover::Cover;
+use holdfast_core::erase::{Erased, Ledger};
+use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Entry;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::record::Line;
@@ -22,7 +26,7 @@ use std::collections::{BTreeMap, HashSet};
 use ulid::Ulid;
 
 /// What one bounded step did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Step {
     /// Is there more to do now?
     pub next: Next,
@@ -39,9 +43,10 @@ pub struct Step {
 }
 
 /// Is there more to do?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Next {
     /// Not now.
+    #[default]
     Done,
     /// Call again.
     More,
@@ -56,6 +61,30 @@ pub(crate) struct New {
     pub cover: Cover,
 }
 
+/// The user's last erase, as it was when the work began.
+struct Guard<'a> {
+    ledger: &'a Ledger,
+    erased: Erased,
+}
+
+impl Guard<'_> {
+    /// Was the user not erased meanwhile?
+    async fn holds(&self, objects: &impl Objects, scope: &Scope) -> Result<()> {
+        if ledger::erased(objects, self.ledger, scope).await? == self.erased {
+            return Ok(());
+        }
+        Err(Error::unavailable("the user was erased meanwhile: compact again"))
+    }
+
+    /// Leaves out what the erase hides; one that cannot be read stays.
+    fn filter(&self, lines: &mut Vec<Line>) {
+        let Some(at) = self.erased.at() else { return };
+        let mut graves = Graves::default();
+        graves.erase(at);
+        lines.retain(|line| !line.record().is_ok_and(|record| graves.hides(&record, line.order)));
+    }
+}
+
 /// Does one step for a user: reads the heads and all that they do not cover, seals some of it or merges some segments,
 /// reads back what it wrote, and publishes it. Repeating is safe, and so is stopping anywhere.
 ///
@@ -65,31 +94,31 @@ pub(crate) struct New {
 pub async fn compact(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
+    ledger: &Ledger,
     rules: &Rules,
 ) -> Result<Step> {
     let begun = outside.clock.now();
-    let surveyed = survey(outside.objects, scope, rules, begun);
+    let erased = ledger::erased(outside.objects, ledger, scope).await?;
+    // What is written now would count for nothing.
+    if erased.reaches(begun) {
+        return Ok(Step::default());
+    }
+    let guard = Guard { ledger, erased };
+    let surveyed = survey(outside.objects, scope, rules, begun, erased);
     let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
-    let mut tail = Tail::new(listed, &covered(&survey.segments));
-    let mut step = Step {
-        next: Next::Done,
-        manifest: None,
-        sealed: 0,
-        merged: 0,
-        written: 0,
-        corrupt: survey.look.corrupt.clone(),
-    };
+    let mut tail = Tail::new(listed, &covered(&survey.segments), erased);
+    let mut step = Step { corrupt: survey.look.corrupt.clone(), ..Step::default() };
     step.corrupt.extend(unreadable(&survey));
     let mut new = Vec::new();
     if tail.is_due(rules, begun) {
         let sealing = tail.read(outside.objects, scope, rules, &survey).await?;
         step.corrupt.append(&mut tail.corrupt);
-        new = seal(outside, scope, rules, sealing).await?;
+        new = seal(outside, scope, &guard, rules, sealing).await?;
         step.sealed = new.iter().map(|new| new.cover.wal.len()).sum();
     }
     let mut replaced = Vec::new();
     if new.is_empty() {
-        (replaced, new) = merge(outside, scope, rules, &survey, &mut step.corrupt).await?;
+        (replaced, new) = merge(outside, scope, &guard, rules, &survey, &mut step.corrupt).await?;
     }
     step.merged = replaced.len();
     step.written = new.iter().map(|new| new.entry.bytes).sum();
@@ -101,6 +130,7 @@ pub async fn compact(
     publish::add(&mut survey.segments, new);
     without_copies(&mut survey.segments);
     let from = begun.min(tail.oldest_left(&covered(&survey.segments)).unwrap_or(begun));
+    guard.holds(outside.objects, scope).await?;
     step.manifest = Some(publish::publish(outside, scope, rules, &survey, begun, from).await?);
     step.next = Next::More;
     Ok(step)
@@ -116,6 +146,7 @@ pub(crate) fn unreadable(survey: &Survey) -> impl Iterator<Item = Key> {
 async fn seal(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
+    guard: &Guard<'_>,
     rules: &Rules,
     sealing: Vec<Sealing>,
 ) -> Result<Vec<New>> {
@@ -123,12 +154,12 @@ async fn seal(
     let mut open = Sealing::default();
     for object in sealing {
         if !open.wal.is_empty() && open.texts() + object.texts() > rules.segment_bytes {
-            new.push(put(outside, scope, std::mem::take(&mut open), 0).await?);
+            new.push(put(outside, scope, guard, std::mem::take(&mut open), 0).await?);
         }
         open.append(object);
     }
     if !open.wal.is_empty() {
-        new.push(put(outside, scope, open, 0).await?);
+        new.push(put(outside, scope, guard, open, 0).await?);
     }
     Ok(new)
 }
@@ -137,10 +168,12 @@ async fn seal(
 pub(crate) async fn put(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
-    sealing: Sealing,
+    guard: &Guard<'_>,
+    mut sealing: Sealing,
     tier: u32,
 ) -> Result<New> {
     let objects = outside.objects;
+    guard.filter(&mut sealing.lines);
     let (texts, names) = (sealing.texts(), sealing.names);
     let Sealed { segment, bytes_of_cover, cover } =
         segment::seal(sealing.lines, sealing.wal, names)?;
@@ -148,6 +181,7 @@ pub(crate) async fn put(
     let (seg_bytes, cov_bytes) = (Bytes::from(segment), Bytes::from(bytes_of_cover));
     let seg = key::segment_object(scope, ulid, &seg_bytes);
     let cov = key::cover_object(scope, ulid, &cov_bytes);
+    guard.holds(objects, scope).await?;
     try_join(objects.put(&seg, seg_bytes.clone()), objects.put(&cov, cov_bytes.clone())).await?;
     let again = try_join(fetch::get(objects, &seg), fetch::get(objects, &cov)).await?;
     if again != (seg_bytes.clone(), cov_bytes) || segment::cover_within(&again.0)? != cover {
@@ -175,6 +209,7 @@ pub(crate) async fn put(
 async fn merge(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
+    guard: &Guard<'_>,
     rules: &Rules,
     survey: &Survey,
     corrupt: &mut Vec<Key>,
@@ -194,7 +229,7 @@ async fn merge(
             let named = |name: &String| key::named(scope, name);
             let open = |key: Key| unknown(rules, survey, &known, scope, &key);
             sealing.names.retain(|name| named(name).is_some_and(open));
-            let new = put(outside, scope, sealing, tier + 1).await?;
+            let new = put(outside, scope, guard, sealing, tier + 1).await?;
             return Ok((group, vec![new]));
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::fetch;
 use crate::heads::{self, Heads, Look, ulid};
+use crate::ledger::find_erase;
 use crate::read::{Journal, Span};
-use futures::future::{try_join, try_join_all};
+use futures::future::{join, try_join, try_join_all};
 use futures::stream::StreamExt;
 use holdfast_core::fold::Applied;
 use holdfast_core::ports::Objects;
@@ -25,11 +26,20 @@ pub async fn list(objects: &impl Objects, scope: &Scope) -> Result<Vec<Key>> {
 }
 
 /// Begins a load: finds the heads, and lists what they do not reach. All that is to be read is owed then; [`settle`]
-/// reads it. `now` is Unix milliseconds; the next [`poll`] is from there.
+/// reads it. `now` is Unix milliseconds; the next [`poll`] is from there. A journal with a ledger is
+/// [renewed](Journal::renew) when that shows an erase that it does not know.
 ///
 /// # Errors
 /// `not_yet_visible` or `corrupt` for a manifest that may stand for what is nowhere else; what the store may answer.
 pub async fn open(objects: &impl Objects, journal: &RefCell<Journal>, now: u64) -> Result<()> {
+    let (erased, opened) = join(find_erase(objects, journal), begin(objects, journal, now)).await;
+    let Some(erased) = erased? else { return opened };
+    // What was begun meanwhile may lack what the erase removed.
+    journal.borrow_mut().renew(erased);
+    begin(objects, journal, now).await
+}
+
+async fn begin(objects: &impl Objects, journal: &RefCell<Journal>, now: u64) -> Result<()> {
     let scope = journal.borrow().scope().clone();
     let wal = key::wal(&scope);
     // Of most users one page is all there is.
@@ -159,20 +169,30 @@ async fn take(
             Err(error) => Ok(Err(error)),
         };
     };
-    let cover = journal.borrow().cover_of(ulid, bytes);
+    let (cover, renewals) = {
+        let journal = journal.borrow();
+        (journal.cover_of(ulid, bytes), journal.renewals)
+    };
     let cover = match cover {
         Ok(Some(cover)) => cover,
         Ok(None) => return Ok(Ok(())),
         Err(error) => return Ok(Err(error.about(key))),
     };
+    // One that was renewed meanwhile has to take it from the beginning.
+    let same = || journal.borrow().renewals == renewals;
     for frames in &cover.sessions {
+        if !same() {
+            return Ok(Ok(()));
+        }
         let applied = journal.borrow_mut().take_frames(bytes, frames);
         match applied {
             Ok(applied) => sink(applied).await?,
             Err(error) => return Ok(Err(error.about(key))),
         }
     }
-    journal.borrow_mut().finish(ulid, &cover);
+    if same() {
+        journal.borrow_mut().finish(ulid, &cover);
+    }
     Ok(Ok(()))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::fetch::{self, Got};
 use crate::rules::Rules;
+use holdfast_core::erase::Erased;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Listed, Objects};
 use holdfast_core::{Case, Error, Key, Part, Result, Scope, key};
@@ -11,6 +12,8 @@ use ulid::Ulid;
 /// Manifests that were read and are nobody's ancestor, and what they stand for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heads {
+    /// What was published before it, and a little after it, counts for nothing.
+    pub(crate) erased: Erased,
     heads: BTreeMap<u128, (Key, Manifest)>,
     /// Ancestors, void ones, and young ones that cannot be read: nothing to read again.
     settled: HashSet<u128>,
@@ -30,6 +33,11 @@ pub(crate) struct Look {
 }
 
 impl Heads {
+    /// None yet, of a user who was erased.
+    pub(crate) fn of(erased: Erased) -> Self {
+        Self { erased, ..Self::default() }
+    }
+
     /// The present heads, oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &(Key, Manifest)> {
         self.heads.values()
@@ -37,7 +45,9 @@ impl Heads {
 
     /// Nothing is to be read there again.
     pub(crate) fn knows(&self, ulid: Ulid) -> bool {
-        self.heads.contains_key(&ulid.0) || self.settled.contains(&ulid.0)
+        self.heads.contains_key(&ulid.0)
+            || self.settled.contains(&ulid.0)
+            || self.erased.reaches(ulid.timestamp_ms())
     }
 
     /// Is a manifest that is gone one whose place others took? It is when it is older by more than the grace than the newest

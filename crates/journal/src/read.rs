@@ -24,19 +24,27 @@ const CYCLE: u64 = 32;
 /// What is known of one user's journal.
 #[derive(Debug)]
 pub struct Journal {
-    scope: Scope,
+    pub(crate) scope: Scope,
     pub(crate) rules: Rules,
     pub(crate) heads: Heads,
     pub(crate) pending: Pending,
-    owed: BTreeSet<Key>,
+    pub(crate) owed: BTreeSet<Key>,
     /// What came to be owed since it was last asked.
     fresh: Vec<Key>,
-    view: View,
+    pub(crate) view: View,
     folded: HashSet<u128>,
     named: HashSet<u128>,
-    leaves: BTreeMap<u128, String>,
+    pub(crate) leaves: BTreeMap<u128, String>,
     oldest: Option<u64>,
-    rotation: u64,
+    pub(crate) rotation: u64,
+    /// Where the user's erases are recorded.
+    pub(crate) ledger: Option<Prefix>,
+    /// Erases that were read there.
+    pub(crate) markers: BTreeMap<u128, Hlc>,
+    /// An erase was learned from the journal itself, after some of it was folded.
+    pub(crate) stale: bool,
+    /// How often it was renewed.
+    pub(crate) renewals: u64,
 }
 
 /// What one object changed.
@@ -69,6 +77,10 @@ impl Journal {
             leaves: BTreeMap::new(),
             oldest: None,
             rotation: 0,
+            ledger: None,
+            markers: BTreeMap::new(),
+            stale: false,
+            renewals: 0,
         }
     }
 
@@ -112,6 +124,9 @@ impl Journal {
 
     fn is_missing(&self, key: &Key) -> bool {
         let Some(ulid) = ulid(key) else { return false };
+        if self.heads.erased.settles(key) {
+            return false;
+        }
         match key.part() {
             Part::Wal => !self.folded.contains(&ulid.0) && !self.pending.promises(ulid),
             Part::Manifest => !self.heads.knows(ulid) || self.pending.spare.contains(&ulid.0),
@@ -200,6 +215,7 @@ impl Journal {
         self.reach(ulid);
         self.note_named(&object.header);
         self.note_leaf(ulid, key);
+        self.note_erase();
         Ok(applied)
     }
 
@@ -210,6 +226,9 @@ impl Journal {
         ulid: Ulid,
         manifest: Manifest,
     ) -> Result<()> {
+        if self.heads.erased.settles(key) {
+            return Ok(());
+        }
         for entry in &manifest.segments {
             heads::parts(&self.scope, &entry.seg, &entry.cov)?;
         }
@@ -218,6 +237,9 @@ impl Journal {
         let mut spare = Vec::new();
         for entry in &manifest.segments {
             let (ulid, seg, cov) = heads::parts(&self.scope, &entry.seg, &entry.cov)?;
+            if self.heads.erased.settles(&seg) {
+                continue;
+            }
             self.reach(entry.oldest);
             spare.extend(self.pending.name(ulid, seg, &parents));
             self.owe([cov]);
@@ -273,7 +295,9 @@ impl Journal {
         let lines = segment::open_session(segment, frames)?;
         let records = lines.iter().map(|line| Ok((line.record()?, line.order)));
         let records: Vec<(Record, Order)> = records.collect::<Result<_>>()?;
-        self.view.apply(records.iter().map(|(record, order)| (record, *order)))
+        let applied = self.view.apply(records.iter().map(|(record, order)| (record, *order)))?;
+        self.note_erase();
+        Ok(applied)
     }
 
     /// All that the segment covers is known.
@@ -304,6 +328,10 @@ impl Journal {
         let Some(ulid) = ulid(key) else { return Err(error) };
         let spare = match key.part() {
             Part::Wal | Part::Manifest if !self.is_missing(key) => Vec::new(),
+            Part::Wal if error.reason == "not_yet_visible" && self.is_erased(key) => {
+                self.folded.insert(ulid.0);
+                Vec::new()
+            }
             Part::Manifest if self.pending.spare.remove(&ulid.0) => Vec::new(),
             // The segment holds its cover too.
             Part::Cover => {
@@ -327,8 +355,13 @@ impl Journal {
     }
 
     /// A manifest is gone, though the list was looked at again. True when others took its place so long ago that it may
-    /// be: it is not owed then.
+    /// be: it is not owed then. True also for what an erase took.
     pub fn outlives(&mut self, key: &Key) -> bool {
+        if self.is_erased(key) {
+            self.folded.extend(ulid(key).filter(|_| key.part() == Part::Wal).map(|ulid| ulid.0));
+            self.owed.remove(key);
+            return true;
+        }
         let ulid = ulid(key).filter(|_| key.part() == Part::Manifest);
         let Some(ulid) = ulid.filter(|ulid| self.heads.outlived(*ulid, &self.rules)) else {
             return false;

@@ -4,6 +4,7 @@ use crate::fetch;
 use crate::heads::{self, Heads, Look};
 use crate::rules::Rules;
 use holdfast_core::cover::Cover;
+use holdfast_core::erase::Erased;
 use holdfast_core::manifest::Entry;
 use holdfast_core::ports::Objects;
 use holdfast_core::{Key, Result, Scope, segment};
@@ -32,7 +33,7 @@ pub(crate) struct Named {
     pub whole: bool,
 }
 
-/// Reads manifests and covers. `now` is Unix milliseconds.
+/// Reads manifests and covers of what came after the erase. `now` is Unix milliseconds.
 ///
 /// # Errors
 /// `not_yet_visible` or `corrupt` for a manifest that may stand for what is nowhere else; what the store may answer.
@@ -41,11 +42,13 @@ pub(crate) async fn survey(
     scope: &Scope,
     rules: &Rules,
     now: u64,
+    erased: Erased,
 ) -> Result<Survey> {
-    let mut heads = Heads::default();
+    let mut heads = Heads::of(erased);
     let look = heads::look(objects, scope, rules, now, &mut heads).await?;
     let entries = heads.iter().flat_map(|(_, manifest)| &manifest.segments);
-    let segments = segments(objects, scope, entries, &Segments::new()).await?;
+    let mut segments = segments(objects, scope, entries, &Segments::new()).await?;
+    segments.retain(|_, named| !erased.settles(&named.seg));
     Ok(Survey { heads, look, segments })
 }
 

@@ -4,6 +4,7 @@ use crate::fetch;
 use crate::heads::{ulid, ulid_of_name};
 use crate::rules::Rules;
 use crate::survey::{Survey, covered};
+use holdfast_core::erase::Erased;
 use holdfast_core::ports::{Listed, Objects};
 use holdfast_core::record::{Line, WalObject};
 use holdfast_core::{Key, Part, Result, Scope, key};
@@ -68,8 +69,9 @@ pub(crate) struct Entry {
 }
 
 impl Tail {
-    pub(crate) fn new(listed: Vec<Entry>, covered: &HashSet<&str>) -> Self {
-        let uncovered = listed.into_iter().filter(|one| !covered.contains(one.name.as_str()));
+    pub(crate) fn new(listed: Vec<Entry>, covered: &HashSet<&str>, erased: Erased) -> Self {
+        let counts = listed.into_iter().filter(|one| !erased.settles(&one.key));
+        let uncovered = counts.filter(|one| !covered.contains(one.name.as_str()));
         let listed = uncovered.map(|one| (one.ulid, (one.key, one.name, one.bytes))).collect();
         Self { listed, corrupt: Vec::new(), gone: HashSet::new(), unseen: Vec::new() }
     }
@@ -163,7 +165,11 @@ pub(crate) fn unknown(
     key: &Key,
 ) -> bool {
     match key.part() {
-        Part::Wal => key.hash().is_some() && !covered.contains(key::name(scope, key)),
+        Part::Wal => {
+            key.hash().is_some()
+                && !covered.contains(key::name(scope, key))
+                && !survey.heads.erased.settles(key)
+        }
         Part::Manifest => ulid(key)
             .is_some_and(|ulid| !survey.heads.knows(ulid) && !survey.heads.outlived(ulid, rules)),
         _ => false,

@@ -157,7 +157,7 @@ async fn put(
     Err(too_slow())
 }
 
-fn too_slow() -> Error {
+pub(crate) fn too_slow() -> Error {
     let detail = "the store is too slow to acknowledge a write: repeat it with the same ids";
     Error::because(Case::Unavailable, "outcome_unknown", detail)
 }

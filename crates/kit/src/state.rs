@@ -2,6 +2,7 @@
 
 use crate::outside::{Bucket, GuestClock, GuestIds, WasiTransport};
 use crate::settings::Settings;
+use holdfast_core::erase::Ledger;
 use holdfast_core::token::Signer;
 use holdfast_core::{Result, Scope};
 use holdfast_journal::Authority;
@@ -17,6 +18,11 @@ pub struct State {
 }
 
 impl State {
+    /// Where erases of users are recorded.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(&self.settings.root_secret)
+    }
+
     /// Signs and reads tokens and cursors of a scope.
     pub fn signer<'a>(&'a self, scope: &'a Scope) -> Signer<'a> {
         Signer::new(self.settings.root_secret.as_bytes(), scope)

@@ -8,7 +8,7 @@ use holdfast_core::ports::{Ids, Objects, Outside};
 use holdfast_core::record::{Kind, Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId, key};
-use holdfast_journal::{Draft, Pen, Written};
+use holdfast_journal::{Draft, Erasure, Pen, Written};
 use uuid::{Builder, Uuid};
 
 /// Who writes, and what was seen.
@@ -117,6 +117,23 @@ pub async fn delete(
     };
     let written = holdfast_journal::delete(&outside, pen, vec![tombstone], told).await?;
     Ok(written.frontier)
+}
+
+/// Erases the user: hides everything, tells the index at once, and returns when every store that begins from now on comes
+/// after it. Gives what a reader has seen who has seen it.
+///
+/// # Errors
+/// As [`record`].
+pub async fn erase(state: &State, scope: &Scope, author: Author) -> Result<(Erasure, Frontier)> {
+    let known = known(scope, "", Vec::new()).await;
+    let offset = offset(state, &known).await?;
+    let seen = author.after.joined(&known.frontier.clone().into());
+    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
+    let pen = Pen { scope, by: author.by, known: &seen, offset };
+    let told = async |written: &Written| {
+        tell(scope, written).await;
+    };
+    holdfast_journal::erase(&outside, &state.ledger(), pen, told).await
 }
 
 /// The answer to a delete of what is not there because it was deleted before: the same as the first time, and not earlier

@@ -33,6 +33,10 @@ impl Shard {
         if let Some(after) = &reading.after {
             self.include(&user, after).await?;
         }
+        // The user was erased meanwhile, and is read anew.
+        if user.journal.borrow().is_stale() || !user.loaded.get() {
+            self.refreshed(&user, true).await?;
+        }
         Ok(user)
     }
 
@@ -99,19 +103,41 @@ impl Shard {
 
     async fn bring(&self, user: &User, load: bool) -> Result<()> {
         let begun = self.shared.now();
-        if load {
-            journal::open(self, &user.journal, begun).await?;
-        } else if user.list_once.take() || !self.settings.single_host {
-            let listed = journal::poll(self, &user.journal, user.listed.get(), begun).await?;
-            user.owe(listed);
-        } else {
+        let mut anew = user.renew_stale() || load;
+        if !anew && !user.list_once.take() && self.settings.single_host {
             return self.catch_up(user).await;
         }
-        let outcome = self.catch_up(user).await;
-        if outcome.is_ok() {
-            user.listed.set(begun);
+        if !anew {
+            anew = self.polled(user, begun).await?;
         }
-        outcome
+        loop {
+            if anew {
+                journal::open(self, &user.journal, begun).await?;
+            }
+            let renewals = user.journal.borrow().renewals();
+            let outcome = self.catch_up(user).await;
+            // What was read, or a writer, told of an erase: whatever was lacking may be gone with it.
+            user.renew_stale();
+            anew = user.journal.borrow().renewals() != renewals;
+            if !anew {
+                if outcome.is_ok() {
+                    user.listed.set(begun);
+                }
+                return outcome;
+            }
+        }
+    }
+
+    /// What others wrote is owed; true when the user was erased, and everything was dropped.
+    async fn polled(&self, user: &User, begun: u64) -> Result<bool> {
+        let listed = journal::poll(self, &user.journal, user.listed.get(), begun);
+        let erased = journal::find_erase(self, &user.journal);
+        let (listed, erased) = futures::future::try_join(listed, erased).await?;
+        match erased {
+            Some(erased) => user.renew(erased),
+            None => user.owe(listed),
+        }
+        Ok(erased.is_some())
     }
 
     /// Reads all that is owed, and what that names in turn.
@@ -137,6 +163,19 @@ impl Shard {
         user.absorb(key, &bytes, &self.space)
     }
 
+    /// Takes in those of the objects that are still missing, but those that may be gone.
+    async fn take_left(&self, user: &User, keys: &[Key]) -> Result<()> {
+        let missing = user.journal.borrow().missing(keys.iter().cloned());
+        for key in missing {
+            let taken = self.take(user, &key).await;
+            let gone = taken.as_ref().is_err_and(|error| error.reason == "not_yet_visible");
+            if !(gone && user.journal.borrow_mut().outlives(&key)) {
+                taken?;
+            }
+        }
+        self.catch_up(user).await
+    }
+
     /// Everything up to `after`: its keys by name, and if that is not all, one more list.
     async fn include(self: &Rc<Self>, user: &Rc<User>, after: &Frontier) -> Result<()> {
         let keys = after.keys.iter().chain(&after.head).map(|text| {
@@ -151,14 +190,11 @@ impl Shard {
             let gets = missing.iter().map(|key| self.take(user, key));
             match futures::future::try_join_all(gets).await {
                 Ok(_) => self.catch_up(user).await,
-                // It may be sealed by now, and gone.
+                // It may be sealed by now, or erased, and gone.
                 Err(error) if error.reason == "not_yet_visible" => {
                     journal::look_again(&**self, &user.journal, self.shared.now()).await?;
                     self.catch_up(user).await?;
-                    let mut journal = user.journal.borrow_mut();
-                    let missing = journal.missing(missing.iter().cloned());
-                    let shown = missing.iter().all(|key| journal.outlives(key));
-                    if shown { Ok(()) } else { Err(error) }
+                    self.take_left(user, &missing).await
                 }
                 Err(error) => Err(error),
             }

@@ -1,5 +1,6 @@
 //! What the host may set.
 
+use holdfast_core::erase::Ledger;
 use std::time::Duration;
 
 /// Settings of the index.
@@ -9,6 +10,8 @@ pub struct Settings {
     pub shards: usize,
     /// Embedding space whose vectors are searched.
     pub space: String,
+    /// Where erases of users are recorded; without it only those are known that users' journals hold.
+    pub ledger: Option<Ledger>,
     /// This host is the only writer of its bucket: nothing is listed after a user's load.
     pub single_host: bool,
     /// Users leave, least recently used first, above so many bytes (`index_memory`).
@@ -35,6 +38,7 @@ impl Settings {
         Self {
             shards: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             space: space.into(),
+            ledger: None,
             single_host: false,
             memory: 2 << 30,
             load_deadline: Duration::from_secs(5),

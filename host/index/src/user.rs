@@ -4,6 +4,7 @@ use crate::doc::Space;
 use crate::flight::Flight;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
+use holdfast_core::erase::Erased;
 use holdfast_core::fold::Applied;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result, Scope, key};
@@ -31,6 +32,9 @@ pub(crate) struct User {
     pub(crate) used: Cell<u64>,
     /// Bytes that are counted for it; none once it has left.
     pub(crate) bytes: Cell<Option<usize>>,
+    /// The journal's renewals that the shelf has followed.
+    renewals: Cell<u64>,
+    graph_from: usize,
     asked: Cell<Instant>,
     poll_at: Cell<Instant>,
     pause: Cell<Duration>,
@@ -41,7 +45,7 @@ impl User {
         let now = Instant::now();
         Self {
             prefix: key::user(&scope),
-            journal: RefCell::new(Journal::new(scope.clone())),
+            journal: RefCell::new(journal(&scope, settings)),
             shelf: RefCell::new(Shelf::new(settings.graph_from)),
             flight: Flight::default(),
             loaded: Cell::new(false),
@@ -49,6 +53,8 @@ impl User {
             listed: Cell::new(0),
             used: Cell::new(0),
             bytes: Cell::new(Some(0)),
+            renewals: Cell::new(0),
+            graph_from: settings.graph_from,
             asked: Cell::new(now),
             poll_at: Cell::new(now),
             pause: Cell::new(settings.poll_first),
@@ -60,12 +66,44 @@ impl User {
     pub(crate) fn absorb(&self, key: &Key, bytes: &[u8], space: &Space) -> Result<()> {
         let mut journal = self.journal.borrow_mut();
         let absorbed = journal.absorb(key, bytes)?;
+        self.keep_step(&journal);
         self.shelf.borrow_mut().follow(journal.view(), absorbed.applied, space)
     }
 
     /// The search side takes in what the view took in.
     pub(crate) fn follow(&self, applied: Vec<Applied>, space: &Space) -> Result<()> {
-        self.shelf.borrow_mut().follow(self.journal.borrow().view(), applied, space)
+        let journal = self.journal.borrow();
+        self.keep_step(&journal);
+        self.shelf.borrow_mut().follow(journal.view(), applied, space)
+    }
+
+    /// A journal that was renewed has a search side that is empty too.
+    fn keep_step(&self, journal: &Journal) {
+        if self.renewals.replace(journal.renewals()) != journal.renewals() {
+            self.shelf.replace(Shelf::new(self.graph_from));
+        }
+    }
+
+    /// The journal learned of an erase by itself: everything is dropped, and to be loaded anew.
+    pub(crate) fn renew_stale(&self) -> bool {
+        let mut journal = self.journal.borrow_mut();
+        let renewed = journal.renew_stale();
+        if renewed {
+            self.dropped(&journal);
+        }
+        renewed
+    }
+
+    /// Drops everything because of an erase that the bucket tells of.
+    pub(crate) fn renew(&self, erased: Erased) {
+        let mut journal = self.journal.borrow_mut();
+        journal.renew(erased);
+        self.dropped(&journal);
+    }
+
+    fn dropped(&self, journal: &Journal) {
+        self.keep_step(journal);
+        self.loaded.set(false);
     }
 
     /// Keys that a list, another object or a writer named.
@@ -86,6 +124,7 @@ impl User {
     /// Bytes held, about.
     pub(crate) fn weight(&self) -> usize {
         let journal = self.journal.borrow();
+        self.keep_step(&journal);
         BASE + self.shelf.borrow_mut().bytes(journal.view()) + journal.objects() * 24
     }
 
@@ -112,5 +151,13 @@ impl User {
             && !self.flight.running()
             && self.poll_at.get() <= now
             && now.saturating_duration_since(self.asked.get()) < settings.idle
+    }
+}
+
+fn journal(scope: &Scope, settings: &Settings) -> Journal {
+    let journal = Journal::new(scope.clone());
+    match &settings.ledger {
+        Some(ledger) => journal.with_ledger(ledger),
+        None => journal,
     }
 }

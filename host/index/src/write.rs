@@ -22,7 +22,7 @@ impl Shard {
         Knowledge {
             present: present(&user, session, ids),
             deleted,
-            session_deleted: graves.until(session).is_some(),
+            session_deleted: graves.has_session(session),
             frontier: journal.frontier_at(self.shared.now()).joined(&remembered),
             clock_offset,
         }
@@ -59,6 +59,9 @@ impl Shard {
             user.absorb(key, bytes, &self.space)?;
         }
         self.weigh(user);
+        if user.renew_stale() && user.flight.board(false).1 {
+            self.begin(user);
+        }
         if user.loaded.get() && user.owes() && !user.flight.running() {
             // It names what is not here: readers would have to wait for it.
             let (shard, user) = (self.clone(), user.clone());

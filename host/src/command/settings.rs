@@ -135,11 +135,17 @@ impl Values {
         if shards > 0 {
             settings.shards = shards;
         }
+        settings.ledger = Some(self.ledger());
         settings.single_host = self.parsed("single_host")?;
         settings.memory = self.parsed::<usize>("index_memory_mib")? << 20;
         settings.load_deadline = self.milliseconds("load_deadline_ms")?;
         settings.tenant_loads = self.parsed("tenant_loads")?;
         Ok(settings)
+    }
+
+    /// Where erases of users are recorded.
+    pub fn ledger(&self) -> holdfast_core::erase::Ledger {
+        holdfast_core::erase::Ledger::new(self.text("root_secret"))
     }
 
     /// Who may come in how often.

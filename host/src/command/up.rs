@@ -99,7 +99,8 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
         admission: Some(Arc::new(values.admission()?)),
     };
     let server = Server::bind(settings, app, metrics, extras).await?;
-    let embedding = tokio::spawn(background::embed_pending(doors, values.store()?));
+    let embedding =
+        tokio::spawn(background::embed_pending(doors, values.store()?, values.ledger()));
     let tending = tokio::spawn(Tending::new(index.clone(), &values)?.run());
     greet(&server, &values, &key, model.get().is_some(), store.is_some(), started);
     let in_time = server.serve(stop()).await;

@@ -25,6 +25,28 @@ impl View {
         Ok(Applied::Hidden { numbers, moved })
     }
 
+    /// Takes an erase of the user in, as its record would. Says which messages nothing shows any more.
+    pub fn erase(&mut self, at: Hlc) -> Applied {
+        self.highest = self.highest.max(at);
+        let applied = self.bury_all(at);
+        self.settle();
+        applied
+    }
+
+    pub(super) fn bury_all(&mut self, at: Hlc) -> Applied {
+        self.note_time(at);
+        let (mut numbers, mut moved) = (Vec::new(), false);
+        if self.graves.erase(at) {
+            let keys: Vec<Rc<str>> = self.sessions.keys().cloned().collect();
+            for key in keys {
+                let (gone, others) = self.hide_session(&key, at);
+                numbers.extend(gone);
+                moved |= others;
+            }
+        }
+        Applied::Hidden { numbers, moved }
+    }
+
     /// Hides all messages of an id where they stand.
     fn hide_message(&mut self, key: &Rc<str>, id: &str) -> Vec<Number> {
         let Some(session) = self.sessions.get_mut(key) else { return Vec::new() };

@@ -6,6 +6,7 @@ mod collecting;
 mod compacting;
 mod crashing;
 mod deleting;
+mod erasing;
 mod keys;
 mod mending;
 mod polling;

@@ -1,7 +1,7 @@
 //! Sequential rounds to the store: a store in which every call takes one second.
 
 use crate::compacting::eager;
-use crate::world::{World, scope};
+use crate::world::{World, ledger, scope};
 use bytes::Bytes;
 use holdfast_core::ports::{Objects, Page};
 use holdfast_core::token::Frontier;
@@ -66,7 +66,7 @@ impl Objects for Paced {
 fn rounds(world: World) -> u32 {
     let now = world.now.get();
     let store = Rc::new(Paced { world, round: Rc::default() });
-    let journal = RefCell::new(Journal::new(scope()));
+    let journal = RefCell::new(Journal::new(scope()).with_ledger(&ledger()));
     let mut reader = std::pin::pin!(async {
         open(&*store, &journal, now).await.unwrap();
         settle(&*store, &journal, now, async |_| Ok(())).await.unwrap();

@@ -1,6 +1,7 @@
 //! A store, a clock and fresh names in one: the store counts and records, and may be slow by the clock.
 
 use bytes::Bytes;
+use holdfast_core::erase::Ledger;
 use holdfast_core::fold::Applied;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
@@ -75,10 +76,14 @@ impl World {
     }
 
     pub async fn read_by(&self, rules: Rules) -> Result<(Journal, Seen)> {
-        let journal = RefCell::new(Journal::with_rules(scope(), rules));
-        open(self, &journal, self.now.get()).await?;
-        let seen = self.settle(&journal).await?;
-        Ok((journal.into_inner(), seen))
+        let journal = RefCell::new(Journal::with_rules(scope(), rules).with_ledger(&ledger()));
+        loop {
+            open(self, &journal, self.now.get()).await?;
+            let seen = self.settle(&journal).await;
+            if !journal.borrow_mut().renew_stale() {
+                return Ok((journal.into_inner(), seen?));
+            }
+        }
     }
 
     /// Reads all that a journal owes.
@@ -104,7 +109,7 @@ impl World {
     }
 
     pub async fn compact(&self, rules: &Rules) -> Result<Step> {
-        compact(&self.outside(), &scope(), rules).await
+        compact(&self.outside(), &scope(), &ledger(), rules).await
     }
 
     /// Compacts until there is nothing to do.
@@ -121,7 +126,7 @@ impl World {
     }
 
     pub async fn collect(&self, rules: &Rules) -> Result<Collected> {
-        collect(&self.outside(), &scope(), rules).await
+        collect(&self.outside(), &scope(), &ledger(), rules).await
     }
 
     /// Keys of a part, as `wal`.
@@ -245,6 +250,11 @@ impl Ids for World {
 
 pub fn scope() -> Scope {
     Scope { tenant: TenantId::parse("t").unwrap(), user: UserId::parse("u").unwrap() }
+}
+
+/// Where erases are recorded.
+pub fn ledger() -> Ledger {
+    Ledger::new("a secret of the installation")
 }
 
 pub fn session() -> SessionId {

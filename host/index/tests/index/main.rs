@@ -9,6 +9,7 @@
 
 mod deleting;
 mod equality;
+mod erasing;
 mod hosts;
 mod loading;
 mod near;

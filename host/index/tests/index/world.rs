@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use half::f16;
 use holdfast_core::clock::Skew;
+use holdfast_core::erase::Ledger;
 use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
@@ -10,7 +11,7 @@ use holdfast_core::record::{Kind, Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result, Scope, SessionId, TenantId, UserId};
 use holdfast_index::{Boosts, Bucket, Consistency, Index, Question, Reading, Settings};
-use holdfast_journal::{Draft, Pen, Rules, Step, Written, compact, write};
+use holdfast_journal::{Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write};
 use holdfast_objects::Memory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -39,6 +40,19 @@ impl Clock for Time {
 
     async fn sleep(&self, milliseconds: u64) {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+}
+
+/// Time that passes when somebody waits.
+struct Jumping(Arc<AtomicU64>);
+
+impl Clock for Jumping {
+    fn now(&self) -> u64 {
+        NOW + self.0.load(SeqCst)
+    }
+
+    async fn sleep(&self, milliseconds: u64) {
+        self.0.fetch_add(milliseconds, SeqCst);
     }
 }
 
@@ -101,6 +115,7 @@ impl World {
         let hour = Duration::from_secs(3600);
         let mut settings = Settings { shards: 2, poll_first: hour, ..Settings::new(SPACE) };
         settings.poll_last = hour;
+        settings.ledger = Some(ledger());
         settings.load_deadline = Duration::from_secs(60);
         change(&mut settings);
         let world = self.clone();
@@ -129,7 +144,32 @@ impl World {
         let outside = Outside { objects: self, clock: &clock, ids: &ids };
         let rules = Rules { least_objects: 1, ..Rules::default() };
         self.memory.set_now(clock.now());
-        compact(&outside, &scope(user), &rules).await.unwrap()
+        compact(&outside, &scope(user), &ledger(), &rules).await.unwrap()
+    }
+
+    /// Erases the user; `told` gets the object as the index does. Gives what a reader has seen who has seen it.
+    pub async fn erase(
+        &self,
+        user: &str,
+        told: impl AsyncFnOnce(Vec<(String, Bytes)>),
+    ) -> Frontier {
+        let (clock, ids) = (Jumping(self.ticks.clone()), Names(self.ticks.clone()));
+        let outside = Outside { objects: self, clock: &clock, ids: &ids };
+        let by = Writer { kind: WriterKind::Service, key: "k1".to_owned() };
+        let (scope, known) = (scope(user), Frontier::default());
+        let pen = Pen { scope: &scope, by, known: &known, offset: 0 };
+        let durable = async |written: &Written| told(object(written)).await;
+        let erased = erase(&outside, &ledger(), pen, durable).await.unwrap();
+        self.memory.set_now(clock.now());
+        erased.1
+    }
+
+    /// Removes what was erased.
+    pub async fn sweep(&self, user: &str) {
+        let (clock, ids) = (Time(self.ticks.clone()), Names(self.ticks.clone()));
+        let outside = Outside { objects: self, clock: &clock, ids: &ids };
+        let by = Writer { kind: WriterKind::Service, key: "k1".to_owned() };
+        while sweep(&outside, &ledger(), &scope(user), &by).await.unwrap() == Next::More {}
     }
 
     /// Removes what was sealed, as a collection would later.
@@ -146,6 +186,11 @@ impl World {
 
 pub fn scope(user: &str) -> Scope {
     Scope { tenant: TenantId::parse("t").unwrap(), user: UserId::parse(user).unwrap() }
+}
+
+/// Where erases are recorded.
+pub fn ledger() -> Ledger {
+    Ledger::new("a secret of the installation")
 }
 
 pub fn said(text: &str) -> Message {

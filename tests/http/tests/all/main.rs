@@ -10,6 +10,7 @@
 mod canaries;
 mod context;
 mod deleting;
+mod erasing;
 mod idempotency;
 mod keys;
 mod limits;

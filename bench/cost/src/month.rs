@@ -4,6 +4,7 @@ use crate::bill::Bill;
 use crate::conversation::message;
 use crate::meter::Meter;
 use futures::executor::block_on;
+use holdfast_core::erase::Ledger;
 use holdfast_core::record::{Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Result, Scope, SessionId, TenantId, UserId};
@@ -93,8 +94,13 @@ impl User {
     async fn upkeep(&self, day: u64) -> Result<()> {
         self.meter.set(BEGUN + day * DAY - 1);
         next_user(&self.meter, &self.scope.tenant, None).await?;
-        while compact(&self.meter.outside(), &self.scope, &self.rules).await?.next == Next::More {}
-        while collect(&self.meter.outside(), &self.scope, &self.rules).await?.next == Next::More {}
+        let ledger = Ledger::new("a secret");
+        while compact(&self.meter.outside(), &self.scope, &ledger, &self.rules).await?.next
+            == Next::More
+        {}
+        while collect(&self.meter.outside(), &self.scope, &ledger, &self.rules).await?.next
+            == Next::More
+        {}
         Ok(())
     }
 

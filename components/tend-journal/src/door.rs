@@ -27,7 +27,7 @@ impl Guest for Door {
         Ok(erased(scope, id, seen).await?)
     }
 
-    async fn erasure(scope: memory::Scope) -> Result<Erasure, memory::Error> {
+    async fn erase_status(scope: memory::Scope) -> Result<Erasure, memory::Error> {
         Ok(last(scope).await?)
     }
 }

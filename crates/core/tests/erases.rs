@@ -168,7 +168,7 @@ fn a_receipt_counts_each_key_once_whatever_was_swept_again() {
     assert_eq!(whole, Receipt::new(at(1), NOW, false, &[two.clone(), one, two.clone()]));
     let counts: Vec<(&str, u64)> = whole.removed.iter().map(|(k, n)| (k.as_str(), *n)).collect();
     assert_eq!((counts, whole.sha256.len()), (vec![("seg", 1), ("wal", 3)], 64));
-    assert_ne!(whole.sha256, Receipt::new(at(1), NOW, false, &[two.clone()]).sha256);
+    assert_ne!(whole.sha256, Receipt::new(at(1), NOW, false, std::slice::from_ref(&two)).sha256);
     let bytes = encode(&whole).unwrap();
     assert_eq!(Receipt::decode(&bytes).unwrap(), whole);
     assert_eq!(Sweep::decode(&encode(&two).unwrap()).unwrap(), two);

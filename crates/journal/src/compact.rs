@@ -62,14 +62,25 @@ pub(crate) struct New {
 }
 
 /// The user's last erase, as it was when the work began.
-struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     ledger: &'a Ledger,
-    erased: Erased,
+    pub erased: Erased,
 }
 
-impl Guard<'_> {
+impl<'a> Guard<'a> {
+    /// None while what is written at `begun` would count for nothing.
+    pub async fn new(
+        objects: &impl Objects,
+        ledger: &'a Ledger,
+        scope: &Scope,
+        begun: u64,
+    ) -> Result<Option<Self>> {
+        let erased = ledger::erased(objects, ledger, scope).await?;
+        Ok((!erased.reaches(begun)).then_some(Self { ledger, erased }))
+    }
+
     /// Was the user not erased meanwhile?
-    async fn holds(&self, objects: &impl Objects, scope: &Scope) -> Result<()> {
+    pub async fn holds(&self, objects: &impl Objects, scope: &Scope) -> Result<()> {
         if ledger::erased(objects, self.ledger, scope).await? == self.erased {
             return Ok(());
         }
@@ -98,12 +109,10 @@ pub async fn compact(
     rules: &Rules,
 ) -> Result<Step> {
     let begun = outside.clock.now();
-    let erased = ledger::erased(outside.objects, ledger, scope).await?;
-    // What is written now would count for nothing.
-    if erased.reaches(begun) {
+    let Some(guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
         return Ok(Step::default());
-    }
-    let guard = Guard { ledger, erased };
+    };
+    let erased = guard.erased;
     let surveyed = survey(outside.objects, scope, rules, begun, erased);
     let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
     let mut tail = Tail::new(listed, &covered(&survey.segments), erased);

@@ -1,9 +1,10 @@
 //! Mending: segments that cannot be read are sealed anew from what they were made of.
 
-use crate::compact::{Next, Step, put, read_again, unreadable};
+use crate::compact::{Guard, Next, Step, put, read_again, unreadable};
 use crate::publish;
 use crate::rules::Rules;
 use crate::survey::survey;
+use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::{Result, Scope};
 
@@ -17,10 +18,14 @@ use holdfast_core::{Result, Scope};
 pub async fn mend(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
+    ledger: &Ledger,
     rules: &Rules,
 ) -> Result<Step> {
     let begun = outside.clock.now();
-    let mut survey = survey(outside.objects, scope, rules, begun).await?;
+    let Some(guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
+        return Ok(Step::default());
+    };
+    let mut survey = survey(outside.objects, scope, rules, begun, guard.erased).await?;
     let mut corrupt = survey.look.corrupt.clone();
     corrupt.extend(unreadable(&survey));
     let (mut replaced, mut new) = (Vec::new(), Vec::new());
@@ -30,7 +35,7 @@ pub async fn mend(
         let sealing = read_again(outside.objects, scope, &survey, *ulid, &mut corrupt).await?;
         let whole = named.whole && corrupt.len() == before;
         if let Some(sealing) = sealing.filter(|_| !whole) {
-            new.push(put(outside, scope, sealing, named.entry.tier).await?);
+            new.push(put(outside, scope, &guard, sealing, named.entry.tier).await?);
             replaced.push(*ulid);
         }
     }
@@ -44,6 +49,7 @@ pub async fn mend(
     publish::add(&mut survey.segments, new);
     // What lies after it was not listed: the heads' word for it stands.
     let from = survey.heads.iter().map(|(_, manifest)| manifest.from).min().unwrap_or_default();
+    guard.holds(outside.objects, scope).await?;
     step.manifest = Some(publish::publish(outside, scope, rules, &survey, begun, from).await?);
     Ok(step)
 }

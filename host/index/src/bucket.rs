@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Objects, Page};
-use holdfast_core::{Error, Key, Prefix, Result};
+use holdfast_core::{Error, Key, Prefix, Result, Scope};
 use holdfast_objects::Bucket;
 
 /// Any [`Bucket`], behind a pointer.
@@ -18,6 +18,10 @@ impl AnyBucket {
     pub(crate) fn skew(&self) -> Skew {
         self.0.skew()
     }
+
+    pub(crate) async fn forget(&self, scope: &Scope) {
+        self.0.forget(scope).await;
+    }
 }
 
 trait Erased {
@@ -28,6 +32,7 @@ trait Erased {
         after: Option<&'a str>,
     ) -> LocalBoxFuture<'a, Result<Page>>;
     fn skew(&self) -> Skew;
+    fn forget<'a>(&'a self, scope: &'a Scope) -> LocalBoxFuture<'a, ()>;
 }
 
 impl<B: Bucket> Erased for B {
@@ -45,6 +50,10 @@ impl<B: Bucket> Erased for B {
 
     fn skew(&self) -> Skew {
         Bucket::skew(self)
+    }
+
+    fn forget<'a>(&'a self, scope: &'a Scope) -> LocalBoxFuture<'a, ()> {
+        Box::pin(Bucket::forget(self, scope))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bringing a user's view up to what the bucket holds: loads, polls, and what is named.
 
+use crate::bucket::AnyBucket;
 use crate::shard::Shard;
 use crate::types::{Consistency, Reading};
 use crate::user::User;
@@ -102,6 +103,19 @@ impl Shard {
     }
 
     async fn bring(&self, user: &User, load: bool) -> Result<()> {
+        let before = user.journal.borrow().renewals();
+        let outcome = self.brought(user, load).await;
+        if user.journal.borrow().renewals() != before {
+            let forget = async |bucket: &AnyBucket| {
+                bucket.forget(&user.scope).await;
+                Ok(())
+            };
+            self.ask_bucket(forget).await?;
+        }
+        outcome
+    }
+
+    async fn brought(&self, user: &User, load: bool) -> Result<()> {
         let begun = self.shared.now();
         let mut anew = user.renew_stale() || load;
         if !anew && !user.list_once.take() && self.settings.single_host {

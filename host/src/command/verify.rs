@@ -5,6 +5,7 @@ use super::settings::Values;
 use crate::native::apart;
 use anyhow::{Result, bail};
 use clap::Args;
+use holdfast_core::erase::Ledger;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Error, Key, Scope, TenantId, UserId};
 use holdfast_journal::{Next, Rules, Verified, compact, mend, next_tenant, next_user};
@@ -58,10 +59,10 @@ pub fn run(verify: &Verify) -> Result<()> {
     let (repair, json) = (verify.repair, verify.json);
     let totals = runtime.block_on(async {
         let embedded = local::existing_store(&mut values, &verify.data_dir).await?;
-        let store = values.store()?;
+        let (store, ledger) = (values.store()?, values.ledger());
         let totals = apart(async move || {
             let store = bucket(store)?;
-            let mut look = Look { repair, json, totals: Totals::default() };
+            let mut look = Look { repair, json, ledger, totals: Totals::default() };
             look.all(&store, &whose).await?;
             Ok(look.totals)
         })
@@ -125,6 +126,7 @@ impl Totals {
 struct Look {
     repair: bool,
     json: bool,
+    ledger: Ledger,
     totals: Totals,
 }
 
@@ -164,7 +166,7 @@ impl Look {
         let mut verified = verified(store, scope).await?;
         let mut mended = 0;
         if self.repair && !verified.is_whole() {
-            match repaired(store, scope).await {
+            match repaired(store, scope, &self.ledger).await {
                 Ok(segments) => mended = segments,
                 Err(error) => eprintln!("{}/{} is not mended: {error}", scope.tenant, scope.user),
             }
@@ -189,11 +191,11 @@ async fn verified(store: &Bucket, scope: &Scope) -> holdfast_core::Result<Verifi
 }
 
 /// Mends what can be, then seals and merges what is due: how many segments were mended.
-async fn repaired(store: &Bucket, scope: &Scope) -> holdfast_core::Result<usize> {
+async fn repaired(store: &Bucket, scope: &Scope, ledger: &Ledger) -> holdfast_core::Result<usize> {
     let clock = store.clock();
     let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
-    let mended = mend(&outside, scope, &Rules::default()).await?.merged;
-    while compact(&outside, scope, &Rules::default()).await?.next == Next::More {}
+    let mended = mend(&outside, scope, ledger, &Rules::default()).await?.merged;
+    while compact(&outside, scope, ledger, &Rules::default()).await?.next == Next::More {}
     Ok(mended)
 }
 

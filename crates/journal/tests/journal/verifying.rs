@@ -1,7 +1,7 @@
 //! Verifying says what is wrong and what of it matters; mending puts right what can be.
 
 use crate::compacting::{eager, filled};
-use crate::world::{DAY, NOW, World, scope};
+use crate::world::{DAY, NOW, World, ledger, scope};
 use futures::executor::block_on;
 use holdfast_core::Key;
 use holdfast_core::ports::Objects;
@@ -13,7 +13,7 @@ async fn verified(world: &World) -> Verified {
 }
 
 async fn mended(world: &World) -> Step {
-    mend(&world.outside(), &scope(), &Rules::default()).await.unwrap()
+    mend(&world.outside(), &scope(), &ledger(), &Rules::default()).await.unwrap()
 }
 
 /// A journal of segments in two tiers and a tail.

@@ -4,7 +4,7 @@ use super::Cache;
 use bytes::Bytes;
 use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Objects, Page};
-use holdfast_core::{Key, Prefix, Result};
+use holdfast_core::{Key, Prefix, Result, Scope};
 use holdfast_objects::Bucket;
 
 /// A store behind a [`Cache`]. A read of what is kept costs no request, and may give an object that the bucket has removed:
@@ -72,5 +72,9 @@ impl<S: Objects> Objects for Cached<S> {
 impl<S: Bucket> Bucket for Cached<S> {
     fn skew(&self) -> Skew {
         self.store.skew()
+    }
+
+    async fn forget(&self, scope: &Scope) {
+        self.cache.forget(scope).await;
     }
 }

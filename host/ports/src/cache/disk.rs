@@ -8,7 +8,7 @@ use holdfast_core::{Key, Part, Scope};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -165,7 +165,7 @@ pub(super) fn walk(root: &Path) -> Vec<Met> {
     met
 }
 
-fn file(root: &Path, path: &PathBuf, about: &fs::Metadata) -> Option<Met> {
+fn file(root: &Path, path: &Path, about: &fs::Metadata) -> Option<Met> {
     let name = path.strip_prefix(root).ok()?.to_str()?.to_owned();
     let used = about.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Met { name, bytes: about.len(), used: u64::try_from(used.as_millis()).ok()? })

@@ -14,7 +14,7 @@ use holdfast_core::{Result, Scope};
 /// counts what was mended.
 ///
 /// # Errors
-/// As [`compact`](crate::compact).
+/// As [`compact`](fn@crate::compact).
 pub async fn mend(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,

@@ -70,7 +70,7 @@ fn a_write_names_8_of_the_keys_that_its_writer_knew_and_its_token_the_rest() {
         assert_eq!((header.prev.as_slice(), header.head.as_deref()), (&keys[..8], Some("m")));
         // The token of the answer names the rest.
         let own = written.key.to_string();
-        assert_eq!(written.frontier.keys, [&own, &keys[8], &keys[9]]);
+        assert_eq!(written.frontier.keys, [own.as_str(), &keys[8], &keys[9]]);
     });
 }
 

@@ -82,8 +82,8 @@ pub struct Entry {
     pub text: Box<str>,
     judged: Hlc,
     hidden: bool,
-    /// How many messages this view had met or moved when it met or last moved this one.
-    met: u64,
+    /// A copy with a lower order came later: it stood further back once.
+    moved: bool,
     place: Place,
     parents: Box<[Parent]>,
 }
@@ -134,7 +134,6 @@ pub struct View {
     /// Times of records that are neither messages nor fields, or that were hidden.
     others: Vec<Hlc>,
     newest: Option<Order>,
-    met: u64,
 }
 
 impl View {
@@ -292,7 +291,6 @@ impl View {
         for call in &calls {
             session.calls.entry(call.as_str().into()).or_default().push(number);
         }
-        self.met += 1;
         let hidden = self.graves.has_message(&key, &record.id);
         let Standing { order, judged, by } = standing;
         let entry = Entry {
@@ -304,7 +302,7 @@ impl View {
             text: if hidden { Box::default() } else { body.text.clone() },
             judged,
             hidden,
-            met: self.met,
+            moved: false,
             place: Place::own(order),
             parents: parents(&body),
         };
@@ -407,16 +405,20 @@ impl View {
     }
 
     /// Messages of a session that came to stand at or before `after` since the message there had `rank`: of all that
-    /// stand there, the ones that this view met or moved last.
+    /// stand there, the ones that this view met last, and those that a copy ever moved, which may have been read before.
     pub fn late(&self, session: &str, after: Order, rank: u32) -> Vec<Found<'_>> {
         let Some(found) = self.sessions.get(session) else { return Vec::new() };
         let (at, hit) = found.position(&self.entries, after);
         let before = found.places.get(..at + usize::from(hit)).unwrap_or_default();
         let count = before.len().saturating_sub(rank as usize);
+        if count == 0 {
+            return Vec::new();
+        }
         let mut numbers = before.to_vec();
-        let met = |number: &Number| self.entries.get(*number as usize).map(|entry| entry.met);
-        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(met(number)));
-        numbers.truncate(count);
+        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
+        let moved = |number: &Number| self.entries.get(*number as usize).is_some_and(|e| e.moved);
+        let older = numbers.split_off(count).into_iter().filter(moved);
+        numbers.extend(older);
         numbers.sort_unstable();
         numbers.into_iter().filter_map(|number| self.found(number)).collect()
     }

@@ -149,8 +149,8 @@ fn a_message_that_a_copy_moved_before_a_cursor_is_late_like_one_that_came() {
         late.into_iter().map(|found| found.id).collect::<Vec<_>>()
     };
     assert!(late(&view).is_empty());
-    // An older copy of `c`, which the cursor had not reached; it is not the newest that the view met.
+    // An older copy of `c`, which the cursor had not reached; the newest that the view met is another.
     let (copy, _) = say("c", 5);
     view.apply([(&copy, order(1, 9))]).unwrap();
-    assert_eq!(late(&view), ["c"]);
+    assert!(late(&view).contains(&"c".to_owned()));
 }

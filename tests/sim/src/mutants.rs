@@ -92,7 +92,8 @@ impl Mutant {
     pub fn plan(self, mut plan: Plan, random: &Random) -> Plan {
         match self {
             Mutant::AckBeforePut => plan.killed = plan.killed.max(5_000),
-            Mutant::SkippedFailedPut => plan.timeout = plan.timeout.max(50_000),
+            // Three tries in a row must fail.
+            Mutant::SkippedFailedPut => plan.refused = 300_000,
             Mutant::SharedKey => plan.think = plan.think.min(SECOND),
             Mutant::AckAfterTheBound => {
                 plan.paused = plan.paused.max(10_000);

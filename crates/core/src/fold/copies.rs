@@ -54,8 +54,7 @@ impl View {
     fn stand(&mut self, number: Number, copy: Standing, key: &Rc<str>) {
         let Some(entry) = self.entries.get_mut(number as usize) else { return };
         let before = std::mem::replace(&mut entry.order, copy.order);
-        self.met += 1;
-        entry.met = self.met;
+        entry.moved = true;
         (entry.by, entry.judged, entry.place) = (copy.by, copy.judged, Place::own(copy.order));
         let hidden = entry.hidden;
         if let Some(session) = self.sessions.get_mut(key) {

@@ -9,9 +9,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 /// Bytes of a message's text.
-pub const TEXT: usize = 500;
+const TEXT: usize = 500;
 /// Components of its vector.
-pub const DIMENSIONS: usize = 384;
+const DIMENSIONS: usize = 384;
 const SPACE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
 const WORDS: f64 = 4000.0;
 const SYLLABLES: &[&str] = &[

@@ -53,12 +53,14 @@ pub fn page() -> Result<String> {
 }
 
 fn of_a_million(users: u64, batch: u64, vectors: bool) -> Result<Bill> {
-    let load = Load { messages: MILLION / users, batch, days: 30, session: 1000, vectors, seed: 1 };
     if users == 1 {
-        return month(load);
+        let (messages, days) = (MILLION / PARTS, 30 / PARTS);
+        let part = month(Load { messages, batch, days, session: 1000, vectors, seed: 1 })?;
+        return Ok(part.times(PARTS));
     }
-    let each = (1..=SAMPLE).map(|seed| month(Load { seed, session: 10, ..load }));
-    let sample: Bill = each.collect::<Result<Vec<_>>>()?.into_iter().sum();
+    let messages = MILLION / users;
+    let one = |seed| month(Load { messages, batch, days: 30, session: 10, vectors, seed });
+    let sample: Bill = (1..=SAMPLE).map(one).collect::<Result<Vec<_>>>()?.into_iter().sum();
     Ok(sample.times(users / SAMPLE))
 }
 

@@ -31,7 +31,7 @@ async fn dies_again_and_again(installation: &Installation, seed: u64) {
     let mut cut = 0;
     for calls in plan.calls.chunks(EACH) {
         open.extend_from_slice(calls);
-        let after = Duration::from_millis(rng.random_range(0..60));
+        let after = Duration::from_millis(rng.random_range(0..200));
         let done = life(installation.start(), &open, after).await;
         open =
             open.into_iter().zip(&done).filter(|(_, one)| one.is_none()).map(|(c, _)| c).collect();

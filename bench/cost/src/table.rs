@@ -9,6 +9,8 @@ const MILLION: u64 = 1_000_000;
 const USERS: u64 = 10_000;
 /// Of many users, those whose months are run; the others are like them.
 const SAMPLE: u64 = 100;
+/// Of one user's month, a part of so many is run: three days.
+const PARTS: u64 = 10;
 
 const HEAD: &str = "# What a million messages cost
 

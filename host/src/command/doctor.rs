@@ -38,6 +38,11 @@ pub fn run(doctor: &Doctor) -> Result<()> {
             "no bucket is named: set s3_endpoint, s3_bucket, s3_access_key and s3_secret_key";
         bail!(Error::invalid(detail).at("s3_endpoint"));
     }
+    if !doctor.json {
+        eprintln!(
+            "looking at the store: some seconds, up to a minute where conditional writes are slow"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let findings = runtime.block_on(apart(async move || Ok(bucket(store)?.probe().await)))?;
     for finding in &findings {

@@ -24,20 +24,7 @@ pub(crate) fn message(rng: &mut StdRng, session: &SessionId, vectors: bool) -> R
     let text = text(rng);
     let vectors = if vectors { vec![vector(rng, text.len())] } else { Vec::new() };
     let role = if rng.random() { Role::User } else { Role::Assistant };
-    let message = Message {
-        role,
-        content: Some(text),
-        blocks: None,
-        name: None,
-        parent_id: None,
-        event_time: None,
-        metadata: None,
-        extra: None,
-        tool_calls: None,
-        tool_call_id: None,
-        external_id: None,
-        original: None,
-    };
+    let message = Message::saying(role, text);
     let body = MessageBody::new(message, vectors)?.encode()?;
     Ok(Draft { kind: Kind::Message, id: id(rng), session: session.clone(), body })
 }

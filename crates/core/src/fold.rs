@@ -365,10 +365,7 @@ impl View {
         let session = self.sessions.get(&entry.session)?;
         let rank = session.rank(&self.entries, entry)?;
         let first = session.ids.get(&entry.id).and_then(|all| lowest(all, &self.entries));
-        let conflict = first.is_some_and(|first| first != number);
-        let id =
-            if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
-        Some(Found { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank })
+        Some(Found::new(number, entry, first, rank))
     }
 
     /// Messages of a session that come after `after` in the direction asked for, at most `limit`, and whether more follow.
@@ -460,6 +457,16 @@ impl View {
     ) -> (Vec<FoundSession<'v>>, bool) {
         let page = ids.by_ref().take(limit).filter_map(|id| self.session(id)).collect();
         (page, ids.next().is_some())
+    }
+}
+
+impl<'a> Found<'a> {
+    /// `first` is the first of those that have the entry's id: it keeps the id as it is.
+    fn new(number: Number, entry: &'a Entry, first: Option<Number>, rank: u32) -> Self {
+        let conflict = first.is_some_and(|first| first != number);
+        let id =
+            if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
+        Self { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank }
     }
 }
 

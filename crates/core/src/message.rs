@@ -101,6 +101,24 @@ pub struct Original {
 }
 
 impl Message {
+    /// A plain text, and nothing else.
+    pub fn saying(role: Role, text: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: Some(text.into()),
+            blocks: None,
+            name: None,
+            parent_id: None,
+            event_time: None,
+            metadata: None,
+            extra: None,
+            tool_calls: None,
+            tool_call_id: None,
+            external_id: None,
+            original: None,
+        }
+    }
+
     /// The text that is searched and embedded: the content, or the `text` of its blocks, one a line.
     pub fn text(&self) -> String {
         match (&self.content, &self.blocks) {

@@ -21,20 +21,7 @@ fn stays(name: &str, bytes: &[u8]) {
 }
 
 fn message(id: &str, session: &str, text: &str, vectors: Vec<MessageVectors>) -> Record {
-    let message = Message {
-        role: Role::User,
-        content: Some(text.to_owned()),
-        blocks: None,
-        name: None,
-        parent_id: None,
-        event_time: None,
-        metadata: None,
-        extra: None,
-        tool_calls: None,
-        tool_call_id: None,
-        external_id: None,
-        original: None,
-    };
+    let message = Message::saying(Role::User, text);
     let body = MessageBody::new(message, vectors).unwrap().encode().unwrap();
     let by = Writer { kind: WriterKind::Service, key: "k1".to_owned() };
     let stamp = Stamp { at: Hlc(0x019d_0aa3_cc00_0000), by };

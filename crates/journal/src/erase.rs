@@ -7,8 +7,10 @@
 
 use crate::compact::Next;
 use crate::fetch;
+use crate::follow::list_span;
 use crate::heads::ulid;
 use crate::ledger::{self, Erasure, erasure};
+use crate::read::Span;
 use crate::write::{CLOCK_UNCERTAINTY, MAX_WRITE, Pen, Written, fresh, pass, rewrite, too_slow};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -73,17 +75,9 @@ pub async fn erase(
 async fn highest(objects: &impl Objects, scope: &Scope, now: u64) -> Result<Hlc> {
     let from = now.saturating_sub(LEAD);
     let day = key::wal_day(scope, &clock::day(from));
-    let (wal, mut after) =
-        (key::wal(scope), format!("{}{}", day.as_str(), Ulid::from_parts(from, 0)));
-    let mut keys = Vec::new();
-    loop {
-        let page = objects.list(&wal, Some(&after)).await?;
-        keys.extend(page.objects.iter().filter_map(|one| Key::below(&wal, &one.key)));
-        match page.next {
-            Some(next) => after = next,
-            None => break,
-        }
-    }
+    let after = Some(format!("{}{}", day.as_str(), Ulid::from_parts(from, 0)));
+    let span = Span { prefix: key::wal(scope), after, until: None };
+    let keys = list_span(objects, scope, span).await?;
     let mut highest = Hlc::default();
     for (_, got) in fetch::all(objects, keys).await? {
         let Ok(object) = got.and_then(|bytes| WalObject::decode(&bytes)) else { continue };

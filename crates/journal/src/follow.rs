@@ -229,7 +229,12 @@ impl Journal {
     }
 }
 
-async fn list_span(objects: &impl Objects, scope: &Scope, span: Span) -> Result<Vec<Key>> {
+/// Keys of WAL objects that a list of the span shows.
+pub(crate) async fn list_span(
+    objects: &impl Objects,
+    scope: &Scope,
+    span: Span,
+) -> Result<Vec<Key>> {
     let Span { prefix, mut after, until } = span;
     let wal = key::wal(scope);
     let within = |next: &String| until.as_ref().is_none_or(|until| next < until);

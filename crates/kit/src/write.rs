@@ -1,7 +1,7 @@
 //! What writes share: what is known before, one object, and the index after it; and the ids of what is new.
 
 use crate::wit::index::{self, Knowledge, Object};
-use crate::{GuestClock, GuestIds, State};
+use crate::{Bucket, GuestClock, GuestIds, State};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::graves::Of;
 use holdfast_core::ports::{Ids, Objects, Outside};
@@ -79,13 +79,46 @@ pub async fn record(
     known: &Knowledge,
     drafts: Vec<Draft>,
 ) -> Result<Recorded> {
-    let offset = offset(state, known).await?;
-    let seen = author.after.joined(&known.frontier.clone().into());
-    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
-    let pen = Pen { scope, by: author.by, known: &seen, offset };
-    let written = holdfast_journal::write(&outside, pen, drafts).await?;
+    let base = Base::of(state, scope, &author, known).await?;
+    let written = holdfast_journal::write(&outside(state), base.pen(), drafts).await?;
     let indexed = tell(scope, &written).await;
     Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+}
+
+/// What every write begins with: whose, by whom, above what, by which clock.
+struct Base<'a> {
+    scope: &'a Scope,
+    by: &'a Writer,
+    seen: Frontier,
+    offset: i64,
+}
+
+impl<'a> Base<'a> {
+    async fn of(
+        state: &State,
+        scope: &'a Scope,
+        author: &'a Author,
+        known: &Knowledge,
+    ) -> Result<Self> {
+        let offset = offset(state, known).await?;
+        let seen = author.after.joined(&known.frontier.clone().into());
+        Ok(Self { scope, by: &author.by, seen, offset })
+    }
+
+    fn pen(&self) -> Pen<'_> {
+        Pen { scope: self.scope, by: self.by.clone(), known: &self.seen, offset: self.offset }
+    }
+
+    /// Tells the index of what is durable, before the wait for its moment.
+    fn told(&self) -> impl AsyncFnOnce(&Written) {
+        async |written: &Written| {
+            tell(self.scope, written).await;
+        }
+    }
+}
+
+fn outside(state: &State) -> Outside<'_, Bucket, GuestClock, GuestIds> {
+    Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds }
 }
 
 /// Tells the index; false when that fails. What was written is durable already: it does not fail the write.
@@ -106,16 +139,11 @@ pub async fn delete(
     known: &Knowledge,
     (of, session, id): (Of, &SessionId, &str),
 ) -> Result<Frontier> {
-    let offset = offset(state, known).await?;
-    let seen = author.after.joined(&known.frontier.clone().into());
-    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
-    let pen = Pen { scope, by: author.by, known: &seen, offset };
+    let base = Base::of(state, scope, &author, known).await?;
     let (kind, id, session) = (Kind::Tombstone, id.to_owned(), session.clone());
     let tombstone = Draft { kind, id, session, body: of.encode()? };
-    let told = async |written: &Written| {
-        tell(scope, written).await;
-    };
-    let written = holdfast_journal::delete(&outside, pen, vec![tombstone], told).await?;
+    let written =
+        holdfast_journal::delete(&outside(state), base.pen(), vec![tombstone], base.told()).await?;
     Ok(written.frontier)
 }
 
@@ -126,14 +154,8 @@ pub async fn delete(
 /// As [`record`].
 pub async fn erase(state: &State, scope: &Scope, author: Author) -> Result<(Erasure, Frontier)> {
     let known = known(scope, "", Vec::new()).await;
-    let offset = offset(state, &known).await?;
-    let seen = author.after.joined(&known.frontier.clone().into());
-    let outside = Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds };
-    let pen = Pen { scope, by: author.by, known: &seen, offset };
-    let told = async |written: &Written| {
-        tell(scope, written).await;
-    };
-    holdfast_journal::erase(&outside, &state.ledger(), pen, told).await
+    let base = Base::of(state, scope, &author, &known).await?;
+    holdfast_journal::erase(&outside(state), &state.ledger(), base.pen(), base.told()).await
 }
 
 /// The answer to a delete of what is not there because it was deleted before: the same as the first time, and not earlier

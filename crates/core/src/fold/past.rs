@@ -1,8 +1,7 @@
 //! The view as of an earlier time: what had been written by then, with the deletes of today.
 
-use super::session::{Session, lowest_by};
+use super::session::{Session, ends, lowest_by, overlaid};
 use super::{Entry, Found, FoundSession, Number, View};
-use crate::session::SessionFields;
 use crate::{Hlc, Order};
 use std::borrow::Cow;
 
@@ -58,20 +57,15 @@ impl<'v> Past<'v> {
     /// As [`View::session`]: a session of which nothing had been written then is none.
     pub fn session(&self, id: &str) -> Option<FoundSession<'v>> {
         let (key, session) = self.view.sessions.get_key_value(id)?;
-        let edits: Vec<_> =
-            session.history.iter().filter(|edit| edit.standing.order.hlc <= self.until).collect();
-        let fields =
-            edits.iter().fold(SessionFields::default(), |old, new| old.overlaid(&new.fields));
+        let end = session.history.partition_point(|edit| edit.standing.order.hlc <= self.until);
+        let edits = session.history.get(..end).unwrap_or_default();
         let messages = self.messages(session);
         let orders = messages.iter().map(|message| message.entry.order);
         let orders = orders.chain(edits.iter().map(|edit| edit.standing.order));
-        let (first, last) =
-            orders.fold((None, None), |(first, last): (Option<Order>, _), order| {
-                (Some(first.map_or(order, |first| first.min(order))), last.max(Some(order)))
-            });
+        let (first, last) = ends(orders);
         Some(FoundSession {
             id: key,
-            fields: Cow::Owned(fields),
+            fields: Cow::Owned(overlaid(edits)),
             fields_order: edits.last().map(|edit| edit.standing.order),
             created_at: first?.hlc,
             last: last?,
@@ -118,9 +112,6 @@ impl<'v> Past<'v> {
     fn found(&self, session: &Session, number: Number, entry: &'v Entry, rank: u32) -> Found<'v> {
         let twins = session.ids.get(&entry.id).map_or(&[][..], Vec::as_slice);
         let first = lowest_by(twins, &self.view.entries, self.until);
-        let conflict = first.is_some_and(|first| first != number);
-        let id =
-            if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
-        Found { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank }
+        Found::new(number, entry, first, rank)
     }
 }

@@ -104,17 +104,14 @@ impl Session {
     }
 
     fn overlay(&mut self) {
-        let edits = self.history.iter();
-        self.fields = edits.fold(SessionFields::default(), |old, new| old.overlaid(&new.fields));
+        self.fields = overlaid(&self.history);
     }
 
     pub fn recount(&mut self, entries: &[Entry]) {
         let messages = self.places.iter().filter_map(|n| entries.get(*n as usize));
         let messages = messages.filter(|entry| !entry.hidden).map(|entry| entry.order);
         let orders = messages.chain(self.history.iter().map(|edit| edit.standing.order));
-        (self.first, self.last) = orders.fold((None, None), |(first, last), order| {
-            (Some(first.map_or(order, |first: Order| first.min(order))), last.max(Some(order)))
-        });
+        (self.first, self.last) = ends(orders);
     }
 
     /// Is there no trace of the session, deleted messages that keep their place included?
@@ -323,6 +320,19 @@ impl Session {
 struct Settling {
     place: Place,
     done: bool,
+}
+
+/// What stands after these edits, in their order.
+pub(super) fn overlaid<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> SessionFields {
+    let edits = edits.into_iter();
+    edits.fold(SessionFields::default(), |old, new| old.overlaid(&new.fields))
+}
+
+/// The lowest and the highest.
+pub(super) fn ends(orders: impl Iterator<Item = Order>) -> (Option<Order>, Option<Order>) {
+    orders.fold((None, None), |(first, last), order| {
+        (Some(first.map_or(order, |first: Order| first.min(order))), last.max(Some(order)))
+    })
 }
 
 pub(super) fn lowest(numbers: &[Number], entries: &[Entry]) -> Option<Number> {

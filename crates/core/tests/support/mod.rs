@@ -29,20 +29,7 @@ pub fn by(kind: WriterKind, key: &str) -> Writer {
 
 /// A message that says `content` and nothing else.
 pub fn saying(role: Role, content: &str) -> Message {
-    Message {
-        role,
-        content: Some(content.to_owned()),
-        blocks: None,
-        name: None,
-        parent_id: None,
-        event_time: None,
-        metadata: None,
-        extra: None,
-        tool_calls: None,
-        tool_call_id: None,
-        external_id: None,
-        original: None,
-    }
+    Message::saying(role, content)
 }
 
 /// A message's record in `session`.

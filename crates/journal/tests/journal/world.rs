@@ -267,20 +267,7 @@ pub fn writer() -> Writer {
 
 /// The body of a message of the user that says `text`.
 pub fn body(text: &str) -> MessageBody {
-    let message = Message {
-        role: Role::User,
-        content: Some(text.to_owned()),
-        blocks: None,
-        name: None,
-        parent_id: None,
-        event_time: None,
-        metadata: None,
-        extra: None,
-        tool_calls: None,
-        tool_call_id: None,
-        external_id: None,
-        original: None,
-    };
+    let message = Message::saying(Role::User, text);
     MessageBody::new(message, Vec::new()).unwrap()
 }
 

@@ -194,20 +194,7 @@ pub fn ledger() -> Ledger {
 }
 
 pub fn said(text: &str) -> Message {
-    Message {
-        role: Role::User,
-        content: Some(text.to_owned()),
-        blocks: None,
-        name: Some("Ada".to_owned()),
-        parent_id: None,
-        event_time: None,
-        metadata: None,
-        extra: None,
-        tool_calls: None,
-        tool_call_id: None,
-        external_id: None,
-        original: None,
-    }
+    Message { name: Some("Ada".to_owned()), ..Message::saying(Role::User, text) }
 }
 
 pub fn draft(session: &str, id: &str, text: &str) -> Draft {

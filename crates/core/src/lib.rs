@@ -11,6 +11,7 @@ pub mod graves;
 mod id;
 pub mod key;
 pub mod manifest;
+pub mod memory;
 pub mod message;
 pub mod order;
 pub mod ports;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod segment;
 pub mod session;
 pub mod settings;
+pub mod thing;
 pub mod token;
 mod zstd;
 

@@ -30,7 +30,7 @@ pub use analyze::terms;
 pub use dates::{DateSpec, dates};
 pub use dense::{Dense, ExactScan, NoVectors};
 pub use doc::{ChunkVector, Doc, DocNo, Entry};
-pub use filter::{Condition, Field, Filter, Operator};
+pub use filter::{ATTRIBUTES, Condition, Field, Filter, Operator};
 pub use index::UserIndex;
 pub use int8::{Int8Scan, Int8View};
 pub use language::Language;

@@ -24,6 +24,7 @@ pub(crate) fn doc(found: &Found<'_>, message: Message, vectors: Vec<ChunkVector>
         parent_id: message.parent_id,
         tool_call_id: message.tool_call_id,
         metadata,
+        attributes: None,
         vectors,
     }
 }

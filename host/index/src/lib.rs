@@ -17,6 +17,7 @@ mod shard;
 mod shared;
 mod shelf;
 mod status;
+mod things;
 mod types;
 mod user;
 mod write;
@@ -27,6 +28,9 @@ pub use index::Index;
 pub use near::{Near, NearView};
 pub use settings::Settings;
 pub use status::Status;
+pub use things::{
+    FoundThing, Moment, Selection, Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
+};
 pub use types::{
     Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending, Present, Question,
     Reading, Recall, Session, SessionPage,

@@ -46,7 +46,7 @@ impl Shard {
         Ok(recall)
     }
 
-    fn understand(&self, question: Question) -> Result<holdfast_search::Question> {
+    pub(crate) fn understand(&self, question: Question) -> Result<holdfast_search::Question> {
         let ours = question.space.as_deref() == Some(&*self.space.id);
         Ok(holdfast_search::Question {
             filter: question.filter.as_deref().map(Filter::parse).transpose()?,
@@ -139,12 +139,12 @@ impl Shard {
     }
 }
 
-fn place(page: &Page) -> Result<Option<Order>> {
+pub(crate) fn place(page: &Page) -> Result<Option<Order>> {
     let parsed = page.after.as_deref().map(Order::parse).transpose();
     parsed.map_err(|error: Error| error.at("after"))
 }
 
-fn message(found: &fold::Found<'_>) -> Message {
+pub(crate) fn message(found: &fold::Found<'_>) -> Message {
     let entry = found.entry;
     Message {
         session: entry.session.to_string(),
@@ -159,7 +159,7 @@ fn message(found: &fold::Found<'_>) -> Message {
     }
 }
 
-fn session_of(found: &fold::FoundSession<'_>) -> Result<Session> {
+pub(crate) fn session_of(found: &fold::FoundSession<'_>) -> Result<Session> {
     Ok(Session {
         id: found.id.to_owned(),
         body: found.fields.encode()?.get().to_owned(),

@@ -62,7 +62,7 @@ impl Shelf {
                     self.again(view, number, source, space.chunks(vectors))?;
                 }
                 Applied::Hidden { numbers, moved } => self.hide(view, &numbers, moved)?,
-                Applied::Session | Applied::Unknown => {}
+                Applied::Session | Applied::Thing | Applied::Unknown => {}
             }
         }
         Ok(())

@@ -190,6 +190,8 @@ pub struct Recall {
 /// A message of a loaded user that waits for its vectors.
 #[derive(Debug, Clone)]
 pub struct Pending {
+    /// It is a memory: of no session.
+    pub memory: bool,
     /// The session.
     pub session: String,
     /// The id that it was stored with.
@@ -200,6 +202,6 @@ pub struct Pending {
     pub at: Hlc,
     /// Who wrote it.
     pub by: Writer,
-    /// The message as the record holds it: the same body with vectors is the same message.
+    /// The message as the record holds it: the same body with vectors is the same message. Of a memory the whole body.
     pub body: String,
 }

@@ -4,6 +4,7 @@ use crate::doc::Space;
 use crate::flight::Flight;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
+use crate::things::{Contents, Memories};
 use holdfast_core::erase::Erased;
 use holdfast_core::fold::Applied;
 use holdfast_core::token::Frontier;
@@ -21,6 +22,8 @@ pub(crate) struct User {
     pub(crate) prefix: Prefix,
     pub(crate) journal: RefCell<Journal>,
     pub(crate) shelf: RefCell<Shelf>,
+    pub(crate) memories: RefCell<Memories>,
+    pub(crate) contents: RefCell<Contents>,
     pub(crate) flight: Flight,
     /// The whole journal was read once.
     pub(crate) loaded: Cell<bool>,
@@ -47,6 +50,8 @@ impl User {
             prefix: key::user(&scope),
             journal: RefCell::new(journal(&scope, settings)),
             shelf: RefCell::new(Shelf::new(settings.graph_from)),
+            memories: RefCell::default(),
+            contents: RefCell::default(),
             flight: Flight::default(),
             loaded: Cell::new(false),
             list_once: Cell::new(false),
@@ -81,6 +86,8 @@ impl User {
     fn keep_step(&self, journal: &Journal) {
         if self.renewals.replace(journal.renewals()) != journal.renewals() {
             self.shelf.replace(Shelf::new(self.graph_from));
+            self.memories.take();
+            self.contents.take();
         }
     }
 
@@ -125,7 +132,9 @@ impl User {
     pub(crate) fn weight(&self) -> usize {
         let journal = self.journal.borrow();
         self.keep_step(&journal);
-        BASE + self.shelf.borrow_mut().bytes(journal.view()) + journal.objects() * 24
+        let things = journal.view().thing_bytes() + self.memories.borrow().bytes();
+        let things = things + self.contents.borrow().bytes();
+        BASE + self.shelf.borrow_mut().bytes(journal.view()) + things + journal.objects() * 24
     }
 
     /// Somebody asks.

@@ -5,6 +5,7 @@ use crate::types::{Knowledge, Pending, Present};
 use crate::user::User;
 use bytes::Bytes;
 use holdfast_core::fold::View;
+use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::{Error, Key, Result, Scope, key};
 use std::rc::Rc;
 
@@ -77,21 +78,51 @@ impl Shard {
     /// Messages of loaded users that wait for vectors, at most `limit`, each user in its turn.
     pub(crate) fn pending(&self, limit: usize) -> Vec<(Scope, Pending)> {
         let users: Vec<Rc<User>> = self.users.borrow().values().cloned().collect();
-        let waiting: Vec<_> =
-            users.iter().filter(|u| u.shelf.borrow().pending_count() > 0).collect();
+        let waiting: Vec<_> = users.iter().filter(|user| self.waits(user)).collect();
         let share = limit.div_ceil(waiting.len().max(1));
         let of_user = |user: &&Rc<User>| {
             let (journal, shelf) = (user.journal.borrow(), user.shelf.borrow());
-            let pending = shelf.pending().filter_map(|number| pending(journal.view(), number));
-            pending.take(share).map(|pending| (user.scope.clone(), pending)).collect::<Vec<_>>()
+            let view = journal.view();
+            let messages = shelf.pending().filter_map(|number| pending(view, number));
+            let memories = user.memories.borrow();
+            let memories = memories.pending().filter_map(|id| pending_memory(view, id));
+            memories.chain(messages).take(share).map(|pending| (user.scope.clone(), pending)).collect::<Vec<_>>()
         };
         waiting.iter().flat_map(of_user).take(limit).collect()
     }
 }
 
+impl Shard {
+    /// Has the user anything that waits for vectors?
+    fn waits(&self, user: &User) -> bool {
+        let journal = user.journal.borrow();
+        let mut memories = user.memories.borrow_mut();
+        // What cannot be read here is met again, and said, where somebody asks for it.
+        let _ = memories.follow(journal.view(), self.shared.now(), &self.space);
+        user.shelf.borrow().pending_count() > 0 || memories.pending().next().is_some()
+    }
+}
+
+fn pending_memory(view: &View, id: &str) -> Option<Pending> {
+    let found = view.thing(ThingKind::Memory, "", id)?;
+    let last = found.last()?;
+    let (text, sources) = (last.text.clone(), last.sources.clone());
+    let body = ThingBody { text, sources, vectors: Vec::new() }.encode().ok()?;
+    Some(Pending {
+        memory: true,
+        session: String::new(),
+        id: id.to_owned(),
+        order: last.order.to_string(),
+        at: last.order.hlc,
+        by: last.by.clone(),
+        body: body.get().to_owned(),
+    })
+}
+
 fn pending(view: &View, number: u32) -> Option<Pending> {
     let entry = view.found(number)?.entry;
     Some(Pending {
+        memory: false,
         session: entry.session.to_string(),
         id: entry.id.to_string(),
         order: entry.order.to_string(),

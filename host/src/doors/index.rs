@@ -114,6 +114,87 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         })
     }
 
+    async fn select_sessions(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        filter: String,
+        page: wit::Page,
+        reading: wit::Reading,
+    ) -> Answer<door::SessionPage> {
+        ask!(accessor, scope, select_sessions(filter, page.into(), reading.into()), |found| {
+            door::SessionPage {
+                items: found.items.into_iter().map(wit::Session::from).collect(),
+                next: found.next,
+                frontier: found.frontier.into(),
+            }
+        })
+    }
+
+    async fn list_things(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        selection: door::Selection,
+        page: wit::Page,
+        reading: wit::Reading,
+    ) -> Answer<door::ThingPage> {
+        ask!(
+            accessor,
+            scope,
+            list_things(selection.into(), page.into(), reading.into()),
+            door::ThingPage::from
+        )
+    }
+
+    async fn find_thing(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        kind: String,
+        session: Option<String>,
+        id: String,
+        reading: wit::Reading,
+    ) -> Answer<door::FoundThing> {
+        ask!(
+            accessor,
+            scope,
+            find_thing(kind, session, id, reading.into()),
+            door::FoundThing::from
+        )
+    }
+
+    async fn recall_memories(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        question: wit::Question,
+    ) -> Answer<wit::ThingRecall> {
+        ask!(accessor, scope, recall_memories(question.into()), wit::ThingRecall::from)
+    }
+
+    async fn timeline(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        page: wit::Page,
+        reading: wit::Reading,
+    ) -> Answer<door::TimelinePage> {
+        ask!(accessor, scope, timeline(page.into(), reading.into()), door::TimelinePage::from)
+    }
+
+    async fn find_content(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        session: Option<String>,
+        hash: String,
+        reading: wit::Reading,
+    ) -> Answer<door::MessagePage> {
+        ask!(accessor, scope, find_content(session, hash, reading.into()), |found| {
+            door::MessagePage {
+                items: found.items.into_iter().map(wit::Message::from).collect(),
+                more: found.more,
+                late: found.late.into_iter().map(wit::Message::from).collect(),
+                frontier: found.frontier.into(),
+            }
+        })
+    }
+
     async fn find_session(
         accessor: &Accessor<T, Self>,
         scope: wit::Scope,

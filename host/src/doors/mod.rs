@@ -3,6 +3,7 @@
 mod embedder;
 mod error;
 mod index;
+mod things;
 mod tokens;
 
 pub use embedder::Models;

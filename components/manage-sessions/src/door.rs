@@ -58,8 +58,12 @@ impl Guest for Door {
 async fn make(scope: memory::Scope, new: NewSession, seen: Option<String>) -> Result<Session> {
     let (state, scope) = (state().await?, scope.try_into()?);
     let id = new.id.unwrap_or_else(|| verbs::new_id(state, &scope, None));
-    let fields =
-        SessionFields { name: new.name, kind: new.kind, status: None, metadata: new.metadata };
+    let fields = SessionFields {
+        name: new.name,
+        kind: new.kind,
+        metadata: new.metadata,
+        ..SessionFields::default()
+    };
     let author = Author::inside(state, &scope, seen.as_deref())?;
     let made = verbs::create(state, &scope, &SessionId::parse(&id)?, fields, author).await?;
     Ok(made.session.into())
@@ -81,7 +85,8 @@ async fn pages(
     let (state, scope) = (state().await?, scope.try_into()?);
     let seen = after(state, &scope, how.after.as_deref())?;
     let reading = as_of(reading(how.consistency.as_deref(), seen)?, how.as_of.as_deref())?;
-    let (shown, next_cursor, frontier) = verbs::list(state, &scope, &page.into(), reading).await?;
+    let (shown, next_cursor, frontier) =
+        verbs::list(state, &scope, None, &page.into(), reading).await?;
     Ok(SessionPage {
         sessions: shown.into_iter().map(Session::from).collect(),
         next_cursor,
@@ -102,6 +107,7 @@ async fn set(
         kind: change.kind,
         status: change.status,
         metadata: change.metadata,
+        ..SessionFields::default()
     };
     let id = SessionId::parse(&id)?;
     let author = Author::inside(state, &scope, seen.as_deref())?;

@@ -51,6 +51,7 @@ settings! {
     root_secret Both None, true, "secret that keys, tokens and cursors are signed with; at least 32 bytes; changing it voids them";
     root_key_sha256 Both Some(""), true, "SHA-256 (hex) of the installation's first key, which needs no look-up";
     root_tenant Both Some("default"), false, "tenant of the first key";
+    tenant_key Both Some(""), true, "key that sensitive preferences are sealed with: 64 hex digits; without it they are refused, without the old one they cannot be read";
     key_ttl_ms Both Some("30000"), false, "how long the verdict on a key is kept, in milliseconds";
     embed_deadline_ms Both Some("5000"), false, "longest wait for the embedder in a store, in milliseconds; what is late is embedded in the background";
     message_bytes Both Some("1048576"), false, "largest message, in bytes";

@@ -33,4 +33,7 @@ pub use read::{Absorbed, Journal};
 pub use rules::Rules;
 pub use users::{User, next_tenant, next_user};
 pub use verify::{Verified, verify};
-pub use write::{CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, pass, rewrite, write};
+pub use write::{
+    CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, delete_as, pass, rewrite, write,
+    write_as,
+};

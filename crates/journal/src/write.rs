@@ -68,10 +68,22 @@ pub async fn write(
     pen: Pen<'_>,
     drafts: Vec<Draft>,
 ) -> Result<Written> {
+    write_as(outside, pen, |stamp| Ok(stamped(drafts, stamp))).await
+}
+
+/// Writes what `records` makes of the moment and the writer as one object of the user's journal.
+///
+/// # Errors
+/// As [`write()`], and what `records` gives; nothing is written then.
+pub async fn write_as(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    pen: Pen<'_>,
+    records: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+) -> Result<Written> {
     let Pen { scope, by, known, offset } = pen;
     let now = outside.clock.now().saturating_add_signed(offset);
     let stamp = Stamp { at: Hlc::mint(now, [known.hlc]), by };
-    put(outside, scope, known, offset, stamped(drafts, &stamp), 0).await
+    put(outside, scope, known, offset, records(&stamp)?, 0).await
 }
 
 /// Writes tombstones (see [`holdfast_core::graves`]) as one object of the user's journal, and returns when the moment that
@@ -86,11 +98,24 @@ pub async fn delete(
     tombstones: Vec<Draft>,
     durable: impl AsyncFnOnce(&Written),
 ) -> Result<Written> {
+    delete_as(outside, pen, |stamp| Ok(stamped(tombstones, stamp)), durable).await
+}
+
+/// Writes the tombstones that `records` makes of the moment and the writer, as [`delete`] does.
+///
+/// # Errors
+/// As [`delete`], and what `records` gives; nothing is written then.
+pub async fn delete_as(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    pen: Pen<'_>,
+    records: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+    durable: impl AsyncFnOnce(&Written),
+) -> Result<Written> {
     let Pen { scope, by, known, offset } = pen;
     let now = || outside.clock.now().saturating_add_signed(offset);
     let begun = now();
     let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + CLOCK_UNCERTAINTY));
-    let records = stamped(tombstones, &Stamp { at, by });
+    let records = records(&Stamp { at, by })?;
     let written = put(outside, scope, known, offset, records.clone(), 0).await?;
     durable(&written).await;
     pass(outside.clock, offset, at).await;

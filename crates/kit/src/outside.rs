@@ -66,6 +66,12 @@ impl Clock for GuestClock {
     }
 }
 
+/// Random bytes from a secure source.
+pub fn random<const N: usize>() -> [u8; N] {
+    let bytes = random::random::get_random_bytes(N as u64);
+    bytes.try_into().unwrap_or([0; N])
+}
+
 /// WASI's secure randomness.
 #[derive(Clone, Copy)]
 pub struct GuestIds;

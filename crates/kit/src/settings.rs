@@ -1,5 +1,6 @@
 //! Settings of a guest, read once an instance from `spin:variables`.
 
+use holdfast_core::seal::SealingKey;
 use holdfast_core::settings::SETTINGS;
 use holdfast_core::{Error, Result, TenantId};
 use holdfast_formats::Limits;
@@ -16,6 +17,8 @@ pub struct Settings {
     pub root_key_sha256: String,
     /// Tenant of the first key.
     pub root_tenant: TenantId,
+    /// What sensitive preferences are sealed with.
+    pub tenant_key: Option<SealingKey>,
     /// How long the verdict on a key is kept, in milliseconds.
     pub key_ttl: u64,
     /// Longest wait for the embedder in a store, in milliseconds.
@@ -51,6 +54,7 @@ impl Settings {
             root_secret: root_secret().await?,
             root_key_sha256: text("root_key_sha256").await?,
             root_tenant: TenantId::parse(&text("root_tenant").await?)?,
+            tenant_key: SealingKey::parse(&text("tenant_key").await?)?,
             key_ttl: number("key_ttl_ms").await?,
             embed_deadline: number("embed_deadline_ms").await?,
             query_bytes: number("query_bytes").await?,

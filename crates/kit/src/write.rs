@@ -5,7 +5,8 @@ use crate::{Bucket, GuestClock, GuestIds, State};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::graves::Of;
 use holdfast_core::ports::{Ids, Objects, Outside};
-use holdfast_core::record::{Kind, Writer, WriterKind};
+use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
+use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId, key};
 use holdfast_journal::{Draft, Erasure, Pen, Written};
@@ -85,6 +86,44 @@ pub async fn record(
     Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
 }
 
+/// Writes things as one object of the user's journal, all or none, and tells the index.
+///
+/// # Errors
+/// As [`record`].
+pub async fn record_things(
+    state: &State,
+    scope: &Scope,
+    author: Author,
+    known: &Knowledge,
+    things: &[NewThing],
+) -> Result<Recorded> {
+    let base = Base::of(state, scope, &author, known).await?;
+    let records =
+        |stamp: &Stamp| things.iter().map(|thing| thing.record(stamp)).collect::<Result<_>>();
+    let written = holdfast_journal::write_as(&outside(state), base.pen(), records).await?;
+    let indexed = tell(scope, &written).await;
+    Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+}
+
+/// A thing on its way into the journal.
+#[derive(Debug, Clone)]
+pub struct NewThing {
+    /// Its kind.
+    pub kind: ThingKind,
+    /// Its session, for a kind of sessions.
+    pub session: Option<SessionId>,
+    /// Its id.
+    pub id: String,
+    /// What it says.
+    pub body: ThingBody,
+}
+
+impl NewThing {
+    fn record(&self, stamp: &Stamp) -> Result<Record> {
+        Record::thing(self.kind, (self.session.as_ref(), &self.id), stamp, &self.body)
+    }
+}
+
 /// What every write begins with: whose, by whom, above what, by which clock.
 struct Base<'a> {
     scope: &'a Scope,
@@ -144,6 +183,25 @@ pub async fn delete(
     let tombstone = Draft { kind, id, session, body: of.encode()? };
     let written =
         holdfast_journal::delete(&outside(state), base.pen(), vec![tombstone], base.told()).await?;
+    Ok(written.frontier)
+}
+
+/// Deletes a thing, as [`delete`] deletes a message; what is written later opens it anew.
+///
+/// # Errors
+/// As [`record`].
+pub async fn delete_thing(
+    state: &State,
+    scope: &Scope,
+    author: Author,
+    known: &Knowledge,
+    (kind, session, id): (ThingKind, Option<&SessionId>, &str),
+) -> Result<Frontier> {
+    let base = Base::of(state, scope, &author, known).await?;
+    let tombstone =
+        |stamp: &Stamp| Ok(vec![Record::tombstone(Of::Thing(kind), (session, id), stamp)?]);
+    let outside = outside(state);
+    let written = holdfast_journal::delete_as(&outside, base.pen(), tombstone, base.told()).await?;
     Ok(written.frontier)
 }
 

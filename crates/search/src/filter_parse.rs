@@ -92,7 +92,8 @@ impl Reader {
     }
 
     fn field(&mut self, name: &str, value: &Value, at: &str) -> Result<Filter> {
-        let field = Field::parse(name).ok_or_else(|| unknown(at, "field", name, &[FIELDS, ATTRIBUTES].concat()))?;
+        let field = Field::parse(name)
+            .ok_or_else(|| unknown(at, "field", name, &[FIELDS, ATTRIBUTES].concat()))?;
         let Some(operators) = value.as_object().filter(|operators| !operators.is_empty()) else {
             return Err(refuse(at, format!("must be an object such as {{\"eq\":{value}}}")));
         };

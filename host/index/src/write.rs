@@ -86,7 +86,11 @@ impl Shard {
             let messages = shelf.pending().filter_map(|number| pending(view, number));
             let memories = user.memories.borrow();
             let memories = memories.pending().filter_map(|id| pending_memory(view, id));
-            memories.chain(messages).take(share).map(|pending| (user.scope.clone(), pending)).collect::<Vec<_>>()
+            memories
+                .chain(messages)
+                .take(share)
+                .map(|pending| (user.scope.clone(), pending))
+                .collect::<Vec<_>>()
         };
         waiting.iter().flat_map(of_user).take(limit).collect()
     }

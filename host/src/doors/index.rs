@@ -153,12 +153,7 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         id: String,
         reading: wit::Reading,
     ) -> Answer<door::FoundThing> {
-        ask!(
-            accessor,
-            scope,
-            find_thing(kind, session, id, reading.into()),
-            door::FoundThing::from
-        )
+        ask!(accessor, scope, find_thing(kind, session, id, reading.into()), door::FoundThing::from)
     }
 
     async fn recall_memories(

@@ -7,7 +7,7 @@ use holdfast_core::memory::Memory;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::{Order, Result};
 use holdfast_search::{
-    Doc, DocNo, ExactScan, Language, Question, Recall, Scratch, UserIndex, search,
+    ChunkVector, Doc, DocNo, ExactScan, Language, Question, Recall, Scratch, UserIndex, search,
 };
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ impl Held {
     /// Is it what stands now?
     fn is(&self, found: &FoundThing<'_>, last: &Version) -> bool {
         (self.order, self.vectors, self.records)
-            == (last.order, last.vectors.len(), found.versions.len())
+            == (last.order, counted(found), found.versions.len())
     }
 }
 
@@ -88,11 +88,11 @@ impl Memories {
     fn take_in(&mut self, found: &FoundThing<'_>, space: &Space) -> Result<()> {
         let Some(last) = found.last() else { return Ok(()) };
         let mut doc = doc(found)?;
-        doc.vectors = space.chunks(last.vectors.clone());
+        doc.vectors = vectors(found, &doc.text, space);
         let bare = Doc { vectors: Vec::new(), ..doc.clone() };
         // Vectors that do not fit the others of their space: it takes part by words.
         let doc = self.index.insert(doc).or_else(|_| self.index.insert(bare))?;
-        let (vectors, records) = (last.vectors.len(), found.versions.len());
+        let (vectors, records) = (counted(found), found.versions.len());
         let held = Held { doc, order: last.order, vectors, records };
         self.held.insert(found.id.into(), held);
         self.ids.push(found.id.into());
@@ -118,6 +118,19 @@ impl Memories {
     pub(crate) fn bytes(&self) -> usize {
         self.index.bytes() + self.ids.len() * 200
     }
+}
+
+/// Sets of vectors of all its records.
+fn counted(found: &FoundThing<'_>) -> usize {
+    found.versions.iter().map(|version| version.vectors.len()).sum()
+}
+
+/// The vectors of the newest record that has the text and any: an edit that leaves the text needs none of its own.
+fn vectors(found: &FoundThing<'_>, text: &str, space: &Space) -> Vec<ChunkVector> {
+    let same = |version: &&Version| Memory::read(&version.text).is_ok_and(|m| m.text == text);
+    let mut all = found.versions.iter().rev().filter(same);
+    all.find_map(|version| Some(space.chunks(version.vectors.clone())).filter(|c| !c.is_empty()))
+        .unwrap_or_default()
 }
 
 /// A memory as a document: alone, with no neighbours and no speaker.

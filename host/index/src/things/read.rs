@@ -79,7 +79,8 @@ impl Shard {
             let field = Field::Attribute("source_sessions");
             let of_session = Condition { field, operator: Operator::Contains(session.into()) };
             let mine = Filter::Is(of_session);
-            question.filter = Some(Filter::And(question.filter.into_iter().chain([mine]).collect()));
+            question.filter =
+                Some(Filter::And(question.filter.into_iter().chain([mine]).collect()));
         }
         let user = self.ready(&scope, &reading).await?;
         let recall = self.recall(&user, &question)?;

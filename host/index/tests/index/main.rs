@@ -16,4 +16,5 @@ mod near;
 mod room;
 mod sealed;
 mod serving;
+mod things;
 mod world;

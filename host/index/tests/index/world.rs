@@ -7,11 +7,13 @@ use holdfast_core::erase::Ledger;
 use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
-use holdfast_core::record::{Kind, Writer, WriterKind};
+use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result, Scope, SessionId, TenantId, UserId};
 use holdfast_index::{Boosts, Bucket, Consistency, Index, Question, Reading, Settings};
-use holdfast_journal::{Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write};
+use holdfast_journal::{
+    Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write, write_as,
+};
 use holdfast_objects::Memory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -131,6 +133,27 @@ impl World {
         let scope = scope(user);
         let pen = Pen { scope: &scope, by, known, offset: 0 };
         write(&outside, pen, drafts).await.unwrap()
+    }
+
+    /// Writes what `records` makes of the moment, as a host that knows `known`.
+    pub async fn write_as(
+        &self,
+        user: &str,
+        records: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+        known: &Frontier,
+    ) -> Written {
+        let by = Writer { kind: WriterKind::Service, key: "k1".to_owned() };
+        self.ticks.fetch_add(10, SeqCst);
+        let (clock, ids) = (Time(self.ticks.clone()), Names(self.ticks.clone()));
+        let outside = Outside { objects: self, clock: &clock, ids: &ids };
+        let scope = scope(user);
+        let pen = Pen { scope: &scope, by, known, offset: 0 };
+        write_as(&outside, pen, records).await.unwrap()
+    }
+
+    /// Time passes.
+    pub fn pass(&self, milliseconds: u64) {
+        self.ticks.fetch_add(milliseconds, SeqCst);
     }
 
     /// Writes one message with its vector, knowing nothing.

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod around;
 mod canaries;
 mod context;
 mod deleting;
@@ -15,11 +16,13 @@ mod idempotency;
 mod keys;
 mod limits;
 mod malformed;
+mod memories;
 mod messages;
 mod outside;
 mod paging;
 mod past;
 mod refused;
+mod rooms;
 mod scope;
 mod search;
 mod session_file;

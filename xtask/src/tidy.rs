@@ -142,7 +142,7 @@ fn sdk_folder() -> Result<Option<PathBuf>> {
 }
 
 /// Files with this ending that are ours, sorted.
-fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+pub fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -73,7 +73,11 @@ pub async fn restore(
     let named = |name: &str| {
         let name = name.trim_matches('"');
         let number = name.parse().ok().and_then(|number: usize| number.checked_sub(1));
-        found.history.iter().find(|version| version.order == name).or_else(|| found.history.get(number?))
+        found
+            .history
+            .iter()
+            .find(|version| version.order == name)
+            .or_else(|| found.history.get(number?))
     };
     let chosen = match version {
         Some(name) => named(name),

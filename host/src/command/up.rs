@@ -6,6 +6,7 @@ use super::start_log;
 use crate::app::Hooks;
 use crate::doors::{Doors, LINKS, Models, NATIVE};
 use crate::http::{Check, Extras, Server};
+use crate::ledger::Ledger;
 use crate::manifest::Manifest;
 use crate::metrics::Metrics;
 use crate::tend::Tending;
@@ -69,6 +70,8 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
 
     let objects = values.store()?;
     native::check_format(objects.clone()).await?;
+    let ledger = Ledger::open(values.text("erase_ledger"), objects.clone())?;
+    replay(ledger.as_ref()).await?;
     let cache = Cache::open(up.data_dir.join("objects"), values.cache()?);
     let shared = cache.clone();
     let open = move || Cached::new(open(&objects), shared.clone());
@@ -102,16 +105,41 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     let embedding =
         tokio::spawn(background::embed_pending(doors, values.store()?, values.ledger()));
     let tending = tokio::spawn(Tending::new(index.clone(), &values)?.run());
+    let keeping = ledger.clone().map(|ledger| tokio::spawn(ledger.run()));
     greet(&server, &values, &key, model.get().is_some(), store.is_some(), started);
     let in_time = server.serve(stop()).await;
     embedding.abort();
     tending.abort();
     index.shutdown().await;
+    if let Some(keeping) = keeping {
+        keeping.abort();
+    }
+    keep(ledger).await;
     if let Some(store) = store {
         store.shutdown().await;
     }
     tracing::info!(in_time, "stopped");
     Ok(())
+}
+
+/// Holds to the erases that a ledger outside the bucket knows, and the bucket does not.
+async fn replay(ledger: Option<&Ledger>) -> Result<()> {
+    let Some(ledger) = ledger else { return Ok(()) };
+    match ledger.replay().await.context("hold to the erases of erase_ledger")? {
+        0 => {}
+        count => tracing::warn!(
+            "the bucket lacked {count} erases that erase_ledger holds, as one from a backup does: they hold again, and upkeep removes what came back"
+        ),
+    }
+    Ok(())
+}
+
+/// Copies the last erases out of the bucket.
+async fn keep(ledger: Option<Ledger>) {
+    let Some(ledger) = ledger else { return };
+    if let Err(error) = ledger.keep().await {
+        tracing::warn!("{}: the last erases are not in erase_ledger: {error}", error.reason);
+    }
 }
 
 fn open(objects: &holdfast_objects::Settings) -> holdfast_ports::Bucket {

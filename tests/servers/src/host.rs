@@ -103,6 +103,17 @@ impl Host {
         let _ = self.child.wait();
     }
 
+    /// Ends it as an operator does (SIGTERM), and waits until it has ended.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub fn stop(mut self) {
+        let id = self.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
+        assert!(told.success());
+        assert!(self.child.wait().expect("its end").success(), "holdfast up did not end well");
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

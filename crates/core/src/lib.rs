@@ -18,7 +18,9 @@ pub mod record;
 pub mod segment;
 pub mod session;
 pub mod settings;
+pub mod space;
 pub mod token;
+mod wit;
 mod zstd;
 
 pub use error::{Case, Error, Result};

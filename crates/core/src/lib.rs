@@ -21,8 +21,10 @@ pub mod seal;
 pub mod segment;
 pub mod session;
 pub mod settings;
+pub mod space;
 pub mod thing;
 pub mod token;
+mod wit;
 mod zstd;
 
 pub use error::{Case, Error, Result};

@@ -54,6 +54,13 @@ settings! {
     tenant_key Both Some(""), true, "key that sensitive preferences are sealed with: 64 hex digits; without it they are refused, without the old one they cannot be read";
     key_ttl_ms Both Some("30000"), false, "how long the verdict on a key is kept, in milliseconds";
     embed_deadline_ms Both Some("5000"), false, "longest wait for the embedder in a store, in milliseconds; what is late is embedded in the background";
+    load_deadline_ms Both Some("5000"), false, "longest wait for a user's first load, in milliseconds; the load goes on, in `flat-index` with the next request";
+    embedding_space Both Some(""), false, "embedding space that `flat-index` searches; empty is that of `remote-models` where `embed_endpoint` is set, else that of `portable-models`";
+    embed_endpoint Both Some(""), false, "origin of an OpenAI-compatible API for `remote-models`: scheme, host and port, nothing else";
+    embed_path Both Some("/v1/embeddings"), false, "path of its embeddings below the origin";
+    embed_key Both Some(""), true, "key of that API, sent as a bearer token; empty sends none";
+    embed_model Both Some(""), false, "model that it is asked for";
+    embed_dimensions Both Some("0"), false, "components of that model's vectors";
     message_bytes Both Some("1048576"), false, "largest message, in bytes";
     batch_bytes Both Some("8388608"), false, "largest request body, in bytes";
     batch_items Both Some("1000"), false, "most messages of one request";
@@ -63,11 +70,11 @@ settings! {
     single_host Host Some("false"), false, "this host is the bucket's only writer: nothing is listed to learn of others";
     index_memory_mib Host Some("2048"), false, "memory for loaded users, in MiB; the least recently used leave first";
     index_shards Host Some("0"), false, "threads that hold users; 0 means one a core";
-    load_deadline_ms Host Some("5000"), false, "longest wait for a user's first load, in milliseconds; the load goes on";
     tenant_loads Host Some("64"), false, "users of one tenant that load at once; 0 is without limit";
     cache_mib Host Some("1024"), false, "objects of the bucket kept on disk so that a restart reads less from it, in MiB; 0 keeps none, as with the embedded store";
     compact_interval_ms Host Some("60000"), false, "how often journals that grew are sealed into segments, in milliseconds; 0 is never";
     upkeep_interval_ms Host Some("21600000"), false, "how often all users' journals are compacted and collected, in milliseconds; 0 is never";
+    erase_ledger Host Some(""), false, "folder outside the bucket, on another disk, that keeps a copy of every erase: a bucket restored from a backup does not bring back who was erased; empty keeps none";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
     embedder_threads Host Some("1"), false, "embedding jobs at a time";
     tokenizer Host Some("o200k_base"), false, "how tokens are counted: o200k_base or cl100k_base";

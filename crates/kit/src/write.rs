@@ -166,8 +166,8 @@ async fn tell(scope: &Scope, written: &Written) -> bool {
     index::upsert(scope.into(), vec![object]).await.is_ok()
 }
 
-/// Deletes the message `id` of the session, or the session; tells the index at once, and returns when every store that
-/// begins from now on comes after it: about a second. Gives what a reader has seen who has seen it.
+/// Deletes the message `id` of the session, or the session; tells the index at once, and returns, for a session, when every
+/// store that begins from now on comes after it: about two seconds. Gives what a reader has seen who has seen it.
 ///
 /// # Errors
 /// As [`record`].
@@ -216,7 +216,7 @@ pub async fn erase(state: &State, scope: &Scope, author: Author) -> Result<(Eras
     holdfast_journal::erase(&outside(state), &state.ledger(), base.pen(), base.told()).await
 }
 
-/// The answer to a delete of what is not there because it was deleted before: the same as the first time, and not earlier
+/// The answer to a delete of a session that is not there because it was deleted before: the same as the first time, and not earlier
 /// than that one's.
 ///
 /// # Errors

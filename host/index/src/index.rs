@@ -4,15 +4,14 @@ use crate::bucket::AnyBucket;
 use crate::settings::Settings;
 use crate::shard::{Command, Shard};
 use crate::shared::Shared;
-use crate::things::{FoundThing, Selection, ThingPage, ThingRecall, Timeline};
-use crate::types::{
-    Found, Knowledge, Message, MessagePage, Page, Pending, Question, Reading, Recall, Session,
-    SessionPage,
-};
 use bytes::Bytes;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_objects::Bucket;
+use holdfast_view::{
+    Found, FoundThing, Knowledge, Message, MessagePage, Page, Pending, Question, Reading, Recall,
+    Selection, Session, SessionPage, ThingPage, ThingRecall, Timeline,
+};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

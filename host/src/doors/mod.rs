@@ -3,7 +3,6 @@
 mod embedder;
 mod error;
 mod index;
-mod things;
 mod tokens;
 
 pub use embedder::Models;

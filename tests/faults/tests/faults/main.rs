@@ -14,5 +14,6 @@ mod kill;
 mod kills;
 mod outage;
 mod proxy;
+mod restored;
 mod sealed;
 mod storm;

@@ -1,4 +1,4 @@
-//! Things as native types: what goes in and out of an [`Index`](crate::Index).
+//! Things as native types: what goes in and out of a view.
 
 use crate::types::{Message, Session};
 use holdfast_core::Hlc;

@@ -1,7 +1,7 @@
 //! The search side of a user's memories: a collection of its own, in the same embedding space as the messages.
 
 use super::types::fields;
-use crate::doc::Space;
+use crate::Space;
 use holdfast_core::fold::{FoundThing, Version, View};
 use holdfast_core::memory::Memory;
 use holdfast_core::thing::ThingKind;

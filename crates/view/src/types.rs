@@ -1,4 +1,4 @@
-//! The nouns of `holdfast:index` as native types: what goes in and out of an [`Index`](crate::Index).
+//! The nouns of `holdfast:index` as native types: what goes in and out of an index.
 
 use holdfast_core::Hlc;
 use holdfast_core::record::Writer;

@@ -4,6 +4,7 @@
 //! `docs/decisions/0001-ports-without-send.md`.
 
 mod bucket;
+mod changes;
 mod doc;
 mod flight;
 mod index;
@@ -28,6 +29,6 @@ pub use near::{Near, NearView};
 pub use settings::Settings;
 pub use status::Status;
 pub use types::{
-    Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending, Present, Question,
-    Reading, Recall, Session, SessionPage,
+    Change, ChangePage, Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending,
+    Present, Question, Reading, Recall, Session, SessionPage,
 };

@@ -127,6 +127,21 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
             }
         })
     }
+
+    async fn changes(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        place: Option<String>,
+        limit: u32,
+        reading: wit::Reading,
+    ) -> Answer<door::ChangePage> {
+        ask!(accessor, scope, changes(place, limit, reading.into()), |found| door::ChangePage {
+            items: found.items.into_iter().map(door::Change::from).collect(),
+            place: found.place,
+            more: found.more,
+            frontier: found.frontier.into(),
+        })
+    }
 }
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -232,6 +247,23 @@ impl From<native::Session> for wit::Session {
             created_at: session.created_at.0,
             last_activity: session.last_activity.0,
             messages: session.messages,
+        }
+    }
+}
+
+impl From<native::Change> for door::Change {
+    fn from(change: native::Change) -> Self {
+        Self {
+            kind: change.kind,
+            session: change.session,
+            id: change.id,
+            order: change.order,
+            arrived: change.arrived,
+            of: change.of.map(str::to_owned),
+            hidden: change.hidden,
+            digest: change.digest,
+            message: change.message.map(wit::Message::from),
+            fields: change.fields,
         }
     }
 }

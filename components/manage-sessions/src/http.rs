@@ -1,5 +1,6 @@
-//! `/v1/sessions[/:session]` over HTTP.
+//! `/v1/sessions[/:session]` and `/v1/users/:user/changes` over HTTP.
 
+use crate::changes;
 use crate::verbs::{self, Changed, Shown};
 use holdfast_core::access::Permission;
 use holdfast_core::session::SessionFields;
@@ -21,6 +22,8 @@ pub async fn route(call: &Call) -> Result<Answer> {
         ("GET", ["v1", "sessions", session]) => get(call, session).await,
         ("PATCH", ["v1", "sessions", session]) => patch(call, session).await,
         ("DELETE", ["v1", "sessions", session]) => remove(call, session).await,
+        ("GET", ["v1", "users", user, "changes"]) => changes::route(call, user).await,
+        (_, ["v1", "users", _, "changes"]) => Err(call.no_route(&["GET"])),
         (_, ["v1", "sessions"]) => Err(call.no_route(&["GET", "POST"])),
         (_, ["v1", "sessions", _]) => Err(call.no_route(&["DELETE", "GET", "PATCH"])),
         _ => Err(call.no_route(&[])),

@@ -1,6 +1,7 @@
 //! The component `manage-sessions`: creates, lists, changes and deletes sessions, as the door `sessions` and over HTTP.
 
 mod bindings;
+mod changes;
 mod door;
 mod http;
 mod verbs;

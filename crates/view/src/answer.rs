@@ -148,7 +148,7 @@ pub fn place(page: &Page) -> Result<Option<Order>> {
     parsed.map_err(|error: Error| error.at("after"))
 }
 
-fn message(found: &fold::Found<'_>) -> Message {
+pub(crate) fn message(found: &fold::Found<'_>) -> Message {
     let entry = found.entry;
     Message {
         session: entry.session.to_string(),

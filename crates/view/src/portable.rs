@@ -4,8 +4,9 @@
 //! its deadline keeps what it read, and the next question goes on from there.
 
 use crate::{
-    Consistency, Found, Knowledge, Memory, Message, MessagePage, Page, Question, Reading, Recall,
-    Session, SessionPage, Source, Space, UserView, checked, place, understand, unreached,
+    ChangePage, Consistency, Found, Knowledge, Memory, Message, MessagePage, Page, Question,
+    Reading, Recall, Session, SessionPage, Source, Space, UserView, changes_from, checked, place,
+    understand, unreached,
 };
 use bytes::Bytes;
 use holdfast_core::erase::Ledger;
@@ -208,6 +209,21 @@ impl<B: Store, C: Clock> Portable<B, C> {
     ) -> Result<Found<Session>> {
         let user = self.ready(scope, reading).await?;
         user.view.find_session(id, reading.as_of, self.now())
+    }
+
+    /// What came to the user since `place` of the page before, from the beginning when none.
+    ///
+    /// # Errors
+    /// What a load may meet; `invalid_cursor`.
+    pub async fn changes(
+        &self,
+        scope: &Scope,
+        place: Option<&str>,
+        limit: u32,
+        reading: &Reading,
+    ) -> Result<ChangePage> {
+        let told = changes_from(place, reading)?;
+        self.ready(scope, reading).await?.view.changes(told, limit, self.now())
     }
 
     fn now(&self) -> u64 {

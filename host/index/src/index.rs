@@ -9,8 +9,8 @@ use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_objects::Bucket;
 use holdfast_view::{
-    Found, Knowledge, Message, MessagePage, Page, Pending, Question, Reading, Recall, Session,
-    SessionPage,
+    ChangePage, Found, Knowledge, Message, MessagePage, Page, Pending, Question, Reading, Recall,
+    Session, SessionPage,
 };
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -158,6 +158,20 @@ impl Index {
         reading: Reading,
     ) -> Result<Found<Session>> {
         self.ask(&scope.clone(), move |shard| shard.find_session(scope, id, reading)).await
+    }
+
+    /// What came to the user since `place` of the page before, from the beginning when none.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid_cursor`.
+    pub async fn changes(
+        &self,
+        scope: Scope,
+        place: Option<String>,
+        limit: u32,
+        reading: Reading,
+    ) -> Result<ChangePage> {
+        self.ask(&scope.clone(), move |shard| shard.changes(scope, place, limit, reading)).await
     }
 
     /// Messages of loaded users that wait for vectors, at most `limit`, users in turn. Storing the same message again

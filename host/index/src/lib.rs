@@ -19,8 +19,8 @@ mod write;
 
 pub use holdfast_objects::Bucket;
 pub use holdfast_view::{
-    Boosts, Consistency, Found, Hit, Knowledge, Message, MessagePage, Mode, Page, Pending, Present,
-    Question, Reading, Recall, Session, SessionPage, Stage,
+    Boosts, Change, ChangePage, Consistency, Found, Hit, Knowledge, Message, MessagePage, Mode,
+    Page, Pending, Present, Question, Reading, Recall, Session, SessionPage, Stage,
 };
 pub use index::Index;
 pub use near::{Near, NearView};

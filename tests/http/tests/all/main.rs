@@ -8,6 +8,7 @@
 )]
 
 mod canaries;
+mod changes;
 mod context;
 mod deleting;
 mod erasing;

@@ -145,4 +145,15 @@ impl door::Guest for Door {
     ) -> Result<door::FoundSession, wit::Error> {
         ask!(scope, |index, user| index.find_session(&user, &id, &reading.into()).await)
     }
+
+    async fn changes(
+        scope: wit::Scope,
+        place: Option<String>,
+        limit: u32,
+        reading: wit::Reading,
+    ) -> Result<door::ChangePage, wit::Error> {
+        ask!(scope, |index, user| index
+            .changes(&user, place.as_deref(), limit, &reading.into())
+            .await)
+    }
 }

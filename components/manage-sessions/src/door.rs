@@ -2,14 +2,17 @@
 
 use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::sessions::{
-    Change, Guest, NewSession, Session, SessionPage,
+    Change, Event, EventPage, Guest, NewSession, Session, SessionPage,
 };
+use crate::changes;
 use crate::verbs::{self, Shown};
+use holdfast_core::clock::rfc3339;
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Result, SessionId};
-use holdfast_kit::read::{after, as_of, reading};
+use holdfast_kit::read::{MAX_PAGE, PAGE, after, as_of, present, reading};
+use holdfast_kit::types::message;
 use holdfast_kit::write::Author;
-use holdfast_kit::{memory, state};
+use holdfast_kit::{index, memory, state};
 
 impl Guest for Door {
     async fn create(
@@ -52,6 +55,15 @@ impl Guest for Door {
         seen: Option<String>,
     ) -> Result<String, memory::Error> {
         Ok(remove(scope, id, seen).await?)
+    }
+
+    async fn changes(
+        scope: memory::Scope,
+        cursor: Option<String>,
+        limit: Option<u32>,
+        how: memory::Reading,
+    ) -> Result<EventPage, memory::Error> {
+        Ok(told(scope, cursor, limit, how).await?)
     }
 }
 
@@ -120,6 +132,40 @@ async fn remove(scope: memory::Scope, id: String, seen: Option<String>) -> Resul
     let author = Author::inside(state, &scope, seen.as_deref())?;
     let frontier = verbs::delete(state, &scope, &SessionId::parse(&id)?, author).await?;
     Ok(state.signer(&scope).after(&frontier))
+}
+
+async fn told(
+    scope: memory::Scope,
+    cursor: Option<String>,
+    limit: Option<u32>,
+    how: memory::Reading,
+) -> Result<EventPage> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    present(&how)?;
+    let reading = reading(how.consistency.as_deref(), after(state, &scope, how.after.as_deref())?)?;
+    let limit = limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let page = changes::page(state, &scope, cursor.as_deref(), limit, reading).await?;
+    Ok(EventPage {
+        events: page.items.into_iter().map(event).collect::<Result<_>>()?,
+        next_cursor: page.next_cursor,
+        more: page.more,
+        after: state.signer(&scope).after(&page.frontier),
+    })
+}
+
+fn event(change: index::Change) -> Result<Event> {
+    Ok(Event {
+        kind: change.kind,
+        session: change.session,
+        id: change.id,
+        order: change.order,
+        arrived: rfc3339(change.arrived),
+        of: change.of,
+        hidden: change.hidden,
+        digest: change.digest,
+        message: change.message.as_ref().map(message).transpose()?,
+        fields: change.fields,
+    })
 }
 
 impl From<Shown> for Session {

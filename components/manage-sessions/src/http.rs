@@ -1,5 +1,6 @@
 //! `/v1/sessions[/:session]` over HTTP, and the way to everything else of this component.
 
+use crate::changes;
 use crate::things::share;
 use crate::verbs::{self, Changed, Shown};
 use crate::{contexts, preferences, relationships, statistics, timeline};
@@ -26,6 +27,8 @@ pub async fn route(call: &Call) -> Result<Answer> {
         ("GET", ["v1", "sessions", session]) => get(call, session).await,
         ("PATCH", ["v1", "sessions", session]) => patch(call, session).await,
         ("DELETE", ["v1", "sessions", session]) => remove(call, session).await,
+        ("GET", ["v1", "users", user, "changes"]) => changes::route(call, user).await,
+        (_, ["v1", "users", _, "changes"]) => Err(call.no_route(&["GET"])),
         (_, ["v1", "sessions"]) => Err(call.no_route(&["GET", "POST"])),
         (_, ["v1", "sessions", _]) => Err(call.no_route(&["DELETE", "GET", "PATCH"])),
         (_, ["v1", "sessions", session, rest @ ..]) => of_session(call, session, rest).await,

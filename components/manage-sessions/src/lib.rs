@@ -2,6 +2,7 @@
 //! what lies around them: context entries, relationships, statistics, preferences, the timeline.
 
 mod bindings;
+mod changes;
 mod contexts;
 mod door;
 mod http;

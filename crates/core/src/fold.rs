@@ -12,6 +12,7 @@
 //!   the tombstones too; a message that was stored after it under an id that was deleted before it is only shown by a fold
 //!   that met the erase first.
 
+mod changes;
 mod copies;
 mod delete;
 mod past;
@@ -24,6 +25,8 @@ use crate::message::{Digest, MessageBody, MessageVectors};
 use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
 use crate::{Hlc, Order, Result, SessionId};
+use changes::Concealed;
+pub use changes::{Change, What};
 pub use past::Past;
 use session::{Activity, Edit, Parent, Place, Session, Standing, lowest, parents};
 use std::borrow::Cow;
@@ -141,6 +144,8 @@ pub struct View {
     highest: Hlc,
     /// Times of records that are neither messages nor fields, or that were hidden.
     others: Vec<Hlc>,
+    /// Places of records that nothing shows and that are no entries.
+    concealed: Vec<Concealed>,
     newest: Option<Order>,
 }
 
@@ -225,6 +230,7 @@ impl View {
         match record.kind {
             Kind::Session | Kind::Message if closed => {
                 self.note_time(order.hlc);
+                self.conceal(record.kind.clone(), session.as_str(), &record.id, order);
                 Ok(Applied::Hidden { numbers: Vec::new(), moved: false })
             }
             Kind::Session => {

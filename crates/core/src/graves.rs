@@ -82,9 +82,22 @@ pub struct Graves {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Deleted {
-    until: Option<Hlc>,
-    /// Each with the time of its newest tombstone: an erase above it takes that too.
-    messages: HashMap<Box<str>, Hlc>,
+    until: Option<Order>,
+    /// Each with its newest tombstone: an erase above it takes that too.
+    messages: HashMap<Box<str>, Order>,
+}
+
+/// A tombstone that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tombstone<'g> {
+    /// What it deletes.
+    pub of: Of,
+    /// In which session, or which session.
+    pub session: &'g str,
+    /// The message's id, or the session's.
+    pub id: &'g str,
+    /// Its place among all records.
+    pub order: Order,
 }
 
 impl Graves {
@@ -112,14 +125,13 @@ impl Graves {
         let new = match of {
             Of::Message => {
                 let known = deleted.messages.get(record.id.as_str()).copied();
-                deleted
-                    .messages
-                    .insert(record.id.as_str().into(), order.hlc.max(known.unwrap_or_default()));
+                let newest = known.map_or(order, |known| known.max(order));
+                deleted.messages.insert(record.id.as_str().into(), newest);
                 known.is_none()
             }
             Of::Session => {
-                let new = deleted.until < Some(order.hlc);
-                deleted.until = deleted.until.max(Some(order.hlc));
+                let new = deleted.until.map(|until| until.hlc) < Some(order.hlc);
+                deleted.until = deleted.until.max(Some(order));
                 new
             }
             Of::Thing(_) => false,
@@ -135,8 +147,8 @@ impl Graves {
         self.erased = Some(at);
         self.things.retain(|_, until| *until > at);
         self.sessions.retain(|_, deleted| {
-            deleted.until = deleted.until.filter(|until| *until > at);
-            deleted.messages.retain(|_, until| *until > at);
+            deleted.until = deleted.until.filter(|until| until.hlc > at);
+            deleted.messages.retain(|_, newest| newest.hlc > at);
             deleted.until.is_some() || !deleted.messages.is_empty()
         });
         true
@@ -204,7 +216,25 @@ impl Graves {
 
     /// Every record of the session up to this time is hidden; `None` when neither it nor the user was ever deleted.
     pub fn until(&self, session: &str) -> Option<Hlc> {
-        self.sessions.get(session).and_then(|deleted| deleted.until).max(self.erased)
+        let deleted = self.sessions.get(session).and_then(|deleted| deleted.until);
+        deleted.map(|until| until.hlc).max(self.erased)
+    }
+
+    /// The tombstones that count: of each thing the newest.
+    pub fn tombstones(&self) -> impl Iterator<Item = Tombstone<'_>> {
+        self.sessions.iter().flat_map(|(session, deleted)| {
+            let of_session = deleted.until.map(|order| {
+                let (of, id) = (Of::Session, &**session);
+                Tombstone { of, session, id, order }
+            });
+            let of_messages = deleted.messages.iter().map(move |(id, order)| Tombstone {
+                of: Of::Message,
+                session,
+                id,
+                order: *order,
+            });
+            of_session.into_iter().chain(of_messages)
+        })
     }
 
     /// Was this session deleted by itself?

@@ -1,6 +1,7 @@
 //! The nouns of Holdfast: ids and scopes, keys, records and their fold, errors, ports. Touches nothing outside itself.
 
 pub mod access;
+pub mod arrival;
 pub mod clock;
 pub mod context;
 pub mod cover;

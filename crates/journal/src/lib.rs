@@ -1,6 +1,7 @@
 //! One append-only journal per user over `Objects`: write, read, follow. See `docs/storage.md` for the protocol.
 
 mod authority;
+mod changes;
 mod collect;
 mod compact;
 mod erase;
@@ -22,6 +23,7 @@ mod verify;
 mod write;
 
 pub use authority::{Authority, key_text};
+pub use changes::Changes;
 pub use collect::{Collected, collect};
 pub use compact::{Next, Step, compact};
 pub use erase::{SECOND_SWEEP, erase, sweep, upkeeper};

@@ -4,6 +4,7 @@
 //! (`components/flat-index`) lives in an instance that may vanish.
 
 mod answer;
+mod changes;
 mod doc;
 mod follow;
 mod portable;
@@ -16,6 +17,7 @@ mod wit;
 mod write;
 
 pub use answer::{place, understand};
+pub use changes::changes_from;
 pub use doc::Space;
 pub use follow::{Source, unreached};
 pub use holdfast_core::Hlc;
@@ -28,8 +30,8 @@ pub use things::{
     FoundThing, Moment, Selection, Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
 };
 pub use types::{
-    Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending, Present, Question,
-    Reading, Recall, Session, SessionPage,
+    Change, ChangePage, Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending,
+    Present, Question, Reading, Recall, Session, SessionPage,
 };
 pub use user::UserView;
 pub use write::checked;

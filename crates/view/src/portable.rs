@@ -4,9 +4,9 @@
 //! its deadline keeps what it read, and the next question goes on from there.
 
 use crate::{
-    Consistency, Found, FoundThing, Knowledge, Memory, Message, MessagePage, Page, Question,
-    Reading, Recall, Selection, Session, SessionPage, Source, Space, ThingPage, ThingRecall,
-    Timeline, UserView, checked, place, understand, unreached,
+    ChangePage, Consistency, Found, FoundThing, Knowledge, Memory, Message, MessagePage, Page,
+    Question, Reading, Recall, Selection, Session, SessionPage, Source, Space, ThingPage,
+    ThingRecall, Timeline, UserView, changes_from, checked, place, understand, unreached,
 };
 use bytes::Bytes;
 use holdfast_core::erase::Ledger;
@@ -296,6 +296,21 @@ impl<B: Store, C: Clock> Portable<B, C> {
     ) -> Result<MessagePage> {
         let user = self.ready(scope, reading).await?;
         Ok(user.view.find_content(session, hash, self.now()))
+    }
+
+    /// What came to the user since `place` of the page before, from the beginning when none.
+    ///
+    /// # Errors
+    /// What a load may meet; `invalid_cursor`.
+    pub async fn changes(
+        &self,
+        scope: &Scope,
+        place: Option<&str>,
+        limit: u32,
+        reading: &Reading,
+    ) -> Result<ChangePage> {
+        let told = changes_from(place, reading)?;
+        self.ready(scope, reading).await?.view.changes(told, limit, self.now())
     }
 
     fn now(&self) -> u64 {

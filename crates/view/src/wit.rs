@@ -153,6 +153,34 @@ macro_rules! door_types {
             }
         }
 
+        impl From<$crate::Change> for $door::Change {
+            fn from(change: $crate::Change) -> Self {
+                Self {
+                    kind: change.kind,
+                    session: change.session,
+                    id: change.id,
+                    order: change.order,
+                    arrived: change.arrived,
+                    of: change.of.map(str::to_owned),
+                    hidden: change.hidden,
+                    digest: change.digest,
+                    message: change.message.map($wit::Message::from),
+                    fields: change.fields,
+                }
+            }
+        }
+
+        impl From<$crate::ChangePage> for $door::ChangePage {
+            fn from(page: $crate::ChangePage) -> Self {
+                Self {
+                    items: page.items.into_iter().map($door::Change::from).collect(),
+                    place: page.place,
+                    more: page.more,
+                    frontier: page.frontier.into(),
+                }
+            }
+        }
+
         impl From<$crate::Found<$crate::Message>> for $door::FoundMessage {
             fn from(found: $crate::Found<$crate::Message>) -> Self {
                 Self { item: found.item.map($wit::Message::from), frontier: found.frontier.into() }

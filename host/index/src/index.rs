@@ -9,8 +9,8 @@ use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_objects::Bucket;
 use holdfast_view::{
-    Found, FoundThing, Knowledge, Message, MessagePage, Page, Pending, Question, Reading, Recall,
-    Selection, Session, SessionPage, ThingPage, ThingRecall, Timeline,
+    ChangePage, Found, FoundThing, Knowledge, Message, MessagePage, Page, Pending, Question,
+    Reading, Recall, Selection, Session, SessionPage, ThingPage, ThingRecall, Timeline,
 };
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -158,6 +158,20 @@ impl Index {
         reading: Reading,
     ) -> Result<Found<Session>> {
         self.ask(&scope.clone(), move |shard| shard.find_session(scope, id, reading)).await
+    }
+
+    /// What came to the user since `place` of the page before, from the beginning when none.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid_cursor`.
+    pub async fn changes(
+        &self,
+        scope: Scope,
+        place: Option<String>,
+        limit: u32,
+        reading: Reading,
+    ) -> Result<ChangePage> {
+        self.ask(&scope.clone(), move |shard| shard.changes(scope, place, limit, reading)).await
     }
 
     /// Things of a kind by when they were last changed; none give an empty page.

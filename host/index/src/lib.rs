@@ -20,9 +20,9 @@ mod write;
 
 pub use holdfast_objects::Bucket;
 pub use holdfast_view::{
-    Boosts, Consistency, Found, FoundThing, Hit, Knowledge, Message, MessagePage, Mode, Moment,
-    Page, Pending, Present, Question, Reading, Recall, Selection, Session, SessionPage, Stage,
-    Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
+    Boosts, Change, ChangePage, Consistency, Found, FoundThing, Hit, Knowledge, Message,
+    MessagePage, Mode, Moment, Page, Pending, Present, Question, Reading, Recall, Selection,
+    Session, SessionPage, Stage, Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
 };
 pub use index::Index;
 pub use near::{Near, NearView};

@@ -3,8 +3,8 @@
 use crate::shard::Shard;
 use holdfast_core::{Result, Scope};
 use holdfast_view::{
-    Consistency, Found, Message, MessagePage, Page, Question, Reading, Recall, Session,
-    SessionPage, place, understand,
+    ChangePage, Consistency, Found, Message, MessagePage, Page, Question, Reading, Recall, Session,
+    SessionPage, changes_from, place, understand,
 };
 use std::rc::Rc;
 
@@ -66,5 +66,16 @@ impl Shard {
     ) -> Result<Found<Session>> {
         let user = self.ready(&scope, &reading).await?;
         user.find_session(&id, reading.as_of, self.shared.now())
+    }
+
+    pub(crate) async fn changes(
+        self: Rc<Self>,
+        scope: Scope,
+        place: Option<String>,
+        limit: u32,
+        reading: Reading,
+    ) -> Result<ChangePage> {
+        let told = changes_from(place.as_deref(), &reading)?;
+        self.ready(&scope, &reading).await?.changes(told, limit, self.shared.now())
     }
 }

@@ -176,6 +176,16 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
     ) -> Answer<door::FoundSession> {
         ask!(accessor, scope, find_session(id, reading.into()), door::FoundSession::from)
     }
+
+    async fn changes(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        place: Option<String>,
+        limit: u32,
+        reading: wit::Reading,
+    ) -> Answer<door::ChangePage> {
+        ask!(accessor, scope, changes(place, limit, reading.into()), door::ChangePage::from)
+    }
 }
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {

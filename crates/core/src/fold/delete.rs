@@ -3,7 +3,7 @@
 use super::session::{Activity, Session};
 use super::{Applied, Number, Place, View};
 use crate::graves::Of;
-use crate::record::Record;
+use crate::record::{Kind, Record};
 use crate::{Hlc, Order, Result};
 use std::rc::Rc;
 
@@ -66,6 +66,7 @@ impl View {
         let Some(mut session) = self.sessions.remove(key) else { return (Vec::new(), false) };
         for edit in session.drop_edits(until) {
             self.note_time(edit.standing.order.hlc);
+            self.conceal(Kind::Session, key, key, edit.standing.order);
         }
         let (mut stay, mut gone, mut orders) = (Vec::new(), Vec::new(), Vec::new());
         for number in std::mem::take(&mut session.places) {

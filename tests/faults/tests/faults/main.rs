@@ -12,6 +12,7 @@ mod doctor;
 mod hosts;
 mod kill;
 mod kills;
+mod mirror;
 mod outage;
 mod proxy;
 mod restored;

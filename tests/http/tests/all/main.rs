@@ -9,6 +9,7 @@
 
 mod around;
 mod canaries;
+mod changes;
 mod context;
 mod deleting;
 mod erasing;

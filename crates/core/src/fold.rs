@@ -205,11 +205,6 @@ impl View {
         self.text_bytes
     }
 
-    /// What was deleted.
-    pub fn graves(&self) -> &Graves {
-        &self.graves
-    }
-
     fn fold(&mut self, record: &Record, order: Order) -> Result<Applied> {
         self.highest = self.highest.max(record.at);
         if record.kind == Kind::Erase {

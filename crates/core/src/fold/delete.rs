@@ -2,12 +2,17 @@
 
 use super::session::{Activity, Session};
 use super::{Applied, Number, Place, View};
-use crate::graves::Of;
+use crate::graves::{Graves, Of};
 use crate::record::{Kind, Record};
 use crate::{Hlc, Order, Result};
 use std::rc::Rc;
 
 impl View {
+    /// What was deleted.
+    pub fn graves(&self) -> &Graves {
+        &self.graves
+    }
+
     pub(super) fn bury(&mut self, record: &Record, order: Order) -> Result<Applied> {
         self.note_time(order.hlc);
         let new = self.graves.add(record, order)?;

@@ -24,5 +24,6 @@ mod scope;
 mod search;
 mod session_file;
 mod sessions;
+mod transcripts;
 mod upkeep;
 mod wild;

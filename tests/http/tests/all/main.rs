@@ -28,5 +28,6 @@ mod scope;
 mod search;
 mod session_file;
 mod sessions;
+mod transcripts;
 mod upkeep;
 mod wild;

@@ -65,6 +65,7 @@ impl Drop for Standin {
 fn routes(manifest: &Manifest, cache: &Path) -> Result<Router<Arc<Guest>>> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
+    std::fs::create_dir_all(cache)?;
     let mut kept = CacheConfig::new();
     kept.with_directory(std::path::absolute(cache)?);
     config.cache(Some(Cache::new(kept).map_err(|e| anyhow!("{e:#}"))?));

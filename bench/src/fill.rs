@@ -30,20 +30,25 @@ impl User {
     }
 }
 
-/// Stores a user's messages, each with a vector in the runtime's own space.
+/// Stores a user's messages, each with a vector in the native runtime's own space.
 pub async fn fill(api: &Api, user: User) {
+    fill_in(api, user, SPACE).await;
+}
+
+/// Stores a user's messages, each with a vector in `space`.
+pub async fn fill_in(api: &Api, user: User, space: &str) {
     let mut rng = StdRng::seed_from_u64(user.messages as u64);
     let centres: Vec<_> = (0..CLUSTERS).map(|_| noise(&mut rng)).collect();
     for first in (0..user.messages).step_by(user.batch) {
         let numbers = first..(first + user.batch).min(user.messages);
-        let messages: Vec<_> = numbers.map(|n| message(&mut rng, &centres, n)).collect();
+        let messages: Vec<_> = numbers.map(|n| message(&mut rng, &centres, n, space)).collect();
         let path = format!("/v1/sessions/s-{}/messages", first / SESSION);
         let _ =
             api.post_for(201, &path, &json!({"user_id": user.name, "messages": messages})).await;
     }
 }
 
-fn message(rng: &mut StdRng, centres: &[Vec<f32>], n: usize) -> Value {
+fn message(rng: &mut StdRng, centres: &[Vec<f32>], n: usize, space: &str) -> Value {
     let role = if n.is_multiple_of(2) { "user" } else { "assistant" };
     let centre = &centres[rng.random_range(0..centres.len())];
     let vector = unit(centre.iter().zip(noise(rng)).map(|(c, n)| c + 0.6 * n).collect());
@@ -51,7 +56,7 @@ fn message(rng: &mut StdRng, centres: &[Vec<f32>], n: usize) -> Value {
     let vector: Vec<f64> = vector.iter().map(|v| (f64::from(*v) * 1e5).round() / 1e5).collect();
     let words = rng.random_range(10..50);
     json!({"id": format!("m-{n}"), "role": role, "content": text(rng, words),
-        "embedding": {"space": SPACE, "vector": vector}})
+        "embedding": {"space": space, "vector": vector}})
 }
 
 /// A vector for one message of the bench's other measurements.

@@ -12,6 +12,7 @@ mod guest;
 mod machine;
 mod memory;
 mod retrieve;
+mod runtimes;
 mod spread;
 mod start;
 mod store;
@@ -31,6 +32,9 @@ struct Line {
     /// Print only: leave `bench/results.md` as it is.
     #[arg(long)]
     print_only: bool,
+    /// Only the runtimes side by side: native, portable, stand-in. Prints.
+    #[arg(long)]
+    runtimes: bool,
 }
 
 /// How much is measured.
@@ -54,12 +58,18 @@ async fn main() {
         false => Sizes { calls: 400, starts: 9, many: Some(100_000), seconds: 8 },
     };
     let mut table = Table::new(line.quick);
+    if line.runtimes {
+        runtimes::measure(sizes, &mut table).await;
+        println!("{}", table.page());
+        return;
+    }
     without_model(sizes, &mut table).await;
     if model_is_there() {
         with_model(sizes, &mut table).await;
     } else {
         table.note("The embedding model is not there: what needs it was not measured.");
     }
+    runtimes::measure(sizes, &mut table).await;
     guest::measure(sizes.seconds, &mut table).await;
     let page = table.page();
     if line.print_only {

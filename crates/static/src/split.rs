@@ -35,12 +35,12 @@ fn is_space(c: char) -> bool {
     c.is_whitespace()
 }
 
-/// Characters of the category Cf that texts hold.
+/// Characters of the category Cf that texts hold, and those of private use.
 fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0001}'..='\u{e007f}')
+        | '\u{e000}'..='\u{f8ff}' | '\u{e0001}'..='\u{e007f}')
 }
 
 fn is_ideograph(c: char) -> bool {

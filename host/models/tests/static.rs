@@ -115,8 +115,8 @@ fn a_count_of_english_prose_is_not_far_above_the_vocabularys() {
         ratio(talk),
         ratio(prose)
     );
-    assert!(ratio(talk) < 1.3, "{}", ratio(talk));
-    assert!(ratio(prose) < 2.0, "{}", ratio(prose));
+    assert!(ratio(talk) < 1.4, "{}", ratio(talk));
+    assert!(ratio(prose) < 2.4, "{}", ratio(prose));
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn words_are_those_of_the_library() {
             println!("{text:?}\n  {own:?}\n  {library:?}");
         }
     }
-    // Of 30,000 texts; those that differ hold rare marks of other scripts.
-    assert!(different < 600, "{different} texts are split otherwise");
+    // Of 30,000 texts, 5,000 of them random characters; those that differ hold rare marks of other scripts.
+    assert!(different < 1_000, "{different} texts are split otherwise");
 }
 
 #[test]

@@ -94,6 +94,22 @@ impl Installation {
         (Host::start(data.path(), &self.settings), data)
     }
 
+    /// As [`start_beside`](Self::start_beside), with the manifest's components for index and models.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_portable(&self) -> (Host, TempDir) {
+        assert!(self.server.is_some(), "one process serves the embedded store");
+        let data = folder();
+        let settings = HostSettings { portable: true, ..self.settings.clone() };
+        (Host::start(data.path(), &settings), data)
+    }
+
+    /// What the settings say, by name; and the first key.
+    pub fn settings(&self) -> (&[(String, String)], &str) {
+        (&self.settings.set, self.settings.key.as_deref().unwrap_or_default())
+    }
+
     /// Throws the local directory away, all but the bucket and compiled components; no host may run.
     ///
     /// # Panics

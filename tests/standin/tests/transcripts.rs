@@ -1,0 +1,178 @@
+//! The product on a runtime that knows nothing of it: the transcripts, on real object stores and with a real model API.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod api;
+mod install;
+
+use api::{Api, Manner};
+use holdfast_http_tests::{Player, root};
+use holdfast_servers::{Rclone, Server, Shared};
+use holdfast_standin::{Manifest, Standin};
+use install::{files, key, variables};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+static STORE: Shared = Shared::new();
+const REMOTE: &str = "{ path = \"target/components/remote-models.wasm\", inherit_configuration = [\"allowed_outbound_hosts\", \"variables\"] }";
+const PORTABLE: &str = "{ path = \"target/components/portable-models.wasm\" }";
+
+fn store() -> Arc<Server> {
+    STORE.get(Rclone::start)
+}
+
+fn start(text: &str, given: &BTreeMap<String, String>) -> Standin {
+    let manifest = Manifest::parse(text, root(), given).unwrap();
+    let cache = root().join("target/tests/standin");
+    Standin::start(&manifest, ([127, 0, 0, 1], 0).into(), &cache).unwrap()
+}
+
+fn spin_toml() -> String {
+    std::fs::read_to_string(root().join("spin.toml")).unwrap()
+}
+
+fn player(standin: &Standin) -> Player {
+    Player::new(&format!("http://{}", standin.address), &key().reveal())
+}
+
+#[test]
+fn every_transcript_plays_on_a_runtime_that_knows_nothing_of_ours() {
+    let store = store();
+    let standin = start(&spin_toml(), &variables(&store));
+    for file in files() {
+        player(&standin).play(&file);
+    }
+}
+
+/// The application with `remote-models` in place of `portable-models`, and its API.
+fn remote(manner: Manner) -> (Api, Standin, Arc<Server>) {
+    let (store, api) = (store(), Api::start(manner));
+    let mut given = variables(&store);
+    let more = [
+        ("embed_endpoint", api.origin.as_str()),
+        ("embed_path", "/v1/embeddings"),
+        ("embed_model", "test/model"),
+        ("embed_dimensions", "8"),
+        ("embed_key", "sk-secret"),
+        ("embed_deadline_ms", "1500"),
+    ];
+    given.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let text = spin_toml().replace(PORTABLE, REMOTE);
+    assert_eq!(text.matches(REMOTE).count(), 2);
+    let standin = start(&text, &given);
+    (api, standin, store)
+}
+
+fn play(standin: &Standin, transcript: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("inline.http");
+    std::fs::write(&file, transcript).unwrap();
+    player(standin).play(&file);
+}
+
+/// Stores two messages and asks by meaning: the embedder of the tests goes by the first letter.
+const ALIKE: &str = r#"POST /v1/sessions/s/messages
+
+{"messages": [{"role": "user", "content": "apple", "id": "a"}, {"role": "user", "content": "banana", "id": "b"}]}
+
+=> 201
+holdfast-after: {after}
+
+...
+---
+POST /v1/search
+Holdfast-After: {after}
+
+{"query": "banana", "mode": "vector", "top_k": 1, "explain": true}
+
+=> 200
+
+{"data": [{"message": {"id": "b", "...": "..."}, "explain": {"cosine": "{#}", "...": "..."}, "...": "..."}],
+ "pending": 0, "mode": "vector", "...": "..."}"#;
+
+/// Stores without vectors and goes on by words, and says what is wrong where only vectors would do.
+const WITHOUT: &str = r#"POST /v1/sessions/s/messages
+
+{"role": "user", "content": "a banana", "id": "b"}
+
+=> 201
+holdfast-after: {after}
+
+...
+---
+POST /v1/search
+Holdfast-After: {after}
+
+{"query": "banana", "top_k": 1}
+
+=> 200
+
+{"data": [{"message": {"id": "b", "...": "..."}, "...": "..."}], "pending": 1, "mode": "keyword", "...": "..."}
+---
+POST /v1/search
+
+{"query": "banana", "mode": "vector"}
+
+=> 503
+
+{"code": "model_unavailable", "...": "..."}"#;
+
+#[test]
+fn an_openai_compatible_api_makes_the_vectors_in_one_call_a_batch() {
+    let (api, standin, _store) = remote(Manner::Well);
+    play(&standin, ALIKE);
+    let calls = api.calls();
+    assert_eq!(calls.len(), 2, "one for the store, one for the search: {calls:?}");
+    for call in &calls {
+        assert_eq!(call.authorization.as_deref(), Some("Bearer sk-secret"));
+        assert_eq!(call.body["model"], "test/model");
+        assert!(call.content_length, "chunked requests are refused by some APIs");
+    }
+    assert_eq!(calls[0].body["input"].as_array().unwrap().len(), 2);
+    // Answers out of order are put in order; a connection that was closed is tried once more.
+    api.set(Manner::Shuffled);
+    play(&standin, ALIKE);
+    api.set(Manner::ClosesFirst);
+    play(&standin, ALIKE);
+    assert_eq!(api.calls().len(), 3);
+}
+
+#[test]
+fn an_api_that_is_slow_wrong_or_away_costs_the_vectors_and_nothing_else() {
+    let (api, standin, _store) = remote(Manner::Slow);
+    for manner in [
+        Manner::Slow,
+        Manner::Refuses,
+        Manner::Garbage,
+        Manner::WrongDimensions,
+        Manner::TooFew,
+        Manner::Zero,
+        Manner::Endless,
+        Manner::Closes,
+    ] {
+        api.set(manner);
+        play(&standin, WITHOUT);
+        assert!(!api.calls().is_empty(), "{manner:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_no_origin_is_said_to_be_none() {
+    let store = store();
+    for (endpoint, said) in [("http://127.0.0.1:9/v1", "the path is a setting of its own")] {
+        let mut given = variables(&store);
+        let more = [("embed_endpoint", endpoint), ("embed_model", "m"), ("embed_dimensions", "8")];
+        given.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let standin = start(&spin_toml(), &given);
+        let http = holdfast_http_tests::plain();
+        let url = format!("http://{}/v1/sessions", standin.address);
+        let answer = http.get(url).bearer_auth(key().reveal()).header("Holdfast-User", "u").send();
+        let answer = answer.unwrap().text().unwrap();
+        assert!(answer.contains("embed_endpoint") && answer.contains(said), "{answer}");
+    }
+}

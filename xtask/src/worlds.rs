@@ -55,10 +55,17 @@ pub fn worlds() -> Result<()> {
 fn named(resolve: &Resolve, world: WorldId) -> Result<Names> {
     let world = resolve.worlds.get(world).context("a world is not in its own text")?;
     let names = |items: &mut dyn Iterator<Item = (&WorldKey, &WorldItem)>| {
-        items.map(|(key, _)| resolve.name_world_key(key)).collect()
+        // An interface of which only types are used needs nobody to satisfy it.
+        let used = items.filter(|(_, item)| !is_types_only(resolve, item));
+        used.map(|(key, _)| resolve.name_world_key(key)).collect()
     };
     let (imports, exports) = (&mut world.imports.iter(), &mut world.exports.iter());
     Ok(Names { imports: names(imports), exports: names(exports) })
+}
+
+fn is_types_only(resolve: &Resolve, item: &WorldItem) -> bool {
+    let WorldItem::Interface { id, .. } = item else { return false };
+    resolve.interfaces.get(*id).is_some_and(|interface| interface.functions.is_empty())
 }
 
 /// The folders in a folder, in an order in which each comes after what it names.

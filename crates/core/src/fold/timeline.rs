@@ -3,6 +3,7 @@
 use super::{Found, FoundSession, FoundThing, Number, View};
 use crate::Order;
 use crate::thing::ThingKind;
+use std::cmp::Reverse;
 
 /// One thing of a timeline.
 #[derive(Debug)]
@@ -38,10 +39,10 @@ impl View {
         keys.retain(|(at, _)| before.is_none_or(|before| *at < before));
         let more = keys.len() > limit;
         if more && limit > 0 {
-            keys.select_nth_unstable_by(limit - 1, |a, b| b.0.cmp(&a.0));
+            keys.select_nth_unstable_by_key(limit - 1, |(at, _)| Reverse(*at));
         }
         keys.truncate(limit);
-        keys.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        keys.sort_unstable_by_key(|(at, _)| Reverse(*at));
         let moments = keys.into_iter().filter_map(|(at, key)| {
             let moment = match key {
                 Key::Message(number) => Moment::Message(self.found(number)?),

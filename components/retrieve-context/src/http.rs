@@ -210,7 +210,9 @@ fn context_json(context: &Context, explain: bool) -> Result<String> {
     let packed = &context.packed;
     let score = |kind: &str, id: &str, mut used: Value| {
         if explain && let Some(score) = context.scores.get(&(kind.to_owned(), id.to_owned())) {
-            used["score"] = json!(score);
+            if let Some(object) = used.as_object_mut() {
+                object.insert("score".to_owned(), json!(score));
+            }
         }
         used
     };

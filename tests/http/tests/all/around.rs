@@ -80,7 +80,7 @@ fn f3_22_messages_are_looked_up_by_the_hash_of_their_content() {
     };
     let query = format!("content_hash={}", hash("ok"));
     assert_eq!(ids(format!("{}?{query}", of_user(&client, "messages"))), [first.clone(), second]);
-    assert_eq!(ids(format!("{}?{query}", messages_of("s"))), [first.clone()]);
+    assert_eq!(ids(format!("{}?{query}", messages_of("s"))), std::slice::from_ref(&first));
     client.send("DELETE", &format!("{}/{first}", messages_of("s")), &[], None).expect_status(204);
     assert!(ids(format!("{}?{query}", messages_of("s"))).is_empty());
     let third = say(&client, "s", "ok");

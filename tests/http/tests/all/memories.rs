@@ -63,7 +63,7 @@ fn f2_14_a_memory_is_saved_read_listed_and_found() {
         assert_eq!(memory[name], value, "{name}: {memory}");
     }
     assert!(read.header("etag").is_some());
-    assert_eq!(list(&client, ""), [memory.clone()]);
+    assert_eq!(list(&client, ""), std::slice::from_ref(&memory));
     let hits = search(&client, &json!({"query": "oolong"}));
     assert_eq!((&hits[0]["type"], &hits[0]["memory"]), (&json!("memory"), &memory));
     assert!((0.0..=1.0).contains(&hits[0]["score"].as_f64().unwrap()));

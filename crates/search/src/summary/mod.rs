@@ -45,7 +45,9 @@ pub fn summarize(said: &[Utterance<'_>], limit: usize, size: impl Fn(&str) -> us
     let mut left: Vec<usize> = (0..statements.len()).collect();
     // A line's own size; what headings add is checked on the whole.
     let mut used = 0;
-    while let Some(best) = most_relevant(&ranked, &taken, &left) {
+    // How much of each is told by those that are taken.
+    let mut told = vec![0.0; statements.len()];
+    while let Some(best) = most_relevant(&ranked, &told, &left) {
         left.retain(|one| *one != best);
         let cost = statements.get(best).map_or(0, |one| size(&line(said, one)));
         if used + cost > limit {
@@ -53,8 +55,8 @@ pub fn summarize(said: &[Utterance<'_>], limit: usize, size: impl Fn(&str) -> us
         }
         taken.push(best);
         used += cost;
-        if taken.len() == statements.len() {
-            break;
+        for (one, told) in told.iter_mut().enumerate() {
+            *told = f64::max(*told, ranked.alike(one, best));
         }
     }
     loop {
@@ -68,8 +70,8 @@ pub fn summarize(said: &[Utterance<'_>], limit: usize, size: impl Fn(&str) -> us
 }
 
 /// The statement that tells most that is not yet told.
-fn most_relevant(ranked: &Ranked, taken: &[usize], left: &[usize]) -> Option<usize> {
-    let told = |one: usize| taken.iter().map(|other| ranked.alike(one, *other)).fold(0.0, f64::max);
+fn most_relevant(ranked: &Ranked, told: &[f64], left: &[usize]) -> Option<usize> {
+    let told = |one: usize| told.get(one).copied().unwrap_or_default();
     let worth = |one: usize| RELEVANCE * ranked.score(one) - (1.0 - RELEVANCE) * told(one);
     let mut best: Option<(f64, usize)> = None;
     for one in left {

@@ -60,7 +60,7 @@ fn window(session: usize, mut clean: Option<&mut Anonymizer>) -> Window {
     let mut report = Report::default();
     let mut cutter = Cutter::new(Limits::default(), "ann", "s", None);
     for at in 0..2 * TURNS {
-        let role = if at % 2 == 0 { Role::User } else { Role::Assistant };
+        let role = if at.is_multiple_of(2) { Role::User } else { Role::Assistant };
         let text = format!(
             "Message {at} of session {session}: the harbour froze in the winter of 1987 and the boats stayed where \
              they were until the ice broke; write to keeper{session}@harbour.example or ask Ada Lovelace about it."

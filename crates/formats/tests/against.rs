@@ -38,7 +38,7 @@ fn session(n: usize) -> Session {
         ),
         say(Role::Assistant, &format!("answer {n} to a{n}@b.example")),
     ];
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         messages.insert(0, say(Role::System, "be brief"));
     }
     if n % 4 == 1 {

@@ -214,7 +214,7 @@ fn canary() -> impl Strategy<Value = String> {
 /// A card whose last digit is right (Luhn), computed in another way than the code does.
 fn with_check_digit(body: &str) -> String {
     let body = format!("4{}", &body[1..]);
-    let value = |at: usize, digit: u32| match (at % 2 == 0, digit) {
+    let value = |at: usize, digit: u32| match (at.is_multiple_of(2), digit) {
         (true, digit) if digit > 4 => digit * 2 - 9,
         (true, digit) => digit * 2,
         (false, digit) => digit,

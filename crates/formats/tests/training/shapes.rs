@@ -43,9 +43,9 @@ fn converts(line: &Value) -> bool {
         matches!(turn["from"].as_str(), Some("human" | "observation" | "gpt" | "function_call"))
     };
     !turns.is_empty()
-        && turns.len() % 2 == 0
+        && turns.len().is_multiple_of(2)
         && turns.iter().all(known)
-        && turns.iter().enumerate().all(|(at, turn)| side(turn) == (at % 2 == 0))
+        && turns.iter().enumerate().all(|(at, turn)| side(turn) == at.is_multiple_of(2))
 }
 
 /// Every call is answered by what follows it at once.

@@ -258,6 +258,21 @@ pub fn erase_receipt(prefix: &Prefix, erase: ulid::Ulid, step: ulid::Ulid, last:
     Key(format!("{}{erase}-{step}-{name}.json", prefix.0))
 }
 
+/// Exports of a tenant.
+pub fn exports(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}exp/", tenant(tenant_id).0))
+}
+
+/// Everything of one export.
+pub fn export(tenant_id: &TenantId, export: ulid::Ulid) -> Prefix {
+    Prefix(format!("{}{export}/", exports(tenant_id).0))
+}
+
+/// What an export keeps while it runs, below [`export`]: `work`.
+pub fn export_work(export: &Prefix) -> Prefix {
+    Prefix(format!("{}_work/", export.0))
+}
+
 /// What one look at a store writes and removes again (`holdfast doctor`).
 pub fn probe(run: ulid::Ulid) -> Prefix {
     Prefix(format!("v1/probe/{run}/"))

@@ -1,7 +1,7 @@
 //! Tool calls between LangChain's form (`name`, `args`) and OpenAI's (`function`, arguments as text).
 
-use crate::json;
 use crate::original::{ObjectText, array};
+use crate::{json, training};
 
 /// One tool call, of either form.
 struct Call<'a> {
@@ -88,4 +88,25 @@ pub(crate) fn openai(calls: &str) -> String {
         object.raw("function", &function.end());
         object.end()
     }))
+}
+
+/// Calls that have an id, a name and an object of arguments, and how many have not.
+pub(crate) fn sound(calls: &str) -> (Vec<training::Call>, usize) {
+    let all = json::items(calls).unwrap_or_default();
+    let count = all.len();
+    let sound: Vec<_> = all.into_iter().filter_map(|call| sound_call(call.get())).collect();
+    let bad = count - sound.len();
+    (sound, bad)
+}
+
+fn sound_call(text: &str) -> Option<training::Call> {
+    let call = Call::read(text);
+    let arguments = match call.args {
+        Args::Object(json) => json.to_owned(),
+        Args::Text(text) => text,
+    };
+    let is_object = json::fields(&arguments).is_some();
+    let string = |json: Option<&str>| json.and_then(json::string).filter(|text| !text.is_empty());
+    let (id, name) = (string(call.id)?, string(call.name)?);
+    is_object.then(|| training::Call { id, name, arguments: json::compact(&arguments) })
 }

@@ -58,6 +58,41 @@ pub(crate) fn quote(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
+/// `text`, which is JSON, without white space between its tokens: it is one line.
+pub(crate) fn compact(text: &str) -> String {
+    let mut compact = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for c in text.chars() {
+        if quoted || !matches!(c, ' ' | '\t' | '\n' | '\r') {
+            compact.push(c);
+        }
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            _ => {}
+        }
+        escaped = quoted && c == '\\' && !escaped;
+    }
+    compact
+}
+
+/// Calls `each` with every string of JSON, quotes included, after what stands before it; in the end with the rest.
+pub(crate) fn each_string<'t>(text: &'t str, mut each: impl FnMut(&'t str, Option<&'t str>)) {
+    let (mut done, mut begun, mut escaped) = (0, None, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match (begun, byte) {
+            (None, b'"') => begun = Some(at),
+            (Some(start), b'"') if !escaped => {
+                let string = text.get(start..=at);
+                each(text.get(done..start).unwrap_or_default(), string);
+                (done, begun) = (at + 1, None);
+            }
+            _ => {}
+        }
+        escaped = begun.is_some() && byte == b'\\' && !escaped;
+    }
+    each(text.get(done..).unwrap_or_default(), None);
+}
+
 /// Checks that bytes are one JSON value and not too many.
 pub(crate) fn document(bytes: &[u8], limit: usize) -> Result<&str, Problem> {
     if bytes.len() > limit {

@@ -3,6 +3,7 @@
 //! Each format has `read` (a request's body into a [`Batch`], every bad item listed) and a writer of stored messages.
 //! What came by another system's format is given back as it came, to the byte.
 
+pub mod anonymize;
 mod batch;
 mod body;
 mod calls;
@@ -16,6 +17,7 @@ mod original;
 mod problem;
 pub mod rest;
 mod stored;
+pub mod training;
 
 pub use batch::{Batch, CallerVector, NewMessage};
 pub use body::Body;

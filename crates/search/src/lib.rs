@@ -23,6 +23,7 @@ mod roles;
 mod search;
 mod sessions;
 mod stop;
+pub mod summary;
 mod vectors;
 mod words;
 

@@ -60,7 +60,7 @@ impl Mirror {
                     let until = self.until.entry(session).or_default();
                     *until = change.order.hlc.max(*until);
                 }
-                What::Hidden(_) => {}
+                What::Tombstone(Of::Thing(_)) | What::Hidden(_) => {}
             }
         }
         self.told = Told::parse(&changes.told.text()).unwrap();

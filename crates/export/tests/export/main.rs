@@ -1,0 +1,298 @@
+//! Exports over a store in memory: whole or not there, whoever dies; and never what must not be learned.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod world;
+
+use futures::executor::block_on;
+use holdfast_core::Key;
+use holdfast_core::message::{Message, Role};
+use holdfast_core::ports::Objects;
+use holdfast_export::{Asked, MANIFEST, Selection, Status, cancel, list, show};
+use holdfast_formats::training::{Format, LeftOut, Manifest, Split};
+use holdfast_objects::Outcome;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use world::{Talks, World, asked, tenant};
+
+fn whole(world: &World, id: &str, manifest: &Manifest) {
+    let mut files = world.files(id);
+    assert!(files.remove(MANIFEST).is_some());
+    assert!(files.remove("_work/asked.json").is_some());
+    for file in &manifest.files {
+        let bytes =
+            files.remove(&file.name).unwrap_or_else(|| panic!("{} is not there", file.name));
+        assert_eq!(file.bytes, bytes.len() as u64);
+        assert_eq!(file.sha256, hex::encode(Sha256::digest(&bytes)));
+    }
+    assert!(files.is_empty(), "{:?}", files.keys());
+    assert_eq!(manifest.files.iter().map(|f| f.examples).sum::<u64>(), manifest.report.examples);
+}
+
+#[test]
+fn an_export_of_every_format_is_the_tree_that_its_manifest_says() {
+    let talks = Talks::with(3, 5);
+    for format in Format::ALL {
+        let world = World::new();
+        let id = world.start(asked(format));
+        let manifest = world.finish(&talks, &id);
+        whole(&world, &id, &manifest);
+        assert_eq!(manifest.report.sessions, 15, "{format:?}");
+        let pairs = matches!(format, Format::OpenaiPreference | Format::TrlPreference);
+        assert_eq!(manifest.report.examples, if pairs { 0 } else { 15 }, "{format:?}");
+        assert!(matches!(world.step(&talks, &id).unwrap().status, Status::Done));
+    }
+}
+
+#[test]
+fn there_is_no_manifest_before_all_else_is_there() {
+    let (world, talks) = (World::new(), Talks::with(2, 3));
+    let id = world.start(asked(Format::TrlSft));
+    loop {
+        let before = world.files(&id);
+        if world.step(&talks, &id).unwrap().status == Status::Done {
+            assert!(
+                before.contains_key("train.jsonl") && before.contains_key("sources/train.jsonl")
+            );
+            return;
+        }
+        assert!(!world.files(&id).contains_key(MANIFEST));
+    }
+}
+
+#[test]
+fn whoever_dies_at_any_write_the_next_goes_on_to_the_same_files() {
+    let talks = Talks::with(2, 3);
+    for format in [Format::Openai, Format::Parquet, Format::Langchain] {
+        let world = World::new();
+        let id = world.start(asked(format));
+        let expected = world.finish(&talks, &id);
+        for outcome in [Outcome::Refused, Outcome::LostAnswer, Outcome::LostRequest] {
+            for at in 0..24 {
+                let world = World::new();
+                let id = world.start(asked(format));
+                let before = std::iter::repeat_n(Outcome::Done, at);
+                world.bucket.next_puts(before.chain([outcome, outcome]));
+                let manifest = world.finish(&talks, &id);
+                whole(&world, &id, &manifest);
+                let names = |manifest: &Manifest| -> Vec<(String, String)> {
+                    let lines = manifest.files.iter().filter(|file| file.name != "README.md");
+                    lines.map(|file| (file.name.clone(), file.sha256.clone())).collect()
+                };
+                assert_eq!(names(&manifest), names(&expected), "{format:?} {outcome:?} at {at}");
+                assert_eq!(manifest.report, expected.report);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mark_that_comes_at_any_step_is_heeded() {
+    for format in [Format::TrlSft, Format::Parquet, Format::Langchain] {
+        for at in 0..40 {
+            let (world, talks) = (World::new(), Talks::with(2, 3));
+            let id = world.start(asked(format));
+            for _ in 0..at {
+                world.step(&talks, &id).unwrap();
+            }
+            if show_status(&world, &id) == Status::Done {
+                break;
+            }
+            talks.mark("user0", "s1");
+            talks.erase("user1");
+            let manifest = world.finish(&talks, &id);
+            // Marks that come before the last look at their session.
+            if manifest.report.left_out.is_empty() {
+                let done = world.files(&id);
+                assert!(done.contains_key(MANIFEST), "only the manifest was missing");
+                continue;
+            }
+            whole(&world, &id, &manifest);
+            let text = world.text(&id);
+            assert!(
+                !text.contains("user0 in s1") && !text.contains("of user1"),
+                "{format:?} at {at}"
+            );
+            assert_eq!(manifest.report.examples, 2, "{format:?} at {at}");
+        }
+    }
+}
+
+fn show_status(world: &World, id: &str) -> Status {
+    block_on(show(&world.outside(), &tenant(), id, None)).unwrap().status
+}
+
+#[test]
+fn a_session_that_is_deleted_while_others_are_read_makes_nobody_be_skipped() {
+    let (world, talks) = (World::new(), Talks::with(1, 6));
+    let id = world.start(asked(Format::Openai));
+    world.step(&talks, &id).unwrap();
+    talks.remove("user0", "s0");
+    let manifest = world.finish(&talks, &id);
+    assert_eq!(manifest.report.examples, 5);
+    assert_eq!(manifest.report.left_out, [(LeftOut::Gone, 1)].into());
+}
+
+#[test]
+fn users_and_sessions_that_are_marked_never_enter() {
+    let talks = Talks::with(2, 2);
+    talks.mark("user0", "s1");
+    talks.no_train.borrow_mut().push("user1".to_owned());
+    let world = World::new();
+    let id = world.start(asked(Format::Openai));
+    let manifest = world.finish(&talks, &id);
+    assert_eq!(manifest.report.examples, 1);
+    let expected = [(LeftOut::NoTrain, 1), (LeftOut::NoTrainUser, 1)];
+    assert_eq!(manifest.report.left_out, expected.into());
+}
+
+#[test]
+fn a_selection_takes_users_sessions_and_metadata() {
+    let talks = Talks::with(3, 4);
+    talks.add("user1", "s9", json!({"topic": "ovens"}));
+    let made = |selection: Selection| {
+        let world = World::new();
+        let id = world.start(Asked { selection, ..asked(Format::Openai) });
+        world.finish(&talks, &id).report.examples
+    };
+    let of = |users: &[&str], sessions: &[&str]| Selection {
+        users: users.iter().map(|one| (*one).to_owned()).collect(),
+        sessions: sessions.iter().map(|one| (*one).to_owned()).collect(),
+        ..Selection::default()
+    };
+    assert_eq!(made(of(&["user2"], &[])), 4);
+    assert_eq!(made(of(&["user2", "user0", "nobody"], &["s1", "s3"])), 4);
+    assert_eq!(made(of(&[], &["s9"])), 1);
+    let Value::Object(metadata) = json!({"topic": "ovens"}) else { unreachable!() };
+    assert_eq!(made(Selection { metadata, ..Selection::default() }), 1);
+    assert_eq!(made(Selection { from: Some(1_001), ..Selection::default() }), 0);
+    assert_eq!(made(Selection { from: Some(1_000), to: Some(1_001), ..Selection::default() }), 13);
+}
+
+#[test]
+fn no_session_stands_in_two_parts_and_the_seed_decides() {
+    let talks = Talks::with(4, 8);
+    let files = |seed| {
+        let world = World::new();
+        let id = world.start(Asked { seed, ..asked(Format::TrlSft) });
+        let manifest = world.finish(&talks, &id);
+        assert!(manifest.splits[&Split::Train] > 0 && manifest.splits[&Split::Validation] > 0);
+        let mut files = world.files(&id);
+        (
+            files.remove("sources/train.jsonl").unwrap(),
+            files.remove("sources/validation.jsonl").unwrap(),
+        )
+    };
+    let (train, validation) = files(7);
+    for line in String::from_utf8(train.clone()).unwrap().lines() {
+        assert!(!String::from_utf8_lossy(&validation).contains(line));
+    }
+    assert_eq!(files(7).0, train);
+    assert_ne!(files(8).0, train);
+}
+
+#[test]
+fn nothing_personal_is_left_below_an_anonymized_export() {
+    let talks = Talks::with(2, 3);
+    for format in [Format::Openai, Format::Parquet, Format::Langchain] {
+        let world = World::new();
+        let id = world.start(Asked { anonymize: true, ..asked(format) });
+        let manifest = world.finish(&talks, &id);
+        whole(&world, &id, &manifest);
+        let text = world.text(&id);
+        assert!(!text.contains("user0") && !text.contains("x.example"), "{format:?}");
+        assert_eq!(manifest.replaced["email"], 6, "{format:?}");
+    }
+}
+
+#[test]
+fn a_cancelled_export_leaves_nothing_but_that_it_was_asked() {
+    let talks = Talks::with(2, 3);
+    for steps in 0..12 {
+        let world = World::new();
+        let id = world.start(asked(Format::Openai));
+        for _ in 0..steps {
+            world.step(&talks, &id).unwrap();
+        }
+        if show_status(&world, &id) == Status::Done {
+            assert!(block_on(cancel(&world.outside(), &tenant(), &id, None)).is_err());
+            return;
+        }
+        for _ in 0..2 {
+            let shown = block_on(cancel(&world.outside(), &tenant(), &id, None)).unwrap();
+            assert_eq!(shown.status, Status::Cancelled);
+        }
+        assert_eq!(world.step(&talks, &id).unwrap().status, Status::Cancelled);
+        let files: Vec<String> = world.files(&id).into_keys().collect();
+        assert_eq!(files, ["_work/asked.json", "_work/cancelled.json"]);
+    }
+    unreachable!("it is never done");
+}
+
+#[test]
+fn an_export_is_seen_by_its_owner_and_by_keys_of_all_users() {
+    let world = World::new();
+    let mine = world.start(Asked { owner: Some("ann".to_owned()), ..asked(Format::Openai) });
+    let other = world.start(asked(Format::Alpaca));
+    let seen = |owner: Option<&str>| -> Vec<String> {
+        let listed = block_on(list(&world.outside(), &tenant(), None, 10, owner)).unwrap();
+        listed.items.into_iter().map(|shown| shown.id).collect()
+    };
+    assert_eq!(seen(None), [mine.clone(), other.clone()]);
+    assert_eq!(seen(Some("ann")), [mine.clone()]);
+    assert!(seen(Some("bob")).is_empty());
+    for (id, owner) in [(&other, "ann"), (&mine, "bob")] {
+        assert!(block_on(show(&world.outside(), &tenant(), id, Some(owner))).is_err());
+        assert!(block_on(cancel(&world.outside(), &tenant(), id, Some(owner))).is_err());
+    }
+    let listed = block_on(list(&world.outside(), &tenant(), None, 1, None)).unwrap();
+    assert_eq!(listed.next.as_deref(), Some(mine.as_str()));
+    let listed = block_on(list(&world.outside(), &tenant(), Some(&mine), 1, None)).unwrap();
+    assert_eq!((listed.items[0].id.as_str(), listed.next), (other.as_str(), None));
+    for odd in ["", "../..", "01J", &mine.to_lowercase()] {
+        assert!(block_on(show(&world.outside(), &tenant(), odd, None)).is_err(), "{odd}");
+    }
+}
+
+#[test]
+fn a_long_session_is_gathered_in_parts_of_bounded_size() {
+    let (world, talks) = (World::new(), Talks { page: 2, ..Talks::default() });
+    talks.add("ann", "long", json!({}));
+    let long = "x".repeat(100_000);
+    let turn = [Message::saying(Role::User, long.clone()), Message::saying(Role::Assistant, long)];
+    let all = turn.iter().cloned().cycle().take(200).collect();
+    talks.users.borrow_mut().get_mut("ann").unwrap().get_mut("long").unwrap().messages = all;
+    let id = world.start(asked(Format::TrlSft));
+    world.step(&talks, &id).unwrap();
+    let parts: Vec<usize> = world
+        .files(&id)
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("_work/part-"))
+        .map(|(_, bytes)| bytes.len())
+        .collect();
+    assert!(parts.len() >= 2 && parts.iter().all(|bytes| *bytes < 12 << 20), "{parts:?}");
+    let manifest = world.finish(&talks, &id);
+    whole(&world, &id, &manifest);
+    assert!(manifest.report.examples > 3);
+}
+
+/// What version 1 wrote stays readable: these bytes never change.
+#[test]
+fn what_an_older_program_left_goes_on_and_what_a_newer_one_left_is_refused() {
+    let (world, talks) = (World::new(), Talks::with(1, 2));
+    let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let put = |name: &str, text: &str| {
+        let key = Key::raw(format!("v1/t/acme/exp/{id}/_work/{name}"));
+        block_on(world.bucket.put(&key, text.as_bytes().to_vec().into())).unwrap();
+    };
+    put("asked.json", include_str!("../golden/asked-v1.json"));
+    put("at-01ARZ3NDEKTSV4RRFFQ69G5FAW.json", include_str!("../golden/progress-v1.json"));
+    put("part-01ARZ3NDEKTSV4RRFFQ69G5FAX-train.jsonl", include_str!("../golden/part-v1.jsonl"));
+    let manifest = world.finish(&talks, id);
+    whole(&world, id, &manifest);
+    assert_eq!(manifest.report.examples, 1);
+    assert_eq!(world.files(id)["train.jsonl"], b"{\"messages\":[]}\n");
+    put("asked.json", &include_str!("../golden/asked-v1.json").replace("\"v\":1", "\"v\":2"));
+    let error = world.step(&talks, id).unwrap_err();
+    assert_eq!(error.reason, "newer_format");
+    assert!(error.detail.contains("upgrade"), "{}", error.detail);
+}

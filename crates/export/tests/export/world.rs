@@ -1,0 +1,243 @@
+//! Conversations that change while an export runs, a store in memory, and a clock that makes every step short.
+
+use futures::executor::block_on;
+use holdfast_core::message::{Message, Role};
+use holdfast_core::ports::{Clock, Ids, Objects, Outside};
+use holdfast_core::{Hlc, Key, Order, Result, Scope, TenantId, UserId};
+use holdfast_export::{
+    Asked, Feed, FeedPage, Selection, Shown, Source, SourceSession, SourceSessions, advance, start,
+};
+use holdfast_formats::training::{Format, Manifest, Shares, Verdict, Verdicts};
+use holdfast_objects::Memory;
+use serde_json::{Map, Value, json};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+/// A clock on which every look takes five seconds: a step takes one session.
+pub struct Slow(pub Cell<u64>);
+
+impl Clock for Slow {
+    fn now(&self) -> u64 {
+        self.0.set(self.0.get() + 5_000);
+        self.0.get()
+    }
+
+    async fn sleep(&self, _: u64) {}
+}
+
+pub struct Counted(pub Cell<u8>);
+
+impl Ids for Counted {
+    fn random(&self) -> [u8; 10] {
+        self.0.set(self.0.get().wrapping_add(1));
+        [self.0.get(); 10]
+    }
+}
+
+/// One session of the conversations below.
+#[derive(Clone)]
+pub struct Talk {
+    pub metadata: Map<String, Value>,
+    pub messages: Vec<Message>,
+}
+
+/// Conversations that tests change while an export runs.
+#[derive(Default)]
+pub struct Talks {
+    pub users: RefCell<BTreeMap<String, BTreeMap<String, Talk>>>,
+    pub no_train: RefCell<Vec<String>>,
+    pub page: usize,
+}
+
+impl Talks {
+    pub fn with(users: usize, sessions: usize) -> Self {
+        let talks = Self { page: 2, ..Self::default() };
+        for user in 0..users {
+            for session in 0..sessions {
+                talks.add(&format!("user{user}"), &format!("s{session}"), json!({}));
+            }
+        }
+        talks
+    }
+
+    pub fn add(&self, user: &str, session: &str, metadata: Value) {
+        let Value::Object(metadata) = metadata else { unreachable!() };
+        let messages = vec![
+            Message::saying(
+                Role::User,
+                format!("question of {user} in {session}, mail {user}@x.example"),
+            ),
+            Message::saying(Role::Assistant, format!("answer to {user} in {session}")),
+        ];
+        let mut users = self.users.borrow_mut();
+        users
+            .entry(user.to_owned())
+            .or_default()
+            .insert(session.to_owned(), Talk { metadata, messages });
+    }
+
+    pub fn mark(&self, user: &str, session: &str) {
+        let mut users = self.users.borrow_mut();
+        let talk = users.get_mut(user).unwrap().get_mut(session).unwrap();
+        talk.metadata.insert("no_train".to_owned(), true.into());
+    }
+
+    pub fn remove(&self, user: &str, session: &str) {
+        self.users.borrow_mut().get_mut(user).unwrap().remove(session);
+    }
+
+    pub fn erase(&self, user: &str) {
+        self.users.borrow_mut().remove(user);
+    }
+}
+
+fn shown(id: &str, talk: &Talk) -> SourceSession {
+    let messages = u32::try_from(talk.messages.len()).unwrap();
+    SourceSession { id: id.to_owned(), metadata: talk.metadata.clone(), messages }
+}
+
+impl Source for Talks {
+    async fn next_user(&self, place: Option<&str>) -> Result<Option<(Option<Scope>, String)>> {
+        let users = self.users.borrow();
+        let next = users.keys().find(|user| place.is_none_or(|place| user.as_str() > place));
+        Ok(next.map(|user| (Some(scope(user)), user.clone())))
+    }
+
+    async fn trains(&self, scope: &Scope) -> Result<bool> {
+        Ok(!self.no_train.borrow().iter().any(|user| user == scope.user.as_str()))
+    }
+
+    async fn sessions(&self, scope: &Scope, after: Option<&str>, _: u64) -> Result<SourceSessions> {
+        let users = self.users.borrow();
+        let all = users.get(scope.user.as_str()).cloned().unwrap_or_default();
+        let mut items: Vec<SourceSession> = all
+            .iter()
+            .filter(|(id, _)| after.is_none_or(|after| id.as_str() > after))
+            .map(|(id, talk)| shown(id, talk))
+            .take(self.page + 1)
+            .collect();
+        let more = items.len() > self.page;
+        items.truncate(self.page);
+        let next = items.last().filter(|_| more).map(|last| last.id.clone());
+        Ok(SourceSessions { items, next })
+    }
+
+    async fn session(&self, scope: &Scope, id: &str) -> Result<Option<SourceSession>> {
+        let users = self.users.borrow();
+        Ok(users.get(scope.user.as_str()).and_then(|all| all.get(id)).map(|talk| shown(id, talk)))
+    }
+
+    async fn messages(
+        &self,
+        scope: &Scope,
+        id: &str,
+        after: Option<&str>,
+        _: u64,
+    ) -> Result<FeedPage> {
+        let users = self.users.borrow();
+        let talk = users.get(scope.user.as_str()).and_then(|all| all.get(id)).cloned();
+        let all = talk.map(|talk| talk.messages).unwrap_or_default();
+        let at: usize = after.map_or(0, |after| after.parse().unwrap());
+        let feed = |(at, message): (usize, &Message)| Feed {
+            id: format!("m{at}"),
+            conflict_of: None,
+            index: u32::try_from(at + 1).unwrap(),
+            order: Order {
+                hlc: Hlc::at(1_000),
+                ulid: ulid::Ulid(1),
+                position: u32::try_from(at).unwrap(),
+            },
+            trusted: true,
+            message: message.clone(),
+        };
+        let items = all.iter().enumerate().skip(at).take(1).map(feed).collect();
+        Ok(FeedPage { items, next: (at + 1 < all.len()).then(|| (at + 1).to_string()) })
+    }
+
+    async fn verdicts(&self, _: &Scope, _: &str, _: u64) -> Result<Verdicts> {
+        Ok([("m1".to_owned(), Verdict { good: Some(true), correction: None })].into())
+    }
+
+    async fn names(&self, scope: &Scope) -> Result<Vec<String>> {
+        Ok(vec![scope.user.to_string()])
+    }
+}
+
+pub fn tenant() -> TenantId {
+    TenantId::parse("acme").unwrap()
+}
+
+fn scope(user: &str) -> Scope {
+    Scope { tenant: tenant(), user: UserId::parse(user).unwrap() }
+}
+
+pub fn asked(format: Format) -> Asked {
+    Asked {
+        v: 1,
+        format,
+        selection: Selection::default(),
+        shares: Shares { validation: 300, test: 0 },
+        seed: 7,
+        anonymize: false,
+        untrusted: false,
+        as_of: 1_774_000_000_000,
+        created: 1_774_000_000_000,
+        by: "k".to_owned(),
+        owner: None,
+    }
+}
+
+/// The bucket and what stands around it.
+pub struct World {
+    pub bucket: Memory,
+    clock: Slow,
+    ids: Counted,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let clock = Slow(Cell::new(1_774_000_000_000));
+        Self { bucket: Memory::new(), clock, ids: Counted(Cell::new(0)) }
+    }
+
+    pub fn outside(&self) -> Outside<'_, Memory, Slow, Counted> {
+        Outside { objects: &self.bucket, clock: &self.clock, ids: &self.ids }
+    }
+
+    pub fn start(&self, asked: Asked) -> String {
+        block_on(start(&self.outside(), &tenant(), asked)).unwrap().id
+    }
+
+    pub fn step(&self, talks: &Talks, id: &str) -> Result<Shown> {
+        block_on(advance(&self.outside(), talks, &tenant(), id, b"a secret of the installation"))
+    }
+
+    /// Steps until it is done, whatever fails on the way.
+    pub fn finish(&self, talks: &Talks, id: &str) -> Manifest {
+        for _ in 0..500 {
+            if let Ok(Shown { manifest: Some(manifest), .. }) = self.step(talks, id) {
+                return manifest;
+            }
+        }
+        unreachable!("the export goes on and on");
+    }
+
+    /// Everything below the export, by name.
+    pub fn files(&self, id: &str) -> BTreeMap<String, Vec<u8>> {
+        let prefix = format!("v1/t/acme/exp/{id}/");
+        let keys = self.bucket.keys().into_iter();
+        let named = keys.filter_map(|key| Some((key.strip_prefix(&prefix)?.to_owned(), key)));
+        named
+            .map(|(name, key)| {
+                (name, block_on(self.bucket.get(&Key::raw(key))).unwrap().unwrap().to_vec())
+            })
+            .collect()
+    }
+
+    pub fn text(&self, id: &str) -> String {
+        let files = self.files(id).into_iter();
+        files
+            .map(|(name, bytes)| format!("{name}\n{}\n", String::from_utf8_lossy(&bytes)))
+            .collect()
+    }
+}

@@ -1,0 +1,9 @@
+//! Training sets: exact lines, what is counted, what holds for every conversation.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod beside;
+mod feedback;
+mod lines;
+mod shapes;
+mod table;
+mod world;

@@ -3,14 +3,17 @@
 use crate::doors::Doors;
 use crate::native::apart;
 use holdfast_core::erase::Ledger;
+use holdfast_core::memory::Memory;
 use holdfast_core::message::MessageBody;
 use holdfast_core::ports::Outside;
 use holdfast_core::record::{Kind, Record, Stamp};
+use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::{Result, Scope, SessionId};
 use holdfast_index::{Index, Pending};
 use holdfast_models::Purpose;
 use holdfast_ports::{SystemClock, SystemIds, bucket};
 use holdfast_search::Passages;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,9 +67,10 @@ async fn look(
 }
 
 async fn embedded(doors: &Doors, scope: &Scope, pending: &Pending) -> Result<Record> {
-    let message = serde_json::from_str(&pending.body).map_err(|e| {
-        holdfast_core::Error::corrupt("a pending message cannot be read").caused_by(e)
-    })?;
+    if pending.memory {
+        return embedded_memory(doors, scope, pending).await;
+    }
+    let message = serde_json::from_str(&pending.body).map_err(broken)?;
     let mut body = MessageBody::new(message, Vec::new())?;
     let mut passages = Passages::of(&body.message);
     let texts = std::mem::take(&mut passages.texts);
@@ -75,6 +79,21 @@ async fn embedded(doors: &Doors, scope: &Scope, pending: &Pending) -> Result<Rec
     let stamp = Stamp { at: pending.at, by: pending.by.clone() };
     let session = SessionId::parse(&pending.session)?;
     Ok(Record::new(Kind::Message, &pending.id, &session, &stamp, body.encode()?))
+}
+
+fn broken(e: serde_json::Error) -> holdfast_core::Error {
+    holdfast_core::Error::corrupt("what waits for vectors cannot be read").caused_by(e)
+}
+
+async fn embedded_memory(doors: &Doors, scope: &Scope, pending: &Pending) -> Result<Record> {
+    let raw = RawValue::from_string(pending.body.clone()).map_err(broken)?;
+    let mut body = ThingBody::decode(&raw)?;
+    let mut passages = Passages::of_memory(&Memory::read(&body.text)?.text);
+    let texts = std::mem::take(&mut passages.texts);
+    let made = doors.models.embed(scope.tenant.as_str(), Purpose::Passage, texts).await?;
+    body.vectors = vec![passages.vectors(made.space, made.values)];
+    let stamp = Stamp { at: pending.at, by: pending.by.clone() };
+    Record::thing(ThingKind::Memory, (None, &pending.id), &stamp, &body)
 }
 
 async fn write(

@@ -1,7 +1,7 @@
 //! `cargo xtask check`: all that CI runs, step by step, each with its time.
 
 use crate::run::{root, run, run_command};
-use crate::{build, model, tidy, worlds};
+use crate::{build, model, rows, tidy, worlds};
 use anyhow::{Result, bail};
 use std::process::Command;
 use std::time::Instant;
@@ -11,6 +11,7 @@ type Step = (&'static str, fn() -> Result<()>);
 const STEPS: &[Step] = &[
     ("format", || run("cargo", &["fmt", "--all", "--check"])),
     ("tidy", tidy::tidy),
+    ("rows", rows::rows),
     ("components", || {
         build::components()?;
         worlds::worlds()

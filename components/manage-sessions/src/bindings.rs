@@ -8,6 +8,7 @@ spin_sdk::wit_bindgen::generate!({
     with: {
         "holdfast:index/types@0.1.0": holdfast_kit::wit::holdfast::index::types,
         "holdfast:index/index@0.1.0": holdfast_kit::wit::holdfast::index::index,
+        "holdfast:models/tokens@0.1.0": holdfast_kit::wit::holdfast::models::tokens,
         "holdfast:memory/types@0.1.0": holdfast_kit::wit::holdfast::memory::types,
     },
 });

@@ -2,14 +2,17 @@
 
 use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::sessions::{
-    Change, Guest, NewSession, Session, SessionPage,
+    Change, Event, EventPage, Guest, NewSession, Session, SessionPage,
 };
+use crate::changes;
 use crate::verbs::{self, Shown};
+use holdfast_core::clock::rfc3339;
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Result, SessionId};
-use holdfast_kit::read::{after, as_of, reading};
+use holdfast_kit::read::{MAX_PAGE, PAGE, after, as_of, present, reading};
+use holdfast_kit::types::message;
 use holdfast_kit::write::Author;
-use holdfast_kit::{memory, state};
+use holdfast_kit::{index, memory, state};
 
 impl Guest for Door {
     async fn create(
@@ -53,13 +56,26 @@ impl Guest for Door {
     ) -> Result<String, memory::Error> {
         Ok(remove(scope, id, seen).await?)
     }
+
+    async fn changes(
+        scope: memory::Scope,
+        cursor: Option<String>,
+        limit: Option<u32>,
+        how: memory::Reading,
+    ) -> Result<EventPage, memory::Error> {
+        Ok(told(scope, cursor, limit, how).await?)
+    }
 }
 
 async fn make(scope: memory::Scope, new: NewSession, seen: Option<String>) -> Result<Session> {
     let (state, scope) = (state().await?, scope.try_into()?);
     let id = new.id.unwrap_or_else(|| verbs::new_id(state, &scope, None));
-    let fields =
-        SessionFields { name: new.name, kind: new.kind, status: None, metadata: new.metadata };
+    let fields = SessionFields {
+        name: new.name,
+        kind: new.kind,
+        metadata: new.metadata,
+        ..SessionFields::default()
+    };
     let author = Author::inside(state, &scope, seen.as_deref())?;
     let made = verbs::create(state, &scope, &SessionId::parse(&id)?, fields, author).await?;
     Ok(made.session.into())
@@ -81,7 +97,8 @@ async fn pages(
     let (state, scope) = (state().await?, scope.try_into()?);
     let seen = after(state, &scope, how.after.as_deref())?;
     let reading = as_of(reading(how.consistency.as_deref(), seen)?, how.as_of.as_deref())?;
-    let (shown, next_cursor, frontier) = verbs::list(state, &scope, &page.into(), reading).await?;
+    let (shown, next_cursor, frontier) =
+        verbs::list(state, &scope, None, &page.into(), reading).await?;
     Ok(SessionPage {
         sessions: shown.into_iter().map(Session::from).collect(),
         next_cursor,
@@ -102,6 +119,7 @@ async fn set(
         kind: change.kind,
         status: change.status,
         metadata: change.metadata,
+        ..SessionFields::default()
     };
     let id = SessionId::parse(&id)?;
     let author = Author::inside(state, &scope, seen.as_deref())?;
@@ -114,6 +132,40 @@ async fn remove(scope: memory::Scope, id: String, seen: Option<String>) -> Resul
     let author = Author::inside(state, &scope, seen.as_deref())?;
     let frontier = verbs::delete(state, &scope, &SessionId::parse(&id)?, author).await?;
     Ok(state.signer(&scope).after(&frontier))
+}
+
+async fn told(
+    scope: memory::Scope,
+    cursor: Option<String>,
+    limit: Option<u32>,
+    how: memory::Reading,
+) -> Result<EventPage> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    present(&how)?;
+    let reading = reading(how.consistency.as_deref(), after(state, &scope, how.after.as_deref())?)?;
+    let limit = limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let page = changes::page(state, &scope, cursor.as_deref(), limit, reading).await?;
+    Ok(EventPage {
+        events: page.items.into_iter().map(event).collect::<Result<_>>()?,
+        next_cursor: page.next_cursor,
+        more: page.more,
+        after: state.signer(&scope).after(&page.frontier),
+    })
+}
+
+fn event(change: index::Change) -> Result<Event> {
+    Ok(Event {
+        kind: change.kind,
+        session: change.session,
+        id: change.id,
+        order: change.order,
+        arrived: rfc3339(change.arrived),
+        of: change.of,
+        hidden: change.hidden,
+        digest: change.digest,
+        message: change.message.as_ref().map(message).transpose()?,
+        fields: change.fields,
+    })
 }
 
 impl From<Shown> for Session {

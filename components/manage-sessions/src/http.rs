@@ -1,6 +1,9 @@
-//! `/v1/sessions[/:session]` over HTTP.
+//! `/v1/sessions[/:session]` over HTTP, and the way to everything else of this component.
 
+use crate::changes;
+use crate::things::share;
 use crate::verbs::{self, Changed, Shown};
+use crate::{contexts, preferences, relationships, statistics, timeline};
 use holdfast_core::access::Permission;
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Case, Error, Result, Scope, SessionId};
@@ -9,8 +12,11 @@ use holdfast_kit::read::{Asked, MAX_PAGE, PAGE, as_of, reading};
 use holdfast_kit::{Answer, Call};
 use serde_json::Value;
 
-const NEW: &[&str] = &["id", "user_id", "name", "type", "metadata"];
-const CHANGE: &[&str] = &["user_id", "name", "type", "status", "metadata"];
+const NEW: &[&str] =
+    &["id", "user_id", "name", "type", "metadata", "context_summary", "relevance_score"];
+const CHANGE: &[&str] =
+    &["user_id", "name", "type", "status", "metadata", "context_summary", "relevance_score"];
+const FORMATS: &[&str] = &["holdfast", "ltst"];
 const STATUS: &[&str] = &["active", "archived"];
 
 /// Serves one request.
@@ -21,8 +27,46 @@ pub async fn route(call: &Call) -> Result<Answer> {
         ("GET", ["v1", "sessions", session]) => get(call, session).await,
         ("PATCH", ["v1", "sessions", session]) => patch(call, session).await,
         ("DELETE", ["v1", "sessions", session]) => remove(call, session).await,
+        ("GET", ["v1", "users", user, "changes"]) => changes::route(call, user).await,
+        (_, ["v1", "users", _, "changes"]) => Err(call.no_route(&["GET"])),
         (_, ["v1", "sessions"]) => Err(call.no_route(&["GET", "POST"])),
         (_, ["v1", "sessions", _]) => Err(call.no_route(&["DELETE", "GET", "PATCH"])),
+        (_, ["v1", "sessions", session, rest @ ..]) => of_session(call, session, rest).await,
+        (_, ["v1", "users", user, rest @ ..]) => of_user(call, user, rest).await,
+        _ => Err(call.no_route(&[])),
+    }
+}
+
+async fn of_session(call: &Call, session: &str, rest: &[&str]) -> Result<Answer> {
+    match (call.method.as_str(), rest) {
+        ("GET", ["statistics"]) => statistics::get(call, session).await,
+        ("GET", ["contexts"]) => contexts::list(call, session, None).await,
+        ("GET", ["contexts", kind]) => contexts::list(call, session, Some(kind)).await,
+        ("PUT", ["contexts", kind, key]) => contexts::put(call, session, (kind, key)).await,
+        ("GET", ["contexts", kind, key]) => contexts::get(call, session, (kind, key)).await,
+        ("DELETE", ["contexts", kind, key]) => contexts::delete(call, session, (kind, key)).await,
+        ("POST", ["relationships"]) => relationships::post(call, session).await,
+        ("GET", ["relationships"]) => relationships::list(call, session).await,
+        ("DELETE", ["relationships", kind, target]) => {
+            relationships::delete(call, session, (kind, target)).await
+        }
+        (_, ["statistics"] | ["contexts"] | ["contexts", _]) => Err(call.no_route(&["GET"])),
+        (_, ["contexts", _, _]) => Err(call.no_route(&["DELETE", "GET", "PUT"])),
+        (_, ["relationships"]) => Err(call.no_route(&["GET", "POST"])),
+        (_, ["relationships", _, _]) => Err(call.no_route(&["DELETE"])),
+        _ => Err(call.no_route(&[])),
+    }
+}
+
+async fn of_user(call: &Call, user: &str, rest: &[&str]) -> Result<Answer> {
+    match (call.method.as_str(), rest) {
+        ("GET", ["timeline"]) => timeline::get(call, user).await,
+        ("GET", ["preferences"]) => preferences::list(call, user).await,
+        ("PUT", ["preferences", key]) => preferences::put(call, user, key).await,
+        ("GET", ["preferences", key]) => preferences::get(call, user, key).await,
+        ("DELETE", ["preferences", key]) => preferences::delete(call, user, key).await,
+        (_, ["timeline"] | ["preferences"]) => Err(call.no_route(&["GET"])),
+        (_, ["preferences", _]) => Err(call.no_route(&["DELETE", "GET", "PUT"])),
         _ => Err(call.no_route(&[])),
     }
 }
@@ -83,28 +127,60 @@ fn fields(body: &mut Body<'_>, metadata_bytes: usize) -> SessionFields {
         kind: body.string("type"),
         status: None,
         metadata: body.object("metadata", metadata_bytes),
+        context_summary: body.string("context_summary"),
+        relevance_score: share(body, "relevance_score"),
     }
 }
 
 fn answer(call: &Call, scope: &Scope, status: u16, changed: &Changed) -> Answer {
-    shown(status, &changed.session).seen(call.state, scope, &changed.frontier)
+    let json = session_json(scope.user.as_str(), &changed.session);
+    shown(status, &changed.session, json).seen(call.state, scope, &changed.frontier)
 }
 
-fn shown(status: u16, session: &Shown) -> Answer {
+fn shown(status: u16, session: &Shown, json: String) -> Answer {
     let etag = format!("\"{}\"", session.order);
-    Answer::raw(status, json(session)).with("etag", etag)
+    Answer::raw(status, json).with("etag", etag)
 }
 
-fn json(session: &Shown) -> String {
+/// The JSON of a session, in a format of its own or with the ten names of F3.
+fn json(format: &str, user: &str, session: &Shown) -> String {
+    let own = session_json(user, session);
+    if format != "ltst" {
+        return own;
+    }
     let text = |text: &Option<String>| Value::from(text.clone()).to_string();
     format!(
-        "{{\"id\":{},\"name\":{},\"type\":{},\"status\":{},\"metadata\":{},\"created_at\":\"{}\",\
-         \"last_activity\":\"{}\",\"message_count\":{}}}",
+        "{{\"session_id\":{},\"user_id\":{},\"session_name\":{},\"session_type\":{},\"status\":{},\
+         \"metadata\":{},\"context_summary\":{},\"relevance_score\":{},\"created_at\":\"{}\",\
+         \"last_activity\":\"{}\"}}",
         Value::from(session.id.as_str()),
+        Value::from(user),
         text(&session.fields.name),
         text(&session.fields.kind),
         text(&session.fields.status),
         session.fields.metadata.as_deref().unwrap_or("{}"),
+        text(&session.fields.context_summary),
+        session.fields.relevance_score.as_deref().unwrap_or("0.0"),
+        session.created_at,
+        session.last_activity,
+    )
+}
+
+/// The JSON of a session.
+pub fn session_json(user: &str, session: &Shown) -> String {
+    let text = |text: &Option<String>| Value::from(text.clone()).to_string();
+    format!(
+        "{{\"id\":{},\"user_id\":{},\"name\":{},\"type\":{},\"status\":{},\"metadata\":{},\
+         \"context_summary\":{},\"relevance_score\":{},\"created_at\":\"{}\",\
+         \"last_activity\":\"{}\",\"message_count\":{}}}",
+        Value::from(session.id.as_str()),
+        Value::from(user),
+        text(&session.fields.name),
+        text(&session.fields.kind),
+        text(&session.fields.status),
+        session.fields.metadata.as_deref().unwrap_or("{}"),
+        text(&session.fields.context_summary),
+        session.fields.relevance_score.as_deref().unwrap_or("0.0"),
         session.created_at,
         session.last_activity,
         session.messages,
@@ -112,13 +188,15 @@ fn json(session: &Shown) -> String {
 }
 
 async fn get(call: &Call, session: &str) -> Result<Answer> {
-    call.query.only(&["user_id", "consistency", "as_of"])?;
+    call.query.only(&["user_id", "consistency", "as_of", "format"])?;
     let caller = call.caller(Permission::Read).await?;
     let scope = call.scope(&caller, None)?;
+    let format = call.query.choice("format", FORMATS)?;
     let reading = reading(call.query.get("consistency"), call.after(&scope)?)?;
     let reading = as_of(reading, call.query.get("as_of"))?;
     let (session, frontier) = verbs::get(&scope, &SessionId::parse(session)?, reading).await?;
-    Ok(shown(200, &session).seen(call.state, &scope, &frontier))
+    let json = json(format, scope.user.as_str(), &session);
+    Ok(shown(200, &session, json).seen(call.state, &scope, &frontier))
 }
 
 async fn remove(call: &Call, session: &str) -> Result<Answer> {
@@ -131,16 +209,21 @@ async fn remove(call: &Call, session: &str) -> Result<Answer> {
 }
 
 async fn list(call: &Call) -> Result<Answer> {
-    call.query.only(&["user_id", "limit", "cursor", "order", "consistency", "as_of"])?;
+    let known =
+        ["user_id", "limit", "cursor", "order", "consistency", "as_of", "filters", "format"];
+    call.query.only(&known)?;
     let caller = call.caller(Permission::Read).await?;
     let scope = call.scope(&caller, None)?;
+    let format = call.query.choice("format", FORMATS)?;
+    let filter = call.query.get("filters").map(str::to_owned);
     let order = call.query.choice("order", &["desc", "asc"])?;
     let limit = call.query.number("limit", PAGE, MAX_PAGE)?;
     let reading = reading(call.query.get("consistency"), call.after(&scope)?)?;
     let reading = as_of(reading, call.query.get("as_of"))?;
     let cursor = call.query.get("cursor").map(str::to_owned);
     let asked = Asked { cursor, limit, descending: order == "desc" };
-    let (shown, next, frontier) = verbs::list(call.state, &scope, &asked, reading).await?;
-    let items: Vec<String> = shown.iter().map(json).collect();
+    let (shown, next, frontier) = verbs::list(call.state, &scope, filter, &asked, reading).await?;
+    let user = scope.user.as_str();
+    let items: Vec<String> = shown.iter().map(|session| json(format, user, session)).collect();
     Ok(Answer::list(&items, next.as_deref()).seen(call.state, &scope, &frontier))
 }

@@ -1,8 +1,16 @@
-//! The component `manage-sessions`: creates, lists, changes and deletes sessions, as the door `sessions` and over HTTP.
+//! The component `manage-sessions`: creates, lists, changes and deletes sessions, as the door `sessions` and over HTTP; and
+//! what lies around them: context entries, relationships, statistics, preferences, the timeline.
 
 mod bindings;
+mod changes;
+mod contexts;
 mod door;
 mod http;
+mod preferences;
+mod relationships;
+mod statistics;
+mod things;
+mod timeline;
 mod verbs;
 
 use bytes::Bytes;

@@ -3,7 +3,7 @@
 use holdfast_core::clock::rfc3339;
 use holdfast_core::graves::Of;
 use holdfast_core::record::Kind;
-use holdfast_core::session::{DEFAULT_STATUS, DEFAULT_TYPE, SessionFields};
+use holdfast_core::session::{DEFAULT_RELEVANCE, DEFAULT_STATUS, DEFAULT_TYPE, SessionFields};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_journal::Draft;
@@ -61,6 +61,7 @@ fn defaults() -> SessionFields {
     SessionFields {
         kind: Some(DEFAULT_TYPE.to_owned()),
         status: Some(DEFAULT_STATUS.to_owned()),
+        relevance_score: Some(DEFAULT_RELEVANCE.to_owned()),
         ..SessionFields::default()
     }
 }
@@ -218,13 +219,27 @@ pub async fn get(scope: &Scope, id: &SessionId, reading: Reading) -> Result<(Sho
 pub async fn list(
     state: &State,
     scope: &Scope,
+    filter: Option<String>,
     asked: &Asked,
     reading: Reading,
 ) -> Result<(Vec<Shown>, Option<String>, Frontier)> {
-    let cursors =
-        Cursors::new(state, scope, &named("sessions".to_owned(), &reading), asked.descending);
-    let found = index::list_sessions(scope.into(), cursors.page(asked)?, reading).await?;
+    let what = format!("sessions {}", filter.as_deref().unwrap_or_default());
+    let cursors = Cursors::new(state, scope, &named(what, &reading), asked.descending);
+    let page = cursors.page(asked)?;
+    let found = match filter {
+        None => index::list_sessions(scope.into(), page, reading).await,
+        Some(filter) => index::select_sessions(scope.into(), filter, page, reading).await,
+    };
+    let found = found.map_err(|error| in_filters(error.into()))?;
     let next = cursors.next(found.next.as_deref().map(|next| (next, 0)))?;
     let shown = found.items.into_iter().map(Shown::try_from).collect::<Result<_>>()?;
     Ok((shown, next, found.frontier.into()))
+}
+
+/// The index names places inside the filter, the caller knows them as the parameter.
+fn in_filters(error: Error) -> Error {
+    match error.field.clone() {
+        Some(at) if at.is_empty() || at.starts_with('/') => error.at(format!("filters{at}")),
+        _ => error,
+    }
 }

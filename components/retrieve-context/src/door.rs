@@ -2,15 +2,17 @@
 
 use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::context::{
-    Guest, Hit, Need, Packed, Query, SearchPage, Stage, TurnMessage, Used,
+    Found, Guest, Hit, Need, Packed, Query, SearchPage, Stage, TurnMessage, Used,
 };
 use crate::retrieve::{self, retrieve};
 use crate::search::{self, MAX_TOP_K, TOP_K, default_boosts, mode, mode_name};
 use holdfast_core::Result;
 use holdfast_core::context::Candidate;
+use holdfast_core::facts::EntryRules;
 use holdfast_core::message::Role;
 use holdfast_kit::index;
 use holdfast_kit::read::{after, present, reading};
+use holdfast_kit::things::memory_noun;
 use holdfast_kit::types::message;
 use holdfast_kit::{memory, state};
 
@@ -46,20 +48,26 @@ async fn find(scope: memory::Scope, query: Query, how: memory::Reading) -> Resul
         threshold: query.threshold,
         mode: mode(query.mode.as_deref())?,
         boosts: default_boosts(),
+        conversations: query.include_conversations,
+        memories: query.include_memories,
     };
     let found = search::search(&scope, query, reading).await?;
-    let frontier = found.recall.frontier.clone().into();
     Ok(SearchPage {
-        hits: found.recall.hits.into_iter().map(hit).collect::<Result<_>>()?,
-        indexed_through: found.recall.indexed_through,
+        hits: found.hits.iter().map(hit).collect::<Result<_>>()?,
+        indexed_through: found.indexed_through,
         mode: mode_name(found.mode).to_owned(),
-        after: state.signer(&scope).after(&frontier),
+        after: state.signer(&scope).after(&found.frontier),
     })
 }
 
-fn hit(hit: index::Hit) -> Result<Hit> {
-    let explain = hit.stages.into_iter().map(|s| Stage { name: s.name, value: s.value }).collect();
-    Ok(Hit { message: message(&hit.message)?, score: hit.score, explain })
+fn hit(hit: &search::Hit) -> Result<Hit> {
+    let stage = |stage: &index::Stage| Stage { name: stage.name.clone(), value: stage.value };
+    let explain = hit.stages().iter().map(stage).collect();
+    let found = match hit {
+        search::Hit::Message(hit) => Found::Message(message(&hit.message)?),
+        search::Hit::Memory(hit) => Found::Memory(memory_noun(&hit.thing)?),
+    };
+    Ok(Hit { found, score: hit.score(), explain })
 }
 
 async fn packed(scope: memory::Scope, need: Need, how: memory::Reading) -> Result<Packed> {
@@ -72,26 +80,36 @@ async fn packed(scope: memory::Scope, need: Need, how: memory::Reading) -> Resul
         query: need.query,
         max_tokens: need.max_tokens,
         include_conversations: need.include_conversations,
+        include_memories: need.include_memories,
         same_session_boost: None,
+        entries: EntryRules::default(),
     };
     let context = retrieve(state, &scope, need, reading).await?;
-    let packed = context.packed;
-    let relevant = packed.relevant.iter().map(|candidate| used(candidate, "relevant"));
+    let packed = &context.packed;
+    let facts = packed.facts.iter().map(|fact| Used {
+        kind: fact.kind.name().to_owned(),
+        id: fact.id.clone(),
+        session: None,
+        why: fact.why.to_owned(),
+    });
+    let relevant =
+        packed.relevant.iter().map(|candidate| used(candidate, context.why(&candidate.id)));
     let recent = packed.recent.iter().map(|(candidate, why)| used(candidate, why.name()));
-    let used = relevant.chain(recent).collect();
+    let used = facts.chain(relevant).chain(recent).collect();
     let messages = packed.recent.iter().map(|(candidate, _)| turn(candidate)).collect();
     Ok(Packed {
         messages,
         used,
         tokens: u32::try_from(packed.tokens).unwrap_or(u32::MAX),
-        context: packed.text,
+        context: packed.text.clone(),
         after: state.signer(&scope).after(&context.frontier),
     })
 }
 
 fn used(candidate: &Candidate, why: &str) -> Used {
     let (session, id) = candidate.id.clone();
-    Used { id, session, why: why.to_owned() }
+    let (kind, session) = ("message".to_owned(), Some(session));
+    Used { kind, id, session, why: why.to_owned() }
 }
 
 fn turn(candidate: &Candidate) -> TurnMessage {

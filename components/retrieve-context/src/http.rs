@@ -1,14 +1,16 @@
 //! `POST /v1/search` and `POST /v1/context` over HTTP.
 
 use crate::retrieve::{Context, Need, retrieve};
-use crate::search::{MAX_TOP_K, Query, TOP_K, default_boosts, mode, mode_name, search};
+use crate::search::{Hit, MAX_TOP_K, Query, TOP_K, default_boosts, mode, mode_name, search};
 use holdfast_core::access::Permission;
 use holdfast_core::context::{Candidate, quoted};
+use holdfast_core::facts::{self, EntryRules, FactKind};
 use holdfast_core::message::Role;
 use holdfast_core::{Result, SessionId};
 use holdfast_formats::{Body, openai, rest};
-use holdfast_kit::index::{Boosts, Hit};
+use holdfast_kit::index::Boosts;
 use holdfast_kit::read::{noun, reading, stored};
+use holdfast_kit::things::memory_json;
 use holdfast_kit::{Answer, Call};
 use serde_json::{Value, json};
 
@@ -22,6 +24,8 @@ const SEARCH: &[&str] = &[
     "mode",
     "explain",
     "boosts",
+    "include_conversations",
+    "include_memories",
     "consistency",
 ];
 const CONTEXT: &[&str] = &[
@@ -33,6 +37,7 @@ const CONTEXT: &[&str] = &[
     "include_memories",
     "include_summaries",
     "same_session_boost",
+    "entries",
     "explain",
     "consistency",
 ];
@@ -63,14 +68,13 @@ async fn post_search(call: &Call) -> Result<Answer> {
     let scope = call.scope(&caller, user_id.as_deref())?;
     let reading = reading(consistency.as_deref(), call.after(&scope)?)?;
     let found = search(&scope, query?, reading).await?;
-    let recall = &found.recall;
-    let hits = recall.hits.iter().map(|hit| hit_json(hit, explain)).collect::<Result<Vec<_>>>()?;
+    let hits = found.hits.iter().map(|hit| hit_json(hit, explain)).collect::<Result<Vec<_>>>()?;
     let (hits, mode) = (hits.join(","), mode_name(found.mode));
-    let (through, pending) = (&recall.indexed_through, recall.pending);
+    let (through, pending) = (&found.indexed_through, found.pending);
     let json = format!(
         "{{\"data\":[{hits}],\"indexed_through\":\"{through}\",\"pending\":{pending},\"mode\":\"{mode}\"}}"
     );
-    Ok(Answer::raw(200, json).seen(call.state, &scope, &found.recall.frontier.into()))
+    Ok(Answer::raw(200, json).seen(call.state, &scope, &found.frontier))
 }
 
 fn query(body: &mut Body<'_>, most: usize) -> Result<Query> {
@@ -91,6 +95,8 @@ fn query(body: &mut Body<'_>, most: usize) -> Result<Query> {
         threshold: body.number("threshold", 0.0, 1.0),
         mode: mode(body.choice("mode", &["hybrid", "vector", "keyword"]))?,
         boosts: boosts(body)?,
+        conversations: body.flag("include_conversations", true),
+        memories: body.flag("include_memories", true),
     })
 }
 
@@ -114,15 +120,20 @@ fn boosts(body: &mut Body<'_>) -> Result<Boosts> {
 }
 
 fn hit_json(hit: &Hit, explain: bool) -> Result<String> {
-    let noun = noun(&hit.message)?;
-    let message = rest::message_json(&stored(&hit.message, &noun)?);
-    let session = Value::from(hit.message.session.as_str());
-    let stages = hit.stages.iter().map(|stage| (stage.name.clone(), json!(stage.value)));
+    let stages = hit.stages().iter().map(|stage| (stage.name.clone(), json!(stage.value)));
     let stages = Value::Object(stages.collect());
     let explain = if explain { format!(",\"explain\":{stages}") } else { String::new() };
-    let score = hit.score;
+    let score = hit.score();
+    let (kind, shown, session) = match hit {
+        Hit::Message(hit) => {
+            let noun = noun(&hit.message)?;
+            let message = rest::message_json(&stored(&hit.message, &noun)?);
+            ("message", message, Value::from(hit.message.session.as_str()))
+        }
+        Hit::Memory(hit) => ("memory", memory_json(&hit.thing, "")?, Value::Null),
+    };
     Ok(format!(
-        "{{\"type\":\"message\",\"message\":{message},\"session_id\":{session},\"score\":{score}{explain}}}"
+        "{{\"type\":\"{kind}\",\"{kind}\":{shown},\"session_id\":{session},\"score\":{score}{explain}}}"
     ))
 }
 
@@ -135,12 +146,12 @@ async fn post_context(call: &Call) -> Result<Answer> {
     let user_id = body.string("user_id");
     let need = need(&mut body, call.state.settings.query_bytes);
     let consistency = body.string("consistency");
-    body.flag("explain", false);
+    let explain = body.flag("explain", false);
     body.close()?;
     let scope = call.scope(&caller, user_id.as_deref())?;
     let reading = reading(consistency.as_deref(), call.after(&scope)?)?;
     let context = retrieve(call.state, &scope, need?, reading).await?;
-    let answer = Answer::raw(200, context_json(&context)?);
+    let answer = Answer::raw(200, context_json(&context, explain)?);
     Ok(answer.seen(call.state, &scope, &context.frontier))
 }
 
@@ -156,8 +167,7 @@ fn need(body: &mut Body<'_>, most: usize) -> Result<Need> {
     if query.as_ref().is_some_and(|query| query.len() > most) {
         body.refuse("query", format!("query has more than {most} bytes"));
     }
-    // Memories and summaries do not exist yet: the flags are taken, and there is nothing to leave out.
-    body.flag("include_memories", true);
+    // Summaries do not exist yet: the flag is taken, and there is nothing to leave out.
     body.flag("include_summaries", true);
     let session = body.string("session_id");
     Ok(Need {
@@ -165,27 +175,72 @@ fn need(body: &mut Body<'_>, most: usize) -> Result<Need> {
         query,
         max_tokens: max_tokens.unwrap_or(1),
         include_conversations: body.flag("include_conversations", true),
+        include_memories: body.flag("include_memories", true),
         same_session_boost: body.number("same_session_boost", 0.0, 100.0),
+        entries: entries(body)?,
     })
 }
 
-fn context_json(context: &Context) -> Result<String> {
+/// How context entries are merged: F3's parameters.
+fn entries(body: &mut Body<'_>) -> Result<EntryRules> {
+    const KNOWN: &[&str] = &["min_relevance", "min_similarity", "max", "max_chars"];
+    let default = EntryRules::default();
+    let Some(text) = body.object("entries", 1024) else { return Ok(default) };
+    let limits = holdfast_formats::Limits::default();
+    let mut inner = Body::open(text.as_bytes(), &limits, "entries", KNOWN)?;
+    let count = |number: Option<u32>, default: usize| number.map_or(default, |n| n as usize);
+    let rules = EntryRules {
+        min_relevance: inner
+            .number("min_relevance", 0.0, 1.0)
+            .map_or(default.min_relevance, f64::from),
+        min_similarity: inner
+            .number("min_similarity", 0.0, 1.0)
+            .map_or(default.min_similarity, f64::from),
+        max: count(inner.whole("max", 0, 1_000), default.max),
+        max_chars: count(inner.whole("max_chars", 0, 1_000_000), default.max_chars),
+    };
+    inner.close().map_err(|e| {
+        let at = format!("/entries{}", e.field.clone().unwrap_or_default());
+        e.at(at)
+    })?;
+    Ok(rules)
+}
+
+fn context_json(context: &Context, explain: bool) -> Result<String> {
     let packed = &context.packed;
-    let relevant = packed.relevant.iter().map(|candidate| used(candidate, "relevant"));
+    let score = |kind: &str, id: &str, mut used: Value| {
+        if explain && let Some(score) = context.scores.get(&(kind.to_owned(), id.to_owned())) {
+            used["score"] = json!(score);
+        }
+        used
+    };
+    let facts = packed.facts.iter().map(|fact| {
+        let kind = fact.kind.name();
+        score(kind, &fact.id, json!({"type": kind, "id": fact.id, "why": fact.why}))
+    });
+    let relevant = packed.relevant.iter().map(|candidate| {
+        let why = context.why(&candidate.id);
+        score("message", &candidate.id.1, used(candidate, why))
+    });
     let recent = packed.recent.iter().map(|(candidate, why)| used(candidate, why.name()));
-    let used = Value::Array(relevant.chain(recent).collect());
+    let used = Value::Array(facts.chain(relevant).chain(recent).collect());
+    let memories = packed.facts.iter().filter(|fact| fact.kind == FactKind::Memory);
+    let memories = memories.filter_map(|fact| context.memories.get(&fact.id));
+    let memories: Vec<String> =
+        memories.map(|thing| memory_json(thing, "")).collect::<Result<_>>()?;
+    let memories = memories.join(",");
     let text = Value::from(packed.text.as_str());
     let (messages, tokens) = (chat(context)?.join(","), packed.tokens);
     let through = &context.indexed_through;
     Ok(format!(
-        "{{\"context\":{text},\"messages\":[{messages}],\"memories\":[],\"summary\":null,\
+        "{{\"context\":{text},\"messages\":[{messages}],\"memories\":[{memories}],\"summary\":null,\
          \"tokens\":{tokens},\"used\":{used},\"indexed_through\":\"{through}\"}}"
     ))
 }
 
 fn used(candidate: &Candidate, why: &str) -> Value {
     let (session, id) = &candidate.id;
-    json!({"id": id, "session_id": session, "why": why})
+    json!({"type": "message", "id": id, "session_id": session, "why": why})
 }
 
 /// The same for a chat API, a JSON text each: what is relevant as one quoted message, then the newest turns as they are
@@ -193,6 +248,12 @@ fn used(candidate: &Candidate, why: &str) -> Value {
 pub fn chat(context: &Context) -> Result<Vec<String>> {
     let packed = &context.packed;
     let mut messages = Vec::new();
+    if !packed.facts.is_empty() {
+        let facts: String =
+            packed.facts.iter().map(|fact| facts::quoted(fact, &context.marker)).collect();
+        let content = format!("What is known:\n{facts}");
+        messages.push(json!({"role": "user", "content": content}).to_string());
+    }
     if !packed.relevant.is_empty() {
         let quotes: String = packed.relevant.iter().map(|c| quoted(c, &context.marker)).collect();
         let content = format!("Earlier messages that may matter:\n{quotes}");

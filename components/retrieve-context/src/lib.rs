@@ -3,6 +3,7 @@
 mod bindings;
 mod door;
 mod http;
+mod known;
 mod retrieve;
 mod search;
 

@@ -1,14 +1,17 @@
-//! Retrieving a context: the newest turns, what is relevant to the question, packed to a budget of tokens.
+//! Retrieving a context: what is known, the newest turns, what is relevant to the question, packed to a budget of tokens.
 
-use crate::search::{Query, default_boosts, search};
+use crate::known::{before, known};
+use crate::search::{Hit, Query, default_boosts, search};
 use holdfast_core::clock::rfc3339;
 use holdfast_core::context::{Candidate, Choice, Packed, Recent, pack};
+use holdfast_core::facts::EntryRules;
 use holdfast_core::message::Role;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Hlc, Result, Scope, token};
-use holdfast_kit::index::{self, Message, Mode, Page, Reading};
+use holdfast_kit::index::{self, Message, Mode, Page, Reading, Thing};
 use holdfast_kit::read::noun;
 use holdfast_kit::{State, tokens};
+use std::collections::{HashMap, HashSet};
 
 /// Newest messages of the session that may go in.
 const RECENT: u32 = 200;
@@ -27,8 +30,12 @@ pub struct Need {
     pub max_tokens: u32,
     /// Messages of other sessions may take part.
     pub include_conversations: bool,
+    /// Memories and preferences may take part.
+    pub include_memories: bool,
     /// Boost of the session's own messages, in z-scores; the recipe's when none.
     pub same_session_boost: Option<f32>,
+    /// How context entries of the session are merged.
+    pub entries: EntryRules,
 }
 
 /// A packed context, and what it saw.
@@ -37,6 +44,12 @@ pub struct Context {
     pub packed: Packed,
     /// The session's newest messages, as they are stored.
     pub recent: Vec<Message>,
+    /// The memories that may be in it, by id.
+    pub memories: HashMap<String, Thing>,
+    /// Messages of the conversation before this one.
+    pub before: HashSet<(String, String)>,
+    /// What the search gave, by kind and id.
+    pub scores: HashMap<(String, String), f32>,
     /// The marker of quoted blocks.
     pub marker: String,
     /// Order of the newest message that took part; empty when there is none.
@@ -45,7 +58,14 @@ pub struct Context {
     pub frontier: Frontier,
 }
 
-/// Packs the newest turns verbatim, then what is relevant, into the budget.
+impl Context {
+    /// Why an older message is in it.
+    pub fn why(&self, id: &(String, String)) -> &'static str {
+        if self.before.contains(id) { "continuity" } else { "relevant" }
+    }
+}
+
+/// Packs what is known, the newest turns verbatim, then what is relevant, into the budget.
 pub async fn retrieve(
     state: &State,
     scope: &Scope,
@@ -54,24 +74,52 @@ pub async fn retrieve(
 ) -> Result<Context> {
     let (newest, mut frontier) = newest(scope, &need, &reading).await?;
     let mut indexed_through = newest.last().map(|m| m.order.clone()).unwrap_or_default();
-    let (mut relevant, mut hits) = (Vec::new(), Vec::new());
+    let (mut relevant, mut shown) = (Vec::new(), Vec::new());
+    let (mut found, mut scores) = (Vec::new(), HashMap::new());
     if let Some(text) = question(&need, &newest)? {
         // The first call has brought the view up to date: this one asks the same view.
         let (consistency, after) = (index::Consistency::Local, reading.after);
         let reading = Reading { consistency, after, as_of: None };
-        let found = search(scope, query(&need, text), reading).await?;
-        hits = found.recall.hits;
-        relevant = hits.iter().map(|hit| candidate(&hit.message)).collect::<Result<_>>()?;
-        indexed_through = indexed_through.max(found.recall.indexed_through);
-        frontier = frontier.joined(&found.recall.frontier.into());
+        let asked = search(scope, query(&need, text), reading).await?;
+        indexed_through = indexed_through.max(asked.indexed_through);
+        frontier = frontier.joined(&asked.frontier);
+        for hit in asked.hits {
+            let score = hit.score();
+            match hit {
+                Hit::Message(hit) => {
+                    scores.insert(("message".to_owned(), hit.message.id.clone()), score);
+                    relevant.push(candidate(&hit.message)?);
+                    shown.push(hit.message.order);
+                }
+                Hit::Memory(hit) => {
+                    scores.insert(("memory".to_owned(), hit.thing.id.clone()), score);
+                    found.push((hit.thing, score));
+                }
+            }
+        }
     }
-    let marker = marker(state, scope, newest.iter().chain(hits.iter().map(|hit| &hit.message)));
+    let before = before(scope, &need, &newest, now(state)).await?;
+    let mut continued = HashSet::new();
+    for message in &before {
+        let candidate = candidate(message)?;
+        if relevant.iter().all(|known: &Candidate| known.id != candidate.id) {
+            continued.insert(candidate.id.clone());
+            relevant.push(candidate);
+        }
+    }
+    let known = known(scope, &need, found).await?;
+    let orders = newest.iter().chain(&before).map(|message| &message.order);
+    let orders = orders.chain(&shown).chain(known.orders.iter());
+    let marker = marker(state, scope, orders);
     let count = |texts: &[String]| tokens::count(texts).into_iter().map(|n| n as usize).collect();
     let budget = need.max_tokens as usize;
     let recent = Recent::within(budget, newest.iter().rev().map(candidate), &marker, &count)?;
-    let choice = Choice { recent: &recent, relevant: &relevant, budget, marker: &marker };
+    let (facts, relevant) = (&known.facts, &relevant);
+    let choice = Choice { facts, recent: &recent, relevant, budget, marker: &marker };
     let packed = pack(&choice, &count);
-    Ok(Context { packed, recent: newest, marker, indexed_through, frontier })
+    let (memories, recent) = (known.memories, newest);
+    let before = continued;
+    Ok(Context { packed, recent, memories, before, scores, marker, indexed_through, frontier })
 }
 
 /// The session's newest messages, oldest first; without a session the user is brought up to date all the same.
@@ -114,7 +162,14 @@ fn query(need: &Need, text: String) -> Query {
         threshold: None,
         mode: Mode::Hybrid,
         boosts,
+        conversations: true,
+        memories: need.include_memories,
     }
+}
+
+/// Unix milliseconds, by the store's clock.
+fn now(state: &State) -> u64 {
+    state.bucket.now()
 }
 
 fn candidate(found: &Message) -> Result<Candidate> {
@@ -131,11 +186,13 @@ fn candidate(found: &Message) -> Result<Candidate> {
 }
 
 /// The marker of quoted blocks: the same for the same view and question, and nobody who writes messages can guess it.
-fn marker<'a>(state: &State, scope: &Scope, messages: impl Iterator<Item = &'a Message>) -> String {
+fn marker<'a>(state: &State, scope: &Scope, orders: impl Iterator<Item = &'a String>) -> String {
     let mut parts: Vec<&[u8]> = vec![b"marker", scope.tenant.as_str().as_bytes()];
     parts.push(scope.user.as_str().as_bytes());
-    // Orders are ours, and no two messages share one.
-    parts.extend(messages.map(|message| message.order.as_bytes()));
+    // Orders are ours, and no two records share one.
+    for order in orders {
+        parts.push(order.as_bytes());
+    }
     let mac = token::mac(state.settings.root_secret.as_bytes(), &parts);
     mac.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,9 @@
-//! Searching: names out of the question, its vector, one question to the index.
+//! Searching: names out of the question, its vector, one question to the index for messages and one for memories.
 
+use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Result, Scope};
 use holdfast_kit::embedder::{self, Purpose};
-use holdfast_kit::index::{self, Boosts, Mode, Question, Reading, Recall};
+use holdfast_kit::index::{self, Boosts, Mode, Question, Reading, Recall, ThingHit};
 use holdfast_search::without_names;
 
 /// Most hits of one search.
@@ -29,6 +30,10 @@ pub struct Query {
     pub mode: Mode,
     /// How they are boosted.
     pub boosts: Boosts,
+    /// Messages take part.
+    pub conversations: bool,
+    /// Memories take part.
+    pub memories: bool,
 }
 
 /// Boosts of a request that names none: the measured recipe.
@@ -42,22 +47,54 @@ pub fn default_boosts() -> Boosts {
     }
 }
 
+/// One answer: a message or a memory.
+pub enum Hit {
+    /// A message.
+    Message(index::Hit),
+    /// A memory.
+    Memory(ThingHit),
+}
+
+impl Hit {
+    /// In [0, 1]: both collections are calibrated alike.
+    pub fn score(&self) -> f32 {
+        match self {
+            Hit::Message(hit) => hit.score,
+            Hit::Memory(hit) => hit.score,
+        }
+    }
+
+    /// How it got its place.
+    pub fn stages(&self) -> &[index::Stage] {
+        match self {
+            Hit::Message(hit) => &hit.stages,
+            Hit::Memory(hit) => &hit.stages,
+        }
+    }
+}
+
 /// What a search found, and the mode that was used.
 pub struct Found {
-    /// The answer.
-    pub recall: Recall,
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// What has no vector yet, and took part by words.
+    pub pending: u32,
+    /// Order of the newest message that took part; empty when there is none.
+    pub indexed_through: String,
+    /// What the answer saw.
+    pub frontier: Frontier,
     /// `keyword` when the model could not be reached for a hybrid search.
     pub mode: Mode,
 }
 
-/// Finds messages by word and meaning.
+/// Finds messages and memories by word and meaning.
 ///
 /// # Errors
 /// `model_unavailable` only where meaning alone was asked for; a hybrid search goes on by words.
 pub async fn search(scope: &Scope, query: Query, reading: Reading) -> Result<Found> {
     let (vector, mode) = vector(scope, &query).await?;
     let (space, vector) = vector.unzip();
-    let threshold = query.threshold;
+    let (threshold, most) = (query.threshold, query.top_k as usize);
     let question = Question {
         text: query.text,
         vector,
@@ -70,12 +107,59 @@ pub async fn search(scope: &Scope, query: Query, reading: Reading) -> Result<Fou
         limit: query.top_k,
         reading,
     };
-    let recall = index::search(scope.into(), question).await;
-    let mut recall = recall.map_err(|error| in_filters(error.into()))?;
-    if let Some(least) = threshold {
-        recall.hits.retain(|hit| hit.score >= least);
+    let mut found = Found {
+        hits: Vec::new(),
+        pending: 0,
+        indexed_through: String::new(),
+        frontier: Frontier::default(),
+        mode,
+    };
+    let mut messages = Vec::new();
+    if query.conversations {
+        let recall = messages_of(scope, question.clone()).await?;
+        (found.pending, found.indexed_through) = (recall.pending, recall.indexed_through);
+        found.frontier = recall.frontier.into();
+        messages = recall.hits;
     }
-    Ok(Found { recall, mode })
+    let mut memories = Vec::new();
+    if query.memories {
+        let mut question = question;
+        if query.conversations {
+            // The first question has brought the view up to date.
+            question.reading.consistency = index::Consistency::Local;
+        }
+        let recall = index::recall_memories(scope.into(), question).await;
+        let recall = recall.map_err(|error| in_filters(error.into()))?;
+        found.pending += recall.pending;
+        found.frontier = found.frontier.joined(&recall.frontier.into());
+        memories = recall.hits;
+    }
+    found.hits = merged(messages, memories, most);
+    found.hits.retain(|hit| threshold.is_none_or(|least| hit.score() >= least));
+    Ok(found)
+}
+
+async fn messages_of(scope: &Scope, question: Question) -> Result<Recall> {
+    let recall = index::search(scope.into(), question).await;
+    recall.map_err(|error| in_filters(error.into()))
+}
+
+/// Both lists as one: each keeps its own order, and of the two next the one that scores higher comes first.
+fn merged(messages: Vec<index::Hit>, memories: Vec<ThingHit>, most: usize) -> Vec<Hit> {
+    let mut messages = messages.into_iter().map(Hit::Message).peekable();
+    let mut memories = memories.into_iter().map(Hit::Memory).peekable();
+    let mut all = Vec::new();
+    while all.len() < most {
+        let memory_first = match (messages.peek(), memories.peek()) {
+            (Some(message), Some(memory)) => memory.score() >= message.score(),
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        let next = if memory_first { memories.next() } else { messages.next() };
+        let Some(next) = next else { break };
+        all.push(next);
+    }
+    all
 }
 
 /// The index names places inside the filter, the caller knows them inside the request.

@@ -6,7 +6,7 @@ use holdfast_core::{Case, Error, Result, Scope, SessionId};
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Message};
 use holdfast_kit::read::latest;
-use holdfast_kit::write::{self, Author, deleted_before, known};
+use holdfast_kit::write::{self, Author, known};
 
 /// Deletes a message. Deleting it again is not an error and writes nothing.
 ///
@@ -26,7 +26,7 @@ pub async fn delete(
     match found.item {
         Some(item) if own_id(&item) != id => Err(shared(&id, own_id(&item))),
         Some(_) => write::delete(state, scope, author, &known, (Of::Message, session, &id)).await,
-        None if known.deleted.contains(&id) => deleted_before(state, author, &known).await,
+        None if known.deleted.contains(&id) => Ok(author.after.joined(&known.frontier.into())),
         None => Err(Error::not_found(format!("there is no message {id} in this session"))),
     }
 }

@@ -1,8 +1,8 @@
 //! `/v1/sessions/:session/messages[/:id]` over HTTP.
 
 use crate::delete::delete;
-use crate::history;
 use crate::store::{Failed, Stored, Writing, store};
+use crate::{chunks, feedback, history};
 use holdfast_core::access::{Caller, Permission};
 use holdfast_core::message::{Message, Role};
 use holdfast_core::{Error, Result, Scope, SessionId};
@@ -18,9 +18,31 @@ const FORMATS: &[&str] = &["holdfast", "langchain", "openai"];
 pub async fn route(call: &Call) -> Result<Answer> {
     match (call.method.as_str(), call.segments().as_slice()) {
         ("POST", ["v1", "sessions", session, "messages"]) => post(call, session).await,
+        ("GET", ["v1", "sessions", session, "messages"])
+            if call.query.get("content_hash").is_some() =>
+        {
+            chunks::by_content(call, None, Some(session)).await
+        }
         ("GET", ["v1", "sessions", session, "messages"]) => list(call, session).await,
         ("GET", ["v1", "sessions", session, "messages", id]) => get(call, session, id).await,
         ("DELETE", ["v1", "sessions", session, "messages", id]) => remove(call, session, id).await,
+        ("GET", ["v1", "sessions", session, "messages", id, "chunks"]) => {
+            chunks::list(call, session, id).await
+        }
+        ("POST", ["v1", "sessions", session, "messages", id, "feedback"]) => {
+            feedback::post(call, session, id).await
+        }
+        ("GET", ["v1", "sessions", session, "messages", id, "feedback"]) => {
+            feedback::list(call, session, id).await
+        }
+        ("GET", ["v1", "users", user, "messages"]) => {
+            chunks::by_content(call, Some(user), None).await
+        }
+        (_, ["v1", "users", _, "messages"]) => Err(call.no_route(&["GET"])),
+        (_, ["v1", "sessions", _, "messages", _, "chunks"]) => Err(call.no_route(&["GET"])),
+        (_, ["v1", "sessions", _, "messages", _, "feedback"]) => {
+            Err(call.no_route(&["GET", "POST"]))
+        }
         (_, ["v1", "sessions", _, "messages"]) => Err(call.no_route(&["GET", "POST"])),
         (_, ["v1", "sessions", _, "messages", _]) => Err(call.no_route(&["DELETE", "GET"])),
         _ => Err(call.no_route(&[])),

@@ -1,9 +1,11 @@
 //! The component `store-message`: stores messages, gives them back and deletes them, as the door `messages` and over HTTP.
 
 mod bindings;
+mod chunks;
 mod delete;
 mod door;
 mod embed;
+mod feedback;
 mod history;
 mod http;
 mod identity;

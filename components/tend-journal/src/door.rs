@@ -1,8 +1,11 @@
 //! The typed door `upkeep`: one step for one user.
 
 use crate::bindings::Door;
-use crate::bindings::exports::holdfast::memory::upkeep::{Collection, Compaction, Erasure, Guest};
+use crate::bindings::exports::holdfast::memory::upkeep::{
+    Collection, Compaction, Erasure, Guest, KeptVersions,
+};
 use crate::erase::{self, Shown};
+use crate::http::kept;
 use crate::tend::{Done, Work, step};
 use holdfast_core::Result;
 use holdfast_kit::write::Author;
@@ -54,6 +57,7 @@ impl From<Shown> for Erasure {
             final_: shown.last,
             removed: shown.removed.into_iter().collect(),
             names_sha256: shown.names_sha256,
+            kept: kept(shown.versions).map(|(count, until)| KeptVersions { count, until }),
             after: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Packing what a model should see next into a budget of tokens.
 //!
+//! What is known about the user comes first, in at most a part of the budget ([`crate::facts`]).
 //! The newest turns go in verbatim and whole, then what is relevant, then older turns while they fit. A turn is a user
 //! message and all until the next one: it is never cut, so that a tool's answer never stands without its call. Only when
 //! the newest turn alone does not fit, its last messages do, beginning with one that is not a tool's answer.
@@ -7,12 +8,15 @@
 //! In the ready string every stored text stands between lines that carry a marker which its writer cannot know, so that
 //! no text can pose as a section.
 
+use crate::facts::{self, Fact};
 use crate::message::Role;
 use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Share of the budget that the newest turns may take before anything relevant is taken, in percent.
 const RECENT_SHARE: usize = 60;
+/// Share of the budget that what is known may take when there is a conversation, in percent.
+const FACTS_SHARE: usize = 30;
 /// Recent messages that are counted at a time.
 const BLOCK: usize = 16;
 
@@ -62,6 +66,8 @@ pub struct Packed {
     pub text: String,
     /// Its tokens.
     pub tokens: usize,
+    /// What is known, in the order of its choice.
+    pub facts: Vec<Fact>,
     /// The relevant messages, in order of time.
     pub relevant: Vec<Candidate>,
     /// The newest turns, oldest first.
@@ -70,6 +76,8 @@ pub struct Packed {
 
 /// What can be packed, and how.
 pub struct Choice<'a> {
+    /// What is known, the most important first.
+    pub facts: &'a [Fact],
     /// The session's newest messages.
     pub recent: &'a Recent,
     /// What the search found, best first.
@@ -121,9 +129,12 @@ impl Recent {
 /// reaches over such a joint, so that the counts add up to the count of the whole (the door `tokens` promises it).
 pub fn pack(choice: &Choice<'_>, count: Count<'_>) -> Packed {
     let Recent { messages, costs: recent_costs } = choice.recent;
+    let talk = !messages.is_empty() || !choice.relevant.is_empty();
+    let most = choice.budget * if talk { FACTS_SHARE } else { 100 } / 100;
+    let (facts, known) = facts::fitting(choice.facts, most, choice.marker, count);
     let relevant_costs = costs(choice.relevant, choice.marker, count);
     let frame = count(&[RELEVANT.to_owned(), RECENT.to_owned()]);
-    let mut left = choice.budget.saturating_sub(frame.iter().sum());
+    let mut left = (choice.budget - known).saturating_sub(frame.iter().sum());
     let share = left * RECENT_SHARE / 100;
 
     let turns = turns(messages);
@@ -157,13 +168,15 @@ pub fn pack(choice: &Choice<'_>, count: Count<'_>) -> Packed {
     relevant.sort_by(|(a, _), (b, _)| (&a.time, &a.id).cmp(&(&b.time, &b.id)));
     let shown = [!relevant.is_empty(), !recent.is_empty()];
     let headings = frame.iter().zip(shown).filter_map(|(cost, shown)| shown.then_some(*cost));
-    let tokens = headings.sum::<usize>()
+    let tokens = known
+        + headings.sum::<usize>()
         + relevant.iter().map(|(_, cost)| cost).sum::<usize>()
         + total(recent_costs, start);
     let relevant: Vec<Candidate> = relevant.into_iter().map(|(candidate, _)| candidate).collect();
     let recent: Vec<_> = recent.iter().map(|c| (c.clone(), why)).collect();
-    let text = render(&relevant, &recent, choice.marker);
-    Packed { text, tokens, relevant, recent }
+    let conversation = render(&relevant, &recent, choice.marker);
+    let text = facts::render(&facts, choice.marker) + &conversation;
+    Packed { text, tokens, facts, relevant, recent }
 }
 
 const RELEVANT: &str = "# Earlier messages that may matter\n";
@@ -259,6 +272,27 @@ mod tests {
         texts.iter().map(|text| text.split_whitespace().count()).collect()
     }
 
+    fn fact(id: usize) -> Fact {
+        let text = "known ".repeat(3 + id);
+        Fact { kind: facts::FactKind::Memory, id: id.to_string(), text, why: "profile" }
+    }
+
+    #[test]
+    fn what_is_known_comes_first_and_leaves_room_for_the_conversation() {
+        let messages = conversation();
+        let facts: Vec<Fact> = (0..40).map(fact).collect();
+        let recent = recent_of(&messages, 200);
+        let choice =
+            Choice { facts: &facts, recent: &recent, relevant: &[], budget: 200, marker: "7f" };
+        let packed = pack(&choice, &words);
+        assert!(packed.text.starts_with(facts::HEADING));
+        assert!(!packed.facts.is_empty() && !packed.recent.is_empty());
+        let alone = Recent::default();
+        let choice =
+            Choice { facts: &facts, recent: &alone, relevant: &[], budget: 200, marker: "7f" };
+        assert!(pack(&choice, &words).facts.len() > packed.facts.len());
+    }
+
     fn recent_of(messages: &[Candidate], budget: usize) -> Recent {
         let newest_first = messages.iter().rev().cloned().map(Ok::<_, ()>);
         Recent::within(budget, newest_first, "7f", &words).unwrap()
@@ -277,9 +311,16 @@ mod tests {
     fn a_packed_context_never_exceeds_its_budget_and_holds_whole_turns() {
         let recent = conversation();
         let relevant: Vec<_> = (20..25).map(|id| candidate(id, Role::User, 7)).collect();
+        let facts: Vec<Fact> = (0..4).map(fact).collect();
         for budget in 0..250 {
             let recent = recent_of(&recent, budget);
-            let choice = Choice { recent: &recent, relevant: &relevant, budget, marker: "7f" };
+            let choice = Choice {
+                facts: &facts,
+                recent: &recent,
+                relevant: &relevant,
+                budget,
+                marker: "7f",
+            };
             let packed = pack(&choice, &words);
             assert!(packed.tokens <= budget, "{budget}");
             assert_eq!(packed.tokens, words(std::slice::from_ref(&packed.text))[0]);
@@ -295,7 +336,8 @@ mod tests {
         let recent = conversation();
         let relevant = [candidate(20, Role::User, 400), candidate(21, Role::User, 8)];
         let recent = recent_of(&recent, 90);
-        let choice = Choice { recent: &recent, relevant: &relevant, budget: 90, marker: "7f" };
+        let choice =
+            Choice { facts: &[], recent: &recent, relevant: &relevant, budget: 90, marker: "7f" };
         let packed = pack(&choice, &words);
         assert_eq!(packed.recent.last().unwrap().0.id.1, "m6");
         assert_eq!(packed.relevant.len(), 1);
@@ -306,7 +348,8 @@ mod tests {
     fn what_is_recent_is_not_repeated_as_relevant() {
         let recent = conversation();
         let newest = recent_of(&recent, 1000);
-        let choice = Choice { recent: &newest, relevant: &recent, budget: 1000, marker: "7f" };
+        let choice =
+            Choice { facts: &[], recent: &newest, relevant: &recent, budget: 1000, marker: "7f" };
         let packed = pack(&choice, &words);
         assert_eq!(packed.recent.len(), recent.len());
         assert!(packed.relevant.is_empty());
@@ -315,7 +358,8 @@ mod tests {
     #[test]
     fn an_empty_user_gives_an_empty_context() {
         let recent = Recent::default();
-        let choice = Choice { recent: &recent, relevant: &[], budget: 100, marker: "7f" };
+        let choice =
+            Choice { facts: &[], recent: &recent, relevant: &[], budget: 100, marker: "7f" };
         assert_eq!(pack(&choice, &words).text, "");
     }
 

@@ -3,6 +3,7 @@
 //! * Messages: same session, id and digest are one message, of two copies the lower order stands. Same id, other digest:
 //!   both stay, the later in order as `<id>~<8 hex of its digest>`.
 //! * Sessions: of each field the record with the highest order stands. A message alone makes a session.
+//! * Things: of each the record with the highest order stands, the others are its history.
 //! * A copy (the same record in another object) changes nothing but that the lower order, and its writer, stand.
 //! * A tool's answer never sorts before its call, a child never before its parent: such a late parent takes its children
 //!   along (its place).
@@ -11,22 +12,29 @@
 //!   the tombstones too; a message that was stored after it under an id that was deleted before it is only shown by a fold
 //!   that met the erase first.
 
+mod changes;
 mod copies;
 mod delete;
 mod past;
 mod session;
+mod things;
+mod timeline;
 
 use crate::graves::{Graves, judged};
 use crate::message::{Digest, MessageBody, MessageVectors};
 use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
 use crate::{Hlc, Order, Result, SessionId};
+use changes::Concealed;
+pub use changes::{Change, What};
 pub use past::Past;
 use session::{Activity, Edit, Parent, Place, Session, Standing, lowest, parents};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
+pub use things::{FoundThing, Version};
+pub use timeline::{At, Moment};
 
 /// Handle of a message in its view: given out in the order of arrival, never moved or used again.
 pub type Number = u32;
@@ -54,6 +62,8 @@ pub enum Applied {
     },
     /// A session's fields.
     Session,
+    /// A record of a thing.
+    Thing,
     /// Something that is deleted, or the tombstone that deletes it.
     Hidden {
         /// Handles of the messages that nothing shows any more, or never will: each is named once.
@@ -128,11 +138,14 @@ pub struct View {
     by_activity: BTreeMap<Order, Rc<str>>,
     unsettled: Vec<Rc<str>>,
     graves: Graves,
+    things: things::Things,
     shown: usize,
     text_bytes: usize,
     highest: Hlc,
     /// Times of records that are neither messages nor fields, or that were hidden.
     others: Vec<Hlc>,
+    /// Places of records that nothing shows and that are no entries.
+    concealed: Vec<Concealed>,
     newest: Option<Order>,
 }
 
@@ -192,28 +205,27 @@ impl View {
         self.text_bytes
     }
 
-    /// What was deleted.
-    pub fn graves(&self) -> &Graves {
-        &self.graves
-    }
-
     fn fold(&mut self, record: &Record, order: Order) -> Result<Applied> {
         self.highest = self.highest.max(record.at);
         if record.kind == Kind::Erase {
             return Ok(self.bury_all(order.hlc));
+        }
+        if let Kind::Thing(kind) = record.kind {
+            return self.set_thing(kind, record, order);
+        }
+        if record.kind == Kind::Tombstone && record.body.is_some() {
+            return self.bury(record, order);
         }
         let (Some(session), Some(body)) = (&record.session, &record.body) else {
             self.note_time(order.hlc);
             return Ok(Applied::Unknown);
         };
         let judged = judged(record, order);
-        let closed = match record.kind {
-            Kind::Tombstone => self.graves.erased() >= Some(order.hlc),
-            _ => self.graves.until(session.as_str()).is_some_and(|until| judged <= until),
-        };
+        let closed = self.graves.until(session.as_str()).is_some_and(|until| judged <= until);
         match record.kind {
-            Kind::Session | Kind::Message | Kind::Tombstone if closed => {
+            Kind::Session | Kind::Message if closed => {
                 self.note_time(order.hlc);
+                self.conceal(record.kind.clone(), session.as_str(), &record.id, order);
                 Ok(Applied::Hidden { numbers: Vec::new(), moved: false })
             }
             Kind::Session => {
@@ -230,8 +242,7 @@ impl View {
                 let key = self.key(session);
                 Ok(self.message(key, record, Standing::new(record, order, judged), body))
             }
-            Kind::Tombstone => self.bury(record, order, session),
-            Kind::Other(_) | Kind::Erase => {
+            _ => {
                 self.note_time(order.hlc);
                 Ok(Applied::Unknown)
             }

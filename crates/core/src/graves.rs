@@ -3,13 +3,17 @@
 //! A tombstone is a record whose body is `{"of":"message"}` or `{"of":"session"}`; members that are not known are carried.
 //! * A message's hides every message of that session and id for ever, also one that is written later.
 //! * A session's hides every record of that session with a hybrid time not above its own. Later writes open it anew.
-//! * A derived record is judged by its sources (`from`), not by when it was written.
+//! * A thing's (`{"of":"memory"}` and the other kinds of [`crate::thing`]) hides every record of that thing with a hybrid time
+//!   not above its own. Later writes open it anew.
+//! * A derived record is judged by its sources (`from`), not by when it was written. A thing is gone with any of the
+//!   messages or sessions that it was made of.
 //! * Tombstones are never hidden, but by an erase.
 //!
 //! An erase of the user (a record of kind `erase`) hides every record, tombstones included, with a hybrid time not above its
 //! own: what they deleted is gone, and what is written later opens the user anew.
 
 use crate::record::{Kind, Record};
+use crate::thing::{Source, ThingBody, ThingKind};
 use crate::{Error, Hlc, Order, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -26,6 +30,9 @@ pub enum Of {
     Message,
     /// The session of the record.
     Session,
+    /// The thing of the record's session and id.
+    #[serde(untagged)]
+    Thing(ThingKind),
 }
 
 #[derive(Serialize)]
@@ -59,7 +66,7 @@ impl Of {
         Ok(match &*read.of {
             "message" => Some(Self::Message),
             "session" => Some(Self::Session),
-            _ => None,
+            other => ThingKind::parse(other).ok().map(Self::Thing),
         })
     }
 }
@@ -69,13 +76,28 @@ impl Of {
 pub struct Graves {
     erased: Option<Hlc>,
     sessions: HashMap<Box<str>, Deleted>,
+    /// Things, by kind, session (empty where there is none) and id.
+    things: HashMap<(ThingKind, Box<str>, Box<str>), Hlc>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Deleted {
-    until: Option<Hlc>,
-    /// Each with the time of its newest tombstone: an erase above it takes that too.
-    messages: HashMap<Box<str>, Hlc>,
+    until: Option<Order>,
+    /// Each with its newest tombstone: an erase above it takes that too.
+    messages: HashMap<Box<str>, Order>,
+}
+
+/// A tombstone that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tombstone<'g> {
+    /// What it deletes.
+    pub of: Of,
+    /// In which session, or which session.
+    pub session: &'g str,
+    /// The message's id, or the session's.
+    pub id: &'g str,
+    /// Its place among all records.
+    pub order: Order,
 }
 
 impl Graves {
@@ -85,29 +107,34 @@ impl Graves {
     /// # Errors
     /// `corrupt` when it is a tombstone that cannot be read.
     pub fn add(&mut self, record: &Record, order: Order) -> Result<Option<Of>> {
-        let (Kind::Tombstone, Some(session), Some(body)) =
-            (&record.kind, &record.session, &record.body)
-        else {
-            return Ok(None);
-        };
+        let (Kind::Tombstone, Some(body)) = (&record.kind, &record.body) else { return Ok(None) };
         let Some(of) = Of::decode(body)? else { return Ok(None) };
         if self.erased >= Some(order.hlc) {
             return Ok(None);
         }
+        if let Of::Thing(kind) = of {
+            let session = record.session.as_ref().map_or("", |session| session.as_str());
+            let until = self.things.entry((kind, session.into(), record.id.as_str().into()));
+            let until = until.or_default();
+            let new = *until < order.hlc;
+            *until = order.hlc.max(*until);
+            return Ok(new.then_some(of));
+        }
+        let Some(session) = &record.session else { return Ok(None) };
         let deleted = self.sessions.entry(session.as_str().into()).or_default();
         let new = match of {
             Of::Message => {
                 let known = deleted.messages.get(record.id.as_str()).copied();
-                deleted
-                    .messages
-                    .insert(record.id.as_str().into(), order.hlc.max(known.unwrap_or_default()));
+                let newest = known.map_or(order, |known| known.max(order));
+                deleted.messages.insert(record.id.as_str().into(), newest);
                 known.is_none()
             }
             Of::Session => {
-                let new = deleted.until < Some(order.hlc);
-                deleted.until = deleted.until.max(Some(order.hlc));
+                let new = deleted.until.map(|until| until.hlc) < Some(order.hlc);
+                deleted.until = deleted.until.max(Some(order));
                 new
             }
+            Of::Thing(_) => false,
         };
         Ok(new.then_some(of))
     }
@@ -118,9 +145,10 @@ impl Graves {
             return false;
         }
         self.erased = Some(at);
+        self.things.retain(|_, until| *until > at);
         self.sessions.retain(|_, deleted| {
-            deleted.until = deleted.until.filter(|until| *until > at);
-            deleted.messages.retain(|_, until| *until > at);
+            deleted.until = deleted.until.filter(|until| until.hlc > at);
+            deleted.messages.retain(|_, newest| newest.hlc > at);
             deleted.until.is_some() || !deleted.messages.is_empty()
         });
         true
@@ -140,6 +168,12 @@ impl Graves {
         if self.erased >= Some(judged(record, order)) {
             return true;
         }
+        if let (Kind::Thing(kind), Some(body)) = (&record.kind, &record.body) {
+            let session = record.session.as_ref().map_or("", |session| session.as_str());
+            let sources = ThingBody::decode(body).map(|body| body.sources).unwrap_or_default();
+            return self.hides_thing(*kind, (session, &record.id), judged(record, order), order)
+                || self.has_any(&sources);
+        }
         let Some(session) = &record.session else { return false };
         if record.kind == Kind::Tombstone {
             return false;
@@ -147,15 +181,60 @@ impl Graves {
         let of_message = match &record.kind {
             Kind::Message => true,
             Kind::Other(kind) => kind == EMBEDDING,
-            Kind::Session | Kind::Tombstone | Kind::Erase => false,
+            _ => false,
         };
         self.until(session.as_str()).is_some_and(|until| judged(record, order) <= until)
             || (of_message && self.has_message(session.as_str(), &record.id))
     }
 
+    /// Is a record of the thing `id` of `session` (empty where there is none) hidden, whatever it was made of? `judged` is
+    /// what deletes of its session and erases are compared with.
+    pub fn hides_thing(
+        &self,
+        kind: ThingKind,
+        (session, id): (&str, &str),
+        judged: Hlc,
+        order: Order,
+    ) -> bool {
+        let own = self.thing(kind, session, id) >= Some(order.hlc);
+        own || self.until(session).is_some_and(|until| judged <= until)
+    }
+
+    /// The thing's records up to this time are hidden; `None` when it was never deleted by itself.
+    pub fn thing(&self, kind: ThingKind, session: &str, id: &str) -> Option<Hlc> {
+        self.things.get(&(kind, session.into(), id.into())).copied()
+    }
+
+    /// Is any of these deleted?
+    pub fn has_any(&self, sources: &[Source]) -> bool {
+        sources.iter().any(|source| {
+            let session = source.session.as_str();
+            self.until(session).is_some_and(|until| source.order.hlc <= until)
+                || source.message.as_ref().is_some_and(|id| self.has_message(session, id))
+        })
+    }
+
     /// Every record of the session up to this time is hidden; `None` when neither it nor the user was ever deleted.
     pub fn until(&self, session: &str) -> Option<Hlc> {
-        self.sessions.get(session).and_then(|deleted| deleted.until).max(self.erased)
+        let deleted = self.sessions.get(session).and_then(|deleted| deleted.until);
+        deleted.map(|until| until.hlc).max(self.erased)
+    }
+
+    /// The tombstones that count: of each thing the newest.
+    pub fn tombstones(&self) -> impl Iterator<Item = Tombstone<'_>> {
+        self.sessions.iter().flat_map(|(session, deleted)| {
+            let of_session = deleted.until.map(|order| {
+                let (of, id) = (Of::Session, &**session);
+                Tombstone { of, session, id, order }
+            });
+            let of_messages = deleted.messages.iter().map(move |(id, order)| Tombstone {
+                of: Of::Message,
+                session,
+                id,
+                order: *order,
+            });
+            of_session.into_iter().chain(of_messages)
+        })
     }
 
     /// Was this session deleted by itself?

@@ -4,6 +4,7 @@
 //! line: `{"v":1,"kind","id","at","by","session"?,"from"?,"body"}`, or `sealed` in place of `body` (reserved for
 //! encryption). A reader takes every version up to [`VERSION`] and refuses a newer one; it keeps unknown kinds and fields.
 
+use crate::thing::{ThingBody, ThingKind};
 use crate::{Error, Hlc, Order, Result, SessionId};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::Serializer;
@@ -49,6 +50,9 @@ pub enum Kind {
     Tombstone,
     /// The user was erased at the record's time: see [`crate::erase`]. It is of no session and has no body.
     Erase,
+    /// A thing under a key: see [`crate::thing`].
+    #[serde(untagged)]
+    Thing(ThingKind),
     /// A kind that this program does not know.
     #[serde(untagged)]
     Other(String),
@@ -233,6 +237,35 @@ impl Record {
 }
 
 impl Record {
+    /// The record of a thing; its `from` is the highest order of its sources, but for a thing of a session: that one is
+    /// gone with its session by its own time.
+    ///
+    /// # Errors
+    /// `internal` when its body cannot be written as JSON.
+    pub fn thing(
+        kind: ThingKind,
+        (session, id): (Option<&SessionId>, &str),
+        stamp: &Stamp,
+        body: &ThingBody,
+    ) -> Result<Self> {
+        let from = body.from().filter(|_| !kind.in_session()).map(|from| from.to_string());
+        let (body, kind) = (Some(body.encode()?), Kind::Thing(kind));
+        Ok(Self { kind, session: session.cloned(), from, body, ..Self::erase(id, stamp) })
+    }
+
+    /// The tombstone of a thing, or of a message or session when there is one of these.
+    ///
+    /// # Errors
+    /// `internal` when its body cannot be written as JSON.
+    pub fn tombstone(
+        of: crate::graves::Of,
+        (session, id): (Option<&SessionId>, &str),
+        stamp: &Stamp,
+    ) -> Result<Self> {
+        let (body, kind) = (Some(of.encode()?), Kind::Tombstone);
+        Ok(Self { kind, session: session.cloned(), body, ..Self::erase(id, stamp) })
+    }
+
     /// The record of an erase of the user, at the stamp's time; `id` is the erase's.
     pub fn erase(id: &str, stamp: &Stamp) -> Self {
         Self {

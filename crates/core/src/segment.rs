@@ -293,9 +293,8 @@ struct BodyParts<'a> {
 
 /// The text of a message's record without its vectors, and those: only where putting them back gives the text as it was.
 fn cut(text: &str) -> Option<(String, Vec<MessageVectors>)> {
-    let parts: Parts<'_> =
-        serde_json::from_str(text).ok().filter(|p: &Parts<'_>| p.kind == "message")?;
-    let body = parts.body?.get();
+    let parts: Parts<'_> = serde_json::from_str(text).ok()?;
+    let body = parts.body.filter(|_| matches!(&*parts.kind, "message" | "memory"))?.get();
     let json = serde_json::from_str::<BodyParts<'_>>(body).ok()?.vectors?.get();
     let vectors = vectors_of_json(json).ok().filter(|vectors| !vectors.is_empty())?;
     let kept = body.strip_suffix('}')?.strip_suffix(json)?.strip_suffix(",\"vectors\":")?;

@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 pub const DEFAULT_TYPE: &str = "conversation";
 /// Status of a session that names none.
 pub const DEFAULT_STATUS: &str = "active";
+/// Relevance of a session that names none.
+pub const DEFAULT_RELEVANCE: &str = "0.0";
 
 /// What one record sets; what is none stays as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,12 @@ pub struct SessionFields {
     /// JSON text of an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
+    /// What came before, in the caller's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_summary: Option<String>,
+    /// A number, as the caller wrote it; [`DEFAULT_RELEVANCE`] when none was ever set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relevance_score: Option<String>,
 }
 
 impl SessionFields {
@@ -54,6 +62,8 @@ impl SessionFields {
             kind: pick(&newer.kind, &self.kind),
             status: pick(&newer.status, &self.status),
             metadata: pick(&newer.metadata, &self.metadata),
+            context_summary: pick(&newer.context_summary, &self.context_summary),
+            relevance_score: pick(&newer.relevance_score, &self.relevance_score),
         }
     }
 }

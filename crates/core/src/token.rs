@@ -127,6 +127,22 @@ impl<'a> Signer<'a> {
         Ok((Order::parse(&cursor.order).map_err(|_| bad())?, cursor.rank))
     }
 
+    /// The text of a place in the feed of changes: see [`crate::arrival`].
+    pub fn place(&self, place: &str) -> String {
+        self.seal("changes", &place)
+    }
+
+    /// Reads the text of a place in the feed of changes.
+    ///
+    /// # Errors
+    /// `invalid_cursor` when it is not ours for this scope.
+    pub fn read_place(&self, text: &str) -> Result<String> {
+        self.open("changes", text).ok_or_else(|| {
+            let detail = "the cursor does not belong to this user's changes: start without one";
+            Error::because(crate::Case::Invalid, "invalid_cursor", detail).at("cursor")
+        })
+    }
+
     fn seal(&self, what: &str, thing: &impl Serialize) -> String {
         let json = serde_json::to_vec(thing).unwrap_or_default();
         let mac = self.mac(what, &json);

@@ -50,7 +50,7 @@ fn every_golden_file_of_this_version_is_written_as_it_was_read() {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     let current = names.iter().filter_map(|name| name.strip_suffix("-v1.jsonl"));
-    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 11);
+    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 12);
 }
 
 #[test]

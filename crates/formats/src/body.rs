@@ -4,8 +4,8 @@ use crate::json;
 use crate::limits::Limits;
 use crate::object::Object;
 use crate::problem::Problems;
-use holdfast_core::Result;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 /// The body, and what is wrong with it so far.
 pub struct Body<'a>(Object<'a>);
@@ -15,11 +15,64 @@ impl<'a> Body<'a> {
     ///
     /// # Errors
     /// `malformed_json`, `invalid_utf8`, `too_large`: what keeps it from being read at all.
-    pub fn open(bytes: &'a [u8], limits: &Limits, what: &str, known: &[&str]) -> Result<Self> {
+    pub fn open(
+        bytes: &'a [u8],
+        limits: &Limits,
+        what: &str,
+        known: &[&str],
+    ) -> holdfast_core::Result<Self> {
         let text = if bytes.is_empty() { "{}" } else { json::document(bytes, limits.batch_bytes)? };
         let mut object = Object::message("", text, limits).map_err(Problems)?;
         object.allow_only(what, known);
         Ok(Self(object))
+    }
+
+    /// Opens one item of a body, an object at `pointer` whose fields are all `known`.
+    ///
+    /// # Errors
+    /// What keeps it from being read at all.
+    pub fn at(
+        pointer: &str,
+        text: &'a str,
+        limits: &Limits,
+        what: &str,
+        known: &[&str],
+    ) -> Result<Self, Problems> {
+        let mut object = Object::message(pointer, text, limits).map_err(Problems)?;
+        object.allow_only(what, known);
+        Ok(Self(object))
+    }
+
+    /// A field's JSON text; none when it is absent or `null`.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.value(name)
+    }
+
+    /// The field stands there as `null`.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.0.raw(name) == Some("null")
+    }
+
+    /// The items of an array.
+    pub fn items(&mut self, name: &str) -> Option<Vec<&'a RawValue>> {
+        let items = json::items(self.0.value(name)?);
+        if items.is_none() {
+            self.0.refuse(name, format!("{name} must be an array"));
+        }
+        items
+    }
+
+    /// Notes problems found elsewhere.
+    pub fn note(&mut self, problems: Problems) {
+        self.0.note(problems.0);
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// All that was wrong, each by itself.
+    pub fn finish(self) -> Result<(), Problems> {
+        self.0.close().map_err(Problems)
     }
 
     /// A string.
@@ -85,7 +138,7 @@ impl<'a> Body<'a> {
     ///
     /// # Errors
     /// All that was wrong.
-    pub fn close(self) -> Result<()> {
+    pub fn close(self) -> holdfast_core::Result<()> {
         Ok(self.0.close().map_err(Problems)?)
     }
 

@@ -9,6 +9,7 @@ mod calls;
 mod json;
 pub mod langchain;
 mod limits;
+mod memory;
 mod object;
 pub mod openai;
 mod original;
@@ -19,5 +20,9 @@ mod stored;
 pub use batch::{Batch, CallerVector, NewMessage};
 pub use body::Body;
 pub use limits::Limits;
+pub use memory::{
+    GivenMemory, GivenSource, MEMORY, StoredMemory, StoredVersion, memory_json, read_memory,
+    version_json,
+};
 pub use problem::{Problem, Problems};
 pub use stored::Stored;

@@ -1,6 +1,7 @@
 //! One append-only journal per user over `Objects`: write, read, follow. See `docs/storage.md` for the protocol.
 
 mod authority;
+mod changes;
 mod collect;
 mod compact;
 mod erase;
@@ -22,6 +23,7 @@ mod verify;
 mod write;
 
 pub use authority::{Authority, key_text};
+pub use changes::Changes;
 pub use collect::{Collected, collect};
 pub use compact::{Next, Step, compact};
 pub use erase::{SECOND_SWEEP, erase, sweep, upkeeper};
@@ -33,4 +35,7 @@ pub use read::{Absorbed, Journal};
 pub use rules::Rules;
 pub use users::{User, next_tenant, next_user};
 pub use verify::{Verified, verify};
-pub use write::{CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, pass, rewrite, write};
+pub use write::{
+    CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, delete_as, pass, rewrite, write,
+    write_as,
+};

@@ -7,6 +7,7 @@
 use crate::heads::{self, Heads, ulid};
 use crate::pending::Pending;
 use crate::rules::Rules;
+use holdfast_core::arrival::Arrivals;
 use holdfast_core::cover::{Cover, Frames};
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::manifest::Manifest;
@@ -32,7 +33,7 @@ pub struct Journal {
     /// What came to be owed since it was last asked.
     fresh: Vec<Key>,
     pub(crate) view: View,
-    folded: HashSet<u128>,
+    pub(crate) folded: Arrivals,
     named: HashSet<u128>,
     pub(crate) leaves: BTreeMap<u128, String>,
     oldest: Option<u64>,
@@ -72,7 +73,7 @@ impl Journal {
             owed: BTreeSet::new(),
             fresh: Vec::new(),
             view: View::default(),
-            folded: HashSet::new(),
+            folded: Arrivals::default(),
             named: HashSet::new(),
             leaves: BTreeMap::new(),
             oldest: None,
@@ -128,7 +129,7 @@ impl Journal {
             return false;
         }
         match key.part() {
-            Part::Wal => !self.folded.contains(&ulid.0) && !self.pending.promises(ulid),
+            Part::Wal => !self.folded.contains(ulid.0) && !self.pending.promises(ulid),
             Part::Manifest => !self.heads.knows(ulid) || self.pending.spare.contains(&ulid.0),
             Part::Cover => self.pending.awaits_cover(ulid),
             Part::Segment => self.pending.awaits(ulid),
@@ -204,7 +205,7 @@ impl Journal {
     }
 
     fn take_wal(&mut self, key: &Key, ulid: Ulid, bytes: &[u8]) -> Result<Vec<Applied>> {
-        if self.folded.contains(&ulid.0) {
+        if self.folded.contains(ulid.0) {
             return Ok(Vec::new());
         }
         let object = WalObject::decode(bytes)?;
@@ -272,7 +273,7 @@ impl Journal {
 
     fn note_cover(&mut self, ulid: Ulid, cover: Cover) {
         let mut wal = cover.wal.iter().filter_map(|name| heads::ulid_of_name(name));
-        if wal.all(|ulid| self.folded.contains(&ulid.0)) {
+        if wal.all(|ulid| self.folded.contains(ulid.0)) {
             self.finish(ulid, &cover);
         } else if let Some(seg) = self.pending.covers(ulid, cover) {
             self.owe([seg]);
@@ -359,7 +360,9 @@ impl Journal {
     /// of it: it is not owed then. True also for what an erase took.
     pub fn outlives(&mut self, key: &Key) -> bool {
         if self.is_erased(key) {
-            self.folded.extend(ulid(key).filter(|_| key.part() == Part::Wal).map(|ulid| ulid.0));
+            if let Some(ulid) = ulid(key).filter(|_| key.part() == Part::Wal) {
+                self.folded.insert(ulid.0);
+            }
             self.owed.remove(key);
             return true;
         }
@@ -387,7 +390,7 @@ impl Journal {
         for key in &named {
             let Some(ulid) = ulid(key).filter(|_| key.part() == Part::Wal) else { continue };
             self.leaves.remove(&ulid.0);
-            if !self.folded.contains(&ulid.0) {
+            if !self.folded.contains(ulid.0) {
                 self.named.insert(ulid.0);
             }
         }

@@ -1,6 +1,7 @@
 //! Writing: one PUT of a new key a call, acknowledged only when it is durable.
 
 use bytes::Bytes;
+use holdfast_core::graves::Of;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::record::{
     Header, Kind, MAX_FRONTIER, Record, Stamp, VERSION, WalObject, Writer,
@@ -14,8 +15,9 @@ use ulid::Ulid;
 /// before the present, so what becomes visible later than this is written again under a fresh name.
 pub const MAX_WRITE: u64 = 30_000;
 
-/// How far the clocks of writers may lie apart, in milliseconds. A delete is dated so far ahead of its writer's clock:
-/// above everything that anybody acknowledged before.
+/// How far the clocks of writers may lie apart, in milliseconds. What hides by time (a session's delete, an erase) is dated
+/// so far ahead of its writer's clock, above everything that anybody acknowledged before, and answered when that moment
+/// has passed by everybody's clock.
 pub const CLOCK_UNCERTAINTY: u64 = 1_000;
 
 const TRIES: u32 = 3;
@@ -68,15 +70,28 @@ pub async fn write(
     pen: Pen<'_>,
     drafts: Vec<Draft>,
 ) -> Result<Written> {
+    write_as(outside, pen, |stamp| Ok(stamped(drafts, stamp))).await
+}
+
+/// Writes what `records` makes of the moment and the writer as one object of the user's journal.
+///
+/// # Errors
+/// As [`write()`], and what `records` gives; nothing is written then.
+pub async fn write_as(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    pen: Pen<'_>,
+    records: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+) -> Result<Written> {
     let Pen { scope, by, known, offset } = pen;
     let now = outside.clock.now().saturating_add_signed(offset);
     let stamp = Stamp { at: Hlc::mint(now, [known.hlc]), by };
-    put(outside, scope, known, offset, stamped(drafts, &stamp), 0).await
+    put(outside, scope, known, offset, records(&stamp)?, 0).await
 }
 
-/// Writes tombstones (see [`holdfast_core::graves`]) as one object of the user's journal, and returns when the moment that
-/// they are dated has passed: every store that begins from then on comes after them. `durable` is called before that wait,
-/// as soon as the object cannot be lost any more.
+/// Writes tombstones (see [`holdfast_core::graves`]) as one object of the user's journal. Those of messages hold for ever,
+/// whatever the time; with one of a session among them it returns when the moment that they are dated has passed by
+/// everybody's clock: every store that begins from then on comes after them. `durable` is called before that wait, as soon
+/// as the object cannot be lost any more.
 ///
 /// # Errors
 /// As [`write()`].
@@ -86,14 +101,42 @@ pub async fn delete(
     tombstones: Vec<Draft>,
     durable: impl AsyncFnOnce(&Written),
 ) -> Result<Written> {
+    let for_ever =
+        tombstones.iter().all(|one| matches!(Of::decode(&one.body), Ok(Some(Of::Message))));
+    bury(outside, pen, for_ever, |stamp| Ok(stamped(tombstones, stamp)), durable).await
+}
+
+/// Writes the tombstones that `records` makes of the moment and the writer, as [`delete`] does: none of them holds for ever.
+///
+/// # Errors
+/// As [`delete`], and what `records` gives; nothing is written then.
+pub async fn delete_as(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    pen: Pen<'_>,
+    records: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+    durable: impl AsyncFnOnce(&Written),
+) -> Result<Written> {
+    bury(outside, pen, false, records, durable).await
+}
+
+async fn bury(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    pen: Pen<'_>,
+    for_ever: bool,
+    records: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+    durable: impl AsyncFnOnce(&Written),
+) -> Result<Written> {
     let Pen { scope, by, known, offset } = pen;
     let now = || outside.clock.now().saturating_add_signed(offset);
     let begun = now();
-    let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + CLOCK_UNCERTAINTY));
-    let records = stamped(tombstones, &Stamp { at, by });
+    let ahead = if for_ever { 0 } else { CLOCK_UNCERTAINTY };
+    let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + ahead));
+    let records = records(&Stamp { at, by })?;
     let written = put(outside, scope, known, offset, records.clone(), 0).await?;
     durable(&written).await;
-    pass(outside.clock, offset, at).await;
+    if !for_ever {
+        pass(outside.clock, offset, at).await;
+    }
     let minted = written.orders.first().map_or(begun, |order| order.ulid.timestamp_ms());
     if now().saturating_sub(minted) <= MAX_WRITE {
         return Ok(written);
@@ -101,11 +144,11 @@ pub async fn delete(
     rewrite(outside, scope, known, offset, records).await.map_err(|e| too_slow().caused_by(e))
 }
 
-/// Waits until a hybrid time lies in the past.
+/// Waits until a hybrid time lies in the past by everybody's clock.
 pub async fn pass(clock: &impl Clock, offset: i64, at: Hlc) {
     loop {
         let now = clock.now().saturating_add_signed(offset);
-        match (at.milliseconds() + 1).saturating_sub(now) {
+        match (at.milliseconds() + 1 + CLOCK_UNCERTAINTY).saturating_sub(now) {
             0 => return,
             left => clock.sleep(left).await,
         }

@@ -21,7 +21,8 @@ spin_sdk::wit_bindgen::generate!({
 pub mod index {
     pub use super::holdfast::index::index::*;
     pub use super::holdfast::index::types::{
-        Boosts, Consistency, Error, Hit, Mode, Problem, Stage,
+        Boosts, Consistency, Error, Hit, Mode, Moment, Problem, Stage, Thing, ThingHit,
+        ThingRecall, Version,
     };
 }
 

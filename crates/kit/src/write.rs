@@ -5,7 +5,8 @@ use crate::{Bucket, GuestClock, GuestIds, State};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::graves::Of;
 use holdfast_core::ports::{Ids, Objects, Outside};
-use holdfast_core::record::{Kind, Writer, WriterKind};
+use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
+use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId, key};
 use holdfast_journal::{Draft, Erasure, Pen, Written};
@@ -85,6 +86,44 @@ pub async fn record(
     Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
 }
 
+/// Writes things as one object of the user's journal, all or none, and tells the index.
+///
+/// # Errors
+/// As [`record`].
+pub async fn record_things(
+    state: &State,
+    scope: &Scope,
+    author: Author,
+    known: &Knowledge,
+    things: &[NewThing],
+) -> Result<Recorded> {
+    let base = Base::of(state, scope, &author, known).await?;
+    let records =
+        |stamp: &Stamp| things.iter().map(|thing| thing.record(stamp)).collect::<Result<_>>();
+    let written = holdfast_journal::write_as(&outside(state), base.pen(), records).await?;
+    let indexed = tell(scope, &written).await;
+    Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+}
+
+/// A thing on its way into the journal.
+#[derive(Debug, Clone)]
+pub struct NewThing {
+    /// Its kind.
+    pub kind: ThingKind,
+    /// Its session, for a kind of sessions.
+    pub session: Option<SessionId>,
+    /// Its id.
+    pub id: String,
+    /// What it says.
+    pub body: ThingBody,
+}
+
+impl NewThing {
+    fn record(&self, stamp: &Stamp) -> Result<Record> {
+        Record::thing(self.kind, (self.session.as_ref(), &self.id), stamp, &self.body)
+    }
+}
+
 /// What every write begins with: whose, by whom, above what, by which clock.
 struct Base<'a> {
     scope: &'a Scope,
@@ -127,8 +166,8 @@ async fn tell(scope: &Scope, written: &Written) -> bool {
     index::upsert(scope.into(), vec![object]).await.is_ok()
 }
 
-/// Deletes the message `id` of the session, or the session; tells the index at once, and returns when every store that
-/// begins from now on comes after it: about a second. Gives what a reader has seen who has seen it.
+/// Deletes the message `id` of the session, or the session; tells the index at once, and returns, for a session, when every
+/// store that begins from now on comes after it: about two seconds. Gives what a reader has seen who has seen it.
 ///
 /// # Errors
 /// As [`record`].
@@ -147,6 +186,25 @@ pub async fn delete(
     Ok(written.frontier)
 }
 
+/// Deletes a thing, as [`delete`] deletes a message; what is written later opens it anew.
+///
+/// # Errors
+/// As [`record`].
+pub async fn delete_thing(
+    state: &State,
+    scope: &Scope,
+    author: Author,
+    known: &Knowledge,
+    (kind, session, id): (ThingKind, Option<&SessionId>, &str),
+) -> Result<Frontier> {
+    let base = Base::of(state, scope, &author, known).await?;
+    let tombstone =
+        |stamp: &Stamp| Ok(vec![Record::tombstone(Of::Thing(kind), (session, id), stamp)?]);
+    let outside = outside(state);
+    let written = holdfast_journal::delete_as(&outside, base.pen(), tombstone, base.told()).await?;
+    Ok(written.frontier)
+}
+
 /// Erases the user: hides everything, tells the index at once, and returns when every store that begins from now on comes
 /// after it. Gives what a reader has seen who has seen it.
 ///
@@ -158,7 +216,7 @@ pub async fn erase(state: &State, scope: &Scope, author: Author) -> Result<(Eras
     holdfast_journal::erase(&outside(state), &state.ledger(), base.pen(), base.told()).await
 }
 
-/// The answer to a delete of what is not there because it was deleted before: the same as the first time, and not earlier
+/// The answer to a delete of a session that is not there because it was deleted before: the same as the first time, and not earlier
 /// than that one's.
 ///
 /// # Errors

@@ -64,6 +64,7 @@ fn doc(rng: &mut StdRng, number: usize, vocabulary: &Vocabulary, centres: &[Vec<
         text: vocabulary.text(rng, 30),
         event_time: Some(1_650_000_000_000 + number as u64 * 60_000),
         stored_at: 1_700_000_000_000,
+        attributes: None,
         vectors: vec![ChunkVector { start: 0, end: 1, values }],
         ..Doc::default()
     }

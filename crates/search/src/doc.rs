@@ -45,6 +45,8 @@ pub struct Doc {
     pub tool_call_id: Option<String>,
     /// The caller's metadata: an object.
     pub metadata: Option<Value>,
+    /// Fields beside those of a message, by their names in filters; such a thing is of no session.
+    pub attributes: Option<Value>,
     /// Its vectors in the index's space; empty: the message is pending and takes part by words.
     pub vectors: Vec<ChunkVector>,
 }
@@ -81,6 +83,8 @@ pub struct Entry {
     pub tool_call_id: Option<Box<str>>,
     /// The caller's metadata.
     pub metadata: Option<Box<Value>>,
+    /// Fields that messages do not have.
+    pub attributes: Option<Box<Value>>,
     /// The language that its text was taken to be in.
     pub language: Language,
     /// False once it was removed.
@@ -104,6 +108,7 @@ impl Entry {
             parent_id: None,
             tool_call_id: None,
             metadata: None,
+            attributes: None,
             language: Language::Other,
             live: false,
             embeddable: false,

@@ -47,7 +47,24 @@ pub enum Field {
     ToolCallId,
     /// A place in its metadata: names joined by dots. A name that itself holds dots is found by its whole text.
     Metadata(String),
+    /// A field that only memories, or only sessions, have: one of [`ATTRIBUTES`]. Times are Unix milliseconds.
+    Attribute(&'static str),
 }
+
+/// Fields that messages do not have.
+pub const ATTRIBUTES: &[&str] = &[
+    "type",
+    "status",
+    "category",
+    "importance",
+    "content_hash",
+    "source_sessions",
+    "created_at",
+    "updated_at",
+    "expires_at",
+    "last_activity",
+    "relevance_score",
+];
 
 /// What a field must hold. A field that is missing passes `ne`, `nin` and `exists: false`, nothing else.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,11 +94,26 @@ pub enum Operator {
 impl Filter {
     /// Does a message of `index` pass?
     pub fn passes(&self, index: &UserIndex, entry: &Entry) -> bool {
+        self.passes_by(&|field| field.held(index, entry))
+    }
+
+    /// Does a thing pass whose fields are the members of `object`? Times are Unix milliseconds.
+    pub fn passes_json(&self, object: &Value) -> bool {
+        self.passes_by(&|field| {
+            let value = match field {
+                Field::Metadata(path) => find(object.get("metadata")?, path)?,
+                field => object.get(field.name())?,
+            };
+            (!value.is_null()).then_some(Held::Json(value))
+        })
+    }
+
+    fn passes_by<'a>(&self, held: &dyn Fn(&Field) -> Option<Held<'a>>) -> bool {
         match self {
-            Self::And(all) => all.iter().all(|filter| filter.passes(index, entry)),
-            Self::Or(any) => any.iter().any(|filter| filter.passes(index, entry)),
-            Self::Not(filter) => !filter.passes(index, entry),
-            Self::Is(condition) => condition.passes(index, entry),
+            Self::And(all) => all.iter().all(|filter| filter.passes_by(held)),
+            Self::Or(any) => any.iter().any(|filter| filter.passes_by(held)),
+            Self::Not(filter) => !filter.passes_by(held),
+            Self::Is(condition) => condition.passes(held(&condition.field)),
         }
     }
 
@@ -106,8 +138,7 @@ enum Held<'a> {
 }
 
 impl Condition {
-    fn passes(&self, index: &UserIndex, entry: &Entry) -> bool {
-        let held = self.field.held(index, entry);
+    fn passes(&self, held: Option<Held<'_>>) -> bool {
         let ordered = |wanted: &Value, allowed: &[Ordering]| {
             held.and_then(|held| held.compare(wanted)).is_some_and(|found| allowed.contains(&found))
         };
@@ -131,9 +162,12 @@ impl Field {
     fn held<'a>(&self, index: &'a UserIndex, entry: &'a Entry) -> Option<Held<'a>> {
         match self {
             Self::Id => Some(Held::Text(&entry.id)),
-            Self::Role => Some(Held::Text(index.strings.text(entry.role))),
+            Self::Role => text(index.strings.text(entry.role)),
             Self::Name => entry.name.map(|name| Held::Text(index.strings.text(name))),
-            Self::SessionId => Some(Held::Text(index.session_name(entry.session))),
+            // A memory stands alone, under a name that no session can have.
+            Self::SessionId => {
+                text(index.session_name(entry.session)).filter(|_| entry.attributes.is_none())
+            }
             Self::EventTime => entry.event_time.map(Held::Time),
             Self::StoredAt => Some(Held::Time(entry.stored_at)),
             Self::ParentId => entry.parent_id.as_deref().map(Held::Text),
@@ -142,8 +176,32 @@ impl Field {
                 let value = find(entry.metadata.as_deref()?, path)?;
                 (!value.is_null()).then_some(Held::Json(value))
             }
+            Self::Attribute(name) => {
+                let value = entry.attributes.as_deref()?.get(name)?;
+                (!value.is_null()).then_some(Held::Json(value))
+            }
         }
     }
+
+    /// Its name in a filter, but for a place in the metadata.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Role => "role",
+            Self::Name => "name",
+            Self::SessionId => "session_id",
+            Self::EventTime => "event_time",
+            Self::StoredAt => "stored_at",
+            Self::ParentId => "parent_id",
+            Self::ToolCallId => "tool_call_id",
+            Self::Metadata(_) => "metadata",
+            Self::Attribute(name) => name,
+        }
+    }
+}
+
+fn text(text: &str) -> Option<Held<'_>> {
+    (!text.is_empty()).then_some(Held::Text(text))
 }
 
 /// The value at a path: the whole rest as one name first, then name by name.

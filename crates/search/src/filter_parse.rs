@@ -1,6 +1,6 @@
 //! Reads a filter from JSON; what it refuses, it refuses with the place and the nearest word that it knows.
 
-use crate::filter::{Condition, Field, Filter, Operator};
+use crate::filter::{ATTRIBUTES, Condition, Field, Filter, Operator};
 use holdfast_core::{Case, Error, Result};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -92,7 +92,8 @@ impl Reader {
     }
 
     fn field(&mut self, name: &str, value: &Value, at: &str) -> Result<Filter> {
-        let field = Field::parse(name).ok_or_else(|| unknown(at, "field", name, FIELDS))?;
+        let field = Field::parse(name)
+            .ok_or_else(|| unknown(at, "field", name, &[FIELDS, ATTRIBUTES].concat()))?;
         let Some(operators) = value.as_object().filter(|operators| !operators.is_empty()) else {
             return Err(refuse(at, format!("must be an object such as {{\"eq\":{value}}}")));
         };
@@ -136,14 +137,26 @@ impl Field {
             "stored_at" => Self::StoredAt,
             "parent_id" => Self::ParentId,
             "tool_call_id" => Self::ToolCallId,
-            _ => Self::Metadata(
-                name.strip_prefix("metadata.").filter(|path| !path.is_empty())?.to_owned(),
-            ),
+            _ => match ATTRIBUTES.iter().find(|known| **known == name) {
+                Some(known) => Self::Attribute(known),
+                None => Self::Metadata(
+                    name.strip_prefix("metadata.").filter(|path| !path.is_empty())?.to_owned(),
+                ),
+            },
         })
     }
 
     fn is_time(&self) -> bool {
-        matches!(self, Self::EventTime | Self::StoredAt)
+        match self {
+            Self::EventTime | Self::StoredAt | Self::Attribute("last_activity") => true,
+            Self::Attribute(name) => name.ends_with("_at"),
+            _ => false,
+        }
+    }
+
+    /// May be a number.
+    fn is_free(&self) -> bool {
+        matches!(self, Self::Metadata(_) | Self::Attribute("importance" | "relevance_score"))
     }
 }
 
@@ -184,7 +197,7 @@ fn operands(field: &Field, value: &Value, at: &str) -> Result<Vec<Value>> {
 
 fn operand(field: &Field, value: &Value, at: &str) -> Result<Value> {
     match (field, value) {
-        (Field::Metadata(_), _) => Ok(value.clone()),
+        (field, _) if field.is_free() => Ok(value.clone()),
         (field, Value::Number(number)) if field.is_time() => match number.as_u64() {
             Some(_) => Ok(value.clone()),
             None => Err(refuse(at, "must be Unix milliseconds or an RFC 3339 time")),

@@ -286,6 +286,7 @@ impl UserIndex {
             parent_id: doc.parent_id.as_deref().map(Into::into),
             tool_call_id: doc.tool_call_id.as_deref().map(Into::into),
             metadata: doc.metadata.clone().map(Box::new),
+            attributes: doc.attributes.clone().map(Box::new),
             language,
             live: true,
             embeddable: !doc.text.trim().is_empty(),
@@ -300,6 +301,7 @@ fn by_order(a: &Entry, b: &Entry) -> Ordering {
 fn entry_bytes(entry: &Entry) -> usize {
     let texts = [entry.parent_id.as_deref(), entry.tool_call_id.as_deref()];
     let texts: usize = texts.into_iter().flatten().map(str::len).sum();
-    let metadata = entry.metadata.as_ref().map_or(0, |metadata| metadata.to_string().len() * 3);
+    let json = [&entry.metadata, &entry.attributes].into_iter().flatten();
+    let metadata: usize = json.map(|json| json.to_string().len() * 3).sum();
     size_of::<Entry>() + entry.id.len() + entry.order.len() + texts + metadata
 }

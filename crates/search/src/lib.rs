@@ -28,9 +28,9 @@ mod words;
 
 pub use analyze::terms;
 pub use dates::{DateSpec, dates};
-pub use dense::{Dense, ExactScan, NoVectors};
+pub use dense::{Dense, ExactScan, Nearest, NoVectors};
 pub use doc::{ChunkVector, Doc, DocNo, Entry};
-pub use filter::{Condition, Field, Filter, Operator};
+pub use filter::{ATTRIBUTES, Condition, Field, Filter, Operator};
 pub use index::UserIndex;
 pub use int8::{Int8Scan, Int8View};
 pub use language::Language;

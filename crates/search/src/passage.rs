@@ -1,7 +1,7 @@
 //! What is embedded of a message. Stored vectors depend on these functions: a change is a new embedding space.
 
 use half::f16;
-use holdfast_core::message::{Message, MessageVectors};
+use holdfast_core::message::{Message, MessageVectors, Role};
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -48,6 +48,11 @@ impl Passages {
         let chunk = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
         let texts = ranges.iter().map(|range| dense_text(message.speaker(), chunk(range)));
         Self { texts: texts.collect(), ranges }
+    }
+
+    /// Of a memory: a statement is embedded as the user's own words would be.
+    pub fn of_memory(text: &str) -> Self {
+        Self::of(&Message::saying(Role::User, text))
     }
 
     /// The message's vectors: `values` holds one vector a chunk, one after the other.

@@ -125,6 +125,7 @@ proptest! {
             prop_assert_eq!(
                 parsed.passes(&index, entry), brute_force(&filter, &message(doc)), "{} on {}", filter, message(doc)
             );
+            prop_assert_eq!(parsed.passes_json(&message(doc)), brute_force(&filter, &message(doc)));
         }
     }
 }
@@ -191,4 +192,26 @@ fn filters_have_limits() {
     let many = |n: usize| json!({"id": {"in": vec!["x"; n]}}).to_string();
     assert!(Filter::parse(&many(1000)).is_ok());
     assert!(Filter::parse(&many(1001)).is_err());
+}
+
+#[test]
+fn attributes_of_memories_are_filtered_and_messages_have_none() {
+    let mut all = docs(&mut seeded(6), 3);
+    let memory = json!({"category": "taste", "importance": 0.75, "created_at": 1_767_225_600_000_u64, "source_sessions": ["s1"]});
+    all[1].attributes = Some(memory.clone());
+    let index = index(&all);
+    let passing = |filter: &str| -> Vec<u32> {
+        let filter = Filter::parse(filter).unwrap();
+        assert_eq!(filter.passes_json(&memory), index.passing(None, Some(&filter)).contains(1));
+        index.passing(None, Some(&filter)).iter().collect()
+    };
+    assert_eq!(passing(r#"{"category":{"eq":"taste"}}"#), [1]);
+    assert_eq!(passing(r#"{"importance":{"gte":0.7}}"#), [1]);
+    assert_eq!(passing(r#"{"importance":{"gte":0.8}}"#), [] as [u32; 0]);
+    assert_eq!(passing(r#"{"created_at":{"lte":"2026-01-01T00:00:00Z"}}"#), [1]);
+    assert_eq!(passing(r#"{"source_sessions":{"contains":"s1"}}"#), [1]);
+    assert_eq!(passing(r#"{"category":{"exists":false}}"#), [0, 2]);
+    assert_eq!(passing(r#"{"session_id":{"exists":false}}"#), [1]);
+    assert!(Filter::parse(r#"{"category":{"eq":7}}"#).is_err());
+    assert!(Filter::parse(r#"{"importanse":{"eq":7}}"#).unwrap_err().detail.contains("importance"));
 }

@@ -4,14 +4,14 @@ use crate::bucket::AnyBucket;
 use crate::settings::Settings;
 use crate::shard::{Command, Shard};
 use crate::shared::Shared;
-use crate::types::{
-    Found, Knowledge, Message, MessagePage, Page, Pending, Question, Reading, Recall, Session,
-    SessionPage,
-};
 use bytes::Bytes;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_objects::Bucket;
+use holdfast_view::{
+    ChangePage, Found, FoundThing, Knowledge, Message, MessagePage, Page, Pending, Question,
+    Reading, Recall, Selection, Session, SessionPage, ThingPage, ThingRecall, Timeline,
+};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -160,7 +160,99 @@ impl Index {
         self.ask(&scope.clone(), move |shard| shard.find_session(scope, id, reading)).await
     }
 
-    /// Messages of loaded users that wait for vectors, at most `limit`, users in turn. Storing the same message again
+    /// What came to the user since `place` of the page before, from the beginning when none.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid_cursor`.
+    pub async fn changes(
+        &self,
+        scope: Scope,
+        place: Option<String>,
+        limit: u32,
+        reading: Reading,
+    ) -> Result<ChangePage> {
+        self.ask(&scope.clone(), move |shard| shard.changes(scope, place, limit, reading)).await
+    }
+
+    /// Things of a kind by when they were last changed; none give an empty page.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid` for a kind, a filter or a place that is none.
+    pub async fn list_things(
+        &self,
+        scope: Scope,
+        selection: Selection,
+        page: Page,
+        reading: Reading,
+    ) -> Result<ThingPage> {
+        self.ask(&scope.clone(), move |shard| shard.list_things(scope, selection, page, reading))
+            .await
+    }
+
+    /// One thing by its kind, session (none for a kind of no session) and id, with its history.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid` for a kind that is none.
+    pub async fn find_thing(
+        &self,
+        scope: Scope,
+        kind: String,
+        session: Option<String>,
+        id: String,
+        reading: Reading,
+    ) -> Result<FoundThing> {
+        let name = (session, id);
+        self.ask(&scope.clone(), move |shard| shard.find_thing(scope, kind, name, reading)).await
+    }
+
+    /// Answers a question over the user's memories; nothing found is an empty list. With a session, only memories that
+    /// were made of its messages.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub async fn recall_memories(&self, scope: Scope, question: Question) -> Result<ThingRecall> {
+        self.ask(&scope.clone(), move |shard| shard.recall_memories(scope, question)).await
+    }
+
+    /// The user's sessions by last activity, of those that pass a filter.
+    ///
+    /// # Errors
+    /// As [`list_sessions`](Self::list_sessions); `invalid` for a filter that is none.
+    pub async fn select_sessions(
+        &self,
+        scope: Scope,
+        filter: String,
+        page: Page,
+        reading: Reading,
+    ) -> Result<SessionPage> {
+        self.ask(&scope.clone(), move |shard| shard.select_sessions(scope, filter, page, reading))
+            .await
+    }
+
+    /// All that the user has, newest first: messages, sessions and memories.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid` for a place that is none.
+    pub async fn timeline(&self, scope: Scope, page: Page, reading: Reading) -> Result<Timeline> {
+        self.ask(&scope.clone(), move |shard| shard.timeline(scope, page, reading)).await
+    }
+
+    /// Messages whose searched text has this SHA-256 (64 hex digits), oldest first; none give an empty page.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`.
+    pub async fn find_content(
+        &self,
+        scope: Scope,
+        session: Option<String>,
+        hash: String,
+        reading: Reading,
+    ) -> Result<MessagePage> {
+        self.ask(&scope.clone(), move |shard| shard.find_content(scope, session, hash, reading))
+            .await
+    }
+
+    /// Messages and memories of loaded users that wait for vectors, at most `limit`, users in turn. Storing the same message again
     /// with vectors, and upserting that object, ends the wait.
     ///
     /// # Errors

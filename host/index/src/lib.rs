@@ -1,33 +1,30 @@
 //! The native index: a memory of the bucket, by user, that can be thrown away at any moment.
 //!
-//! It is the door `holdfast:index` without WebAssembly. How it runs ports that are not `Send` on many threads:
+//! It is the door `holdfast:index` without WebAssembly; what a user's view is and answers: `crates/view`. How it runs ports that are not `Send` on many threads:
 //! `docs/decisions/0001-ports-without-send.md`.
 
 mod bucket;
-mod doc;
 mod flight;
 mod index;
 mod load;
 mod near;
 mod read;
-mod remember;
 mod room;
 mod settings;
 mod shard;
 mod shared;
-mod shelf;
 mod status;
-mod types;
+mod things;
 mod user;
 mod write;
 
 pub use holdfast_objects::Bucket;
-pub use holdfast_search::{Boosts, Mode, Stage};
+pub use holdfast_view::{
+    Boosts, Change, ChangePage, Consistency, Found, FoundThing, Hit, Knowledge, Message,
+    MessagePage, Mode, Moment, Page, Pending, Present, Question, Reading, Recall, Selection,
+    Session, SessionPage, Stage, Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
+};
 pub use index::Index;
 pub use near::{Near, NearView};
 pub use settings::Settings;
 pub use status::Status;
-pub use types::{
-    Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending, Present, Question,
-    Reading, Recall, Session, SessionPage,
-};

@@ -26,19 +26,23 @@ pub fn fresh(what: &str) -> String {
     format!("{what} {}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// A client that follows nothing and waits for long.
+pub fn plain() -> reqwest::blocking::Client {
+    // Fails when it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::blocking::Client::builder()
+        .timeout(Duration::from_secs(60))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client")
+}
+
 impl Client {
     /// A client with the installation's first key, for a user of its own.
     pub fn new(running: Arc<Running>) -> Self {
-        // Fails when it was done before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::blocking::Client::builder()
-            .timeout(Duration::from_secs(60))
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("a client");
         let key = Some(running.host.key.clone());
-        Self { running, key, user: Some(fresh("user")), http }
+        Self { running, key, user: Some(fresh("user")), http: plain() }
     }
 
     /// The same for another user.

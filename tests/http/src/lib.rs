@@ -11,8 +11,10 @@ mod answer;
 mod client;
 mod raw;
 mod running;
+mod transcript;
 
 pub use answer::Answer;
-pub use client::{Client, fresh, messages_of};
+pub use client::{Client, fresh, messages_of, plain};
 pub use raw::raw;
-pub use running::{Running, by_meaning, by_words, root};
+pub use running::{Running, by_meaning, by_words, portable, root};
+pub use transcript::{Player, transcripts};

@@ -13,6 +13,7 @@ pub struct Running {
 }
 
 static BY_WORDS: Mutex<Weak<Running>> = Mutex::new(Weak::new());
+static PORTABLE: Mutex<Weak<Running>> = Mutex::new(Weak::new());
 static BY_MEANING: Mutex<Weak<Running>> = Mutex::new(Weak::new());
 
 /// The workspace's root.
@@ -22,7 +23,7 @@ pub fn root() -> PathBuf {
 
 /// A host without the embedding model.
 pub fn by_words() -> Arc<Running> {
-    shared(&BY_WORDS, false)
+    shared(&BY_WORDS, HostSettings::default())
 }
 
 /// A host with the embedding model; none, said aloud, where `HOLDFAST_NO_MODEL` is set.
@@ -36,13 +37,17 @@ pub fn by_meaning() -> Option<Arc<Running>> {
         model.exists(),
         "no embedding model: run `cargo xtask model`, or set HOLDFAST_NO_MODEL"
     );
-    Some(shared(&BY_MEANING, true))
+    Some(shared(&BY_MEANING, HostSettings { model: true, ..HostSettings::default() }))
 }
 
-fn shared(place: &Mutex<Weak<Running>>, model: bool) -> Arc<Running> {
+/// A host with the portable components in place of its own index and models.
+pub fn portable() -> Arc<Running> {
+    shared(&PORTABLE, HostSettings { portable: true, ..HostSettings::default() })
+}
+
+fn shared(place: &Mutex<Weak<Running>>, settings: HostSettings) -> Arc<Running> {
     let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
     place.upgrade().unwrap_or_else(|| {
-        let settings = HostSettings { model, ..HostSettings::default() };
         let running = Arc::new(Running::start(settings));
         *place = Arc::downgrade(&running);
         running

@@ -2,21 +2,25 @@
 
 use super::session::{Activity, Session};
 use super::{Applied, Number, Place, View};
-use crate::graves::Of;
-use crate::record::Record;
-use crate::{Hlc, Order, Result, SessionId};
+use crate::graves::{Graves, Of};
+use crate::record::{Kind, Record};
+use crate::{Hlc, Order, Result};
 use std::rc::Rc;
 
 impl View {
-    pub(super) fn bury(
-        &mut self,
-        record: &Record,
-        order: Order,
-        session: &SessionId,
-    ) -> Result<Applied> {
+    /// What was deleted.
+    pub fn graves(&self) -> &Graves {
+        &self.graves
+    }
+
+    pub(super) fn bury(&mut self, record: &Record, order: Order) -> Result<Applied> {
         self.note_time(order.hlc);
         let new = self.graves.add(record, order)?;
-        let key = self.sessions.get_key_value(session.as_str()).map(|(key, _)| key.clone());
+        let session = record.session.as_ref().map_or("", |session| session.as_str());
+        if new.is_some() {
+            self.bury_things(Some(session));
+        }
+        let key = self.sessions.get_key_value(session).map(|(key, _)| key.clone());
         let (numbers, moved) = match (new, key) {
             (Some(Of::Message), Some(key)) => (self.hide_message(&key, &record.id), false),
             (Some(Of::Session), Some(key)) => self.hide_session(&key, order.hlc),
@@ -43,6 +47,7 @@ impl View {
                 numbers.extend(gone);
                 moved |= others;
             }
+            self.bury_things(None);
         }
         Applied::Hidden { numbers, moved }
     }
@@ -66,6 +71,7 @@ impl View {
         let Some(mut session) = self.sessions.remove(key) else { return (Vec::new(), false) };
         for edit in session.drop_edits(until) {
             self.note_time(edit.standing.order.hlc);
+            self.conceal(Kind::Session, key, key, edit.standing.order);
         }
         let (mut stay, mut gone, mut orders) = (Vec::new(), Vec::new(), Vec::new());
         for number in std::mem::take(&mut session.places) {

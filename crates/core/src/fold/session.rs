@@ -134,6 +134,11 @@ impl Session {
         self.copies.get(&number).map_or(&[], Vec::as_slice)
     }
 
+    /// All copies that do not stand, with their messages.
+    pub fn all_copies(&self) -> impl Iterator<Item = (Number, &Standing)> {
+        self.copies.iter().flat_map(|(number, all)| all.iter().map(|copy| (*number, copy)))
+    }
+
     /// Is there a copy that does not stand and that a delete up to `until` hides?
     pub fn has_copy_until(&self, until: Hlc) -> bool {
         self.copies.values().flatten().any(|copy| copy.judged <= until)

@@ -7,6 +7,7 @@ mod compacting;
 mod crashing;
 mod deleting;
 mod erasing;
+mod following;
 mod keys;
 mod mending;
 mod polling;

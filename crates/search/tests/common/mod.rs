@@ -70,6 +70,7 @@ pub fn doc(rng: &mut StdRng, number: usize) -> Doc {
         parent_id: rng.random_bool(0.3).then(|| format!("m{}", number / 2)),
         tool_call_id: rng.random_bool(0.2).then(|| format!("call{}", number % 7)),
         metadata,
+        attributes: None,
         vectors: Vec::new(),
     }
 }

@@ -7,12 +7,15 @@ use holdfast_core::erase::Ledger;
 use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
-use holdfast_core::record::{Kind, Writer, WriterKind};
+use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result, Scope, SessionId, TenantId, UserId};
 use holdfast_index::{Boosts, Bucket, Consistency, Index, Question, Reading, Settings};
-use holdfast_journal::{Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write};
+use holdfast_journal::{
+    Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write, write_as,
+};
 use holdfast_objects::Memory;
+use holdfast_view::{Limits, Portable, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -44,7 +47,7 @@ impl Clock for Time {
 }
 
 /// Time that passes when somebody waits.
-struct Jumping(Arc<AtomicU64>);
+pub struct Jumping(Arc<AtomicU64>);
 
 impl Clock for Jumping {
     fn now(&self) -> u64 {
@@ -99,6 +102,12 @@ impl Bucket for World {
     }
 }
 
+impl Store for World {
+    fn offset(&self) -> Option<i64> {
+        Bucket::skew(self).offset()
+    }
+}
+
 impl World {
     pub fn new() -> Self {
         Self {
@@ -131,6 +140,27 @@ impl World {
         let scope = scope(user);
         let pen = Pen { scope: &scope, by, known, offset: 0 };
         write(&outside, pen, drafts).await.unwrap()
+    }
+
+    /// Writes what `records` makes of the moment, as a host that knows `known`.
+    pub async fn write_as(
+        &self,
+        user: &str,
+        records: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+        known: &Frontier,
+    ) -> Written {
+        let by = Writer { kind: WriterKind::Service, key: "k1".to_owned() };
+        self.ticks.fetch_add(10, SeqCst);
+        let (clock, ids) = (Time(self.ticks.clone()), Names(self.ticks.clone()));
+        let outside = Outside { objects: self, clock: &clock, ids: &ids };
+        let scope = scope(user);
+        let pen = Pen { scope: &scope, by, known, offset: 0 };
+        write_as(&outside, pen, records).await.unwrap()
+    }
+
+    /// Time passes.
+    pub fn pass(&self, milliseconds: u64) {
+        self.ticks.fetch_add(milliseconds, SeqCst);
     }
 
     /// Writes one message with its vector, knowing nothing.
@@ -177,6 +207,11 @@ impl World {
         for key in self.memory.keys().into_iter().filter(|key| key.contains("/wal/")) {
             self.memory.delete(&Key::raw(key)).await.unwrap();
         }
+    }
+
+    /// The portable index over this store, as an instance holds it.
+    pub fn instance(&self, limits: Limits) -> Portable<World, Jumping> {
+        Portable::new(self.clone(), Jumping(self.ticks.clone()), ledger(), SPACE, limits)
     }
 
     pub fn lists(&self) -> u64 {
@@ -273,4 +308,48 @@ pub async fn until(mut done: impl AsyncFnMut() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it never came to pass");
+}
+
+/// A world in which each object takes its time.
+#[derive(Clone)]
+pub struct Slow {
+    pub world: World,
+    pub each: u64,
+}
+
+impl Slow {
+    /// The portable index over this store.
+    pub fn instance(&self, limits: Limits) -> Portable<Slow, Jumping> {
+        let clock = Jumping(self.world.ticks.clone());
+        Portable::new(self.clone(), clock, ledger(), SPACE, limits)
+    }
+}
+
+impl Store for Slow {
+    fn offset(&self) -> Option<i64> {
+        Store::offset(&self.world)
+    }
+}
+
+impl Objects for Slow {
+    async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
+        self.world.put(key, bytes).await
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
+        self.world.ticks.fetch_add(self.each, SeqCst);
+        self.world.get(key).await
+    }
+
+    async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
+        self.world.get_range(key, start, length).await
+    }
+
+    async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
+        self.world.list(prefix, after).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.world.delete(key).await
+    }
 }

@@ -1,10 +1,11 @@
-//! Two hosts on one bucket that ignores conditions: what one acknowledged the other shows.
+//! Several hosts on one bucket that ignores conditions: what one acknowledged the other shows.
 
 use futures::future::join_all;
-use holdfast_faults::{Answer, Api, Installation, history};
+use holdfast_faults::{Answer, Api, Installation, history, long};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+const HOSTS: usize = 3;
 const WRITERS: usize = 8;
 const EACH: usize = 25;
 
@@ -52,38 +53,59 @@ async fn what_one_host_acknowledged_another_shows_at_once() {
     }
 }
 
+/// 20 rounds in the long form.
 #[tokio::test(flavor = "multi_thread")]
-async fn eight_writers_over_two_hosts_lose_nothing_and_both_hosts_tell_one_order() {
+async fn eight_writers_over_three_hosts_lose_nothing_and_all_hosts_tell_one_order() {
     let installation = Installation::rclone();
-    let (one, _kept) = installation.start_beside();
-    let (other, _kept_too) = installation.start_beside();
-    let hosts = [Api::of(&one), Api::of(&other)];
-    let writers = (0..WRITERS).map(|writer| {
-        let hosts = hosts.clone();
-        tokio::spawn(async move { write(&hosts, writer).await })
-    });
-    let tokens = join_all(writers).await;
-    let token = tokens[0].as_deref().expect("a token");
-    let (items, texts) = history(&hosts[0], "ann", "talk", None, "latest").await;
-    let (_, others) = history(&hosts[1], "ann", "talk", Some(token), "latest").await;
-    assert_eq!(texts, others, "the two hosts tell different stories");
+    let started: Vec<_> = (0..HOSTS).map(|_| installation.start_beside()).collect();
+    let hosts: Vec<Api> = started.iter().map(|(host, _)| Api::of(host)).collect();
+    let rounds = if long() { 20 } else { 3 };
+    let mut stories = Vec::new();
+    for round in 0..rounds {
+        let session = format!("talk-{round}");
+        let writers = (0..WRITERS).map(|writer| {
+            let (hosts, session) = (hosts.clone(), session.clone());
+            tokio::spawn(async move { write(&hosts, &session, writer).await })
+        });
+        for written in join_all(writers).await {
+            let _token = written.expect("a writer");
+        }
+        stories.push((session.clone(), told(&hosts, &session).await));
+    }
+    // The rounds after it changed nothing of a session: not its order, not a byte.
+    for (session, told) in &stories {
+        for host in &hosts {
+            assert_eq!(&history(host, "ann", session, None, "latest").await.1, told, "{session}");
+        }
+    }
+    println!("{HOSTS} hosts, {rounds} rounds: {} messages, none lost", rounds * WRITERS * EACH);
+}
+
+/// What all hosts tell of a session into which all writers wrote: the same, and all of it, each writer's in its own order.
+async fn told(hosts: &[Api], session: &str) -> Vec<String> {
+    let (items, texts) = history(&hosts[0], "ann", session, None, "latest").await;
+    for host in hosts {
+        let (_, others) = history(host, "ann", session, None, "latest").await;
+        assert_eq!(texts, others, "{session}: two hosts tell different stories");
+    }
     let ids: BTreeSet<&str> = items.iter().map(|item| item.id.as_str()).collect();
-    assert_eq!((items.len(), ids.len()), (WRITERS * EACH, WRITERS * EACH));
+    assert_eq!((items.len(), ids.len()), (WRITERS * EACH, WRITERS * EACH), "{session}");
     for writer in 0..WRITERS {
         let own = items.iter().filter(|item| item.id.starts_with(&format!("w{writer}-")));
         let own: Vec<_> = own.map(|item| item.id.clone()).collect();
         let said: Vec<_> = (0..EACH).map(|n| format!("w{writer}-{n:02}")).collect();
-        assert_eq!(own, said, "a writer's own order");
+        assert_eq!(own, said, "{session}: a writer's own order");
     }
+    texts
 }
 
 /// One writer goes from host to host and shows each what it has seen.
-async fn write(hosts: &[Api; 2], writer: usize) -> String {
+async fn write(hosts: &[Api], session: &str, writer: usize) -> String {
     let mut after: Option<String> = None;
     for n in 0..EACH {
-        let api = &hosts[(writer + n) % 2];
+        let api = &hosts[(writer + n) % hosts.len()];
         let id = format!("w{writer}-{n:02}");
-        let stored = say(api, "talk", &id, &format!("{writer} says {n}"), after.as_deref()).await;
+        let stored = say(api, session, &id, &format!("{writer} says {n}"), after.as_deref()).await;
         after = stored.after;
     }
     after.expect("Holdfast-After")

@@ -18,6 +18,8 @@ fn plant(client: &Client) -> String {
         "content": format!("content {SECRET} about tomatoes"), "metadata": {"m": format!("meta {SECRET}")}
     }]);
     client.store("shared", &message);
+    let memory = json!({"id": "shared-memory", "text": format!("memory {SECRET} about tomatoes"), "importance": 1});
+    client.post("/v1/memories", &memory.to_string()).expect_status(201);
     client.messages("shared")[0]["order"].as_str().unwrap().to_owned()
 }
 
@@ -27,6 +29,7 @@ fn peek(other: &Client) -> Vec<(String, u16, String)> {
         json!({"query": SECRET, "top_k": 200}),
         json!({"query": "tomatoes", "session_id": "shared", "explain": true}),
         json!({"query": "tomatoes", "filters": {"id": {"eq": "shared-id"}}}),
+        json!({"query": "tomatoes", "include_conversations": false}),
         json!({"query": "tomatoes", "filters": {"OR": [{"role": {"eq": "user"}}, {"role": {"ne": "user"}}]}, "top_k": 200}),
     ];
     let contexts = [
@@ -47,6 +50,9 @@ fn peek(other: &Client) -> Vec<(String, u16, String)> {
         "/v1/sessions/shared/messages?format=langchain&annotate=true",
         "/v1/sessions/shared/messages?format=openai",
         "/v1/sessions/shared/messages/shared-id",
+        "/v1/memories",
+        "/v1/memories/shared-memory",
+        "/v1/memories/shared-memory/history",
     ] {
         keep(path.to_owned(), other.get(path));
     }

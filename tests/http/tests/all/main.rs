@@ -7,7 +7,9 @@
     reason = "tests"
 )]
 
+mod around;
 mod canaries;
+mod changes;
 mod context;
 mod deleting;
 mod erasing;
@@ -15,14 +17,17 @@ mod idempotency;
 mod keys;
 mod limits;
 mod malformed;
+mod memories;
 mod messages;
 mod outside;
 mod paging;
 mod past;
 mod refused;
+mod rooms;
 mod scope;
 mod search;
 mod session_file;
 mod sessions;
+mod transcripts;
 mod upkeep;
 mod wild;

@@ -72,6 +72,10 @@ impl Keys {
         root.store("s", &json!([{"role": "user", "content": "x", "id": "m"}]));
         // Refused where a table before this one deleted it: then it is deleted again.
         root.post(&messages_of("doomed"), r#"{"role":"user","content":"x","id":"m"}"#);
+        for id in ["kept", "doomed"] {
+            let memory = json!({"id": id, "text": id});
+            root.post("/v1/memories", &memory.to_string());
+        }
         root.store("doomed too", &json!([{"role": "user", "content": "x"}]));
         let service = root.make_key(&json!({"kind": "service"}));
         let revoke = |key: &str| {
@@ -165,6 +169,18 @@ macro_rules! table {
                 deletes_a_session Route(Needs::Delete, "DELETE", "/v1/sessions/doomed%20too", None);
                 searches Route(Needs::Read, "POST", "/v1/search", Some(r#"{"query":"x"}"#));
                 asks_for_context Route(Needs::Read, "POST", "/v1/context", Some(r#"{"query":"x","max_tokens":100}"#));
+                saves_a_memory Route(Needs::Write, "POST", "/v1/memories", Some(r#"{"text":"y"}"#));
+                lists_memories Route(Needs::Read, "GET", "/v1/memories", None);
+                reads_a_memory Route(Needs::Read, "GET", "/v1/memories/kept", None);
+                reads_a_history Route(Needs::Read, "GET", "/v1/memories/kept/history", None);
+                deletes_a_memory Route(Needs::Delete, "DELETE", "/v1/memories/doomed", None);
+                puts_a_context_entry Route(Needs::Write, "PUT", "/v1/sessions/s/contexts/project/k", Some(r#"{"value":1}"#));
+                lists_context_entries Route(Needs::Read, "GET", "/v1/sessions/s/contexts", None);
+                lists_relationships Route(Needs::Read, "GET", "/v1/sessions/s/relationships", None);
+                reads_statistics Route(Needs::Read, "GET", "/v1/sessions/s/statistics", None);
+                gives_feedback Route(Needs::Write, "POST", "/v1/sessions/s/messages/m/feedback", Some(r#"{"rating":"up"}"#));
+                lists_feedback Route(Needs::Read, "GET", "/v1/sessions/s/messages/m/feedback", None);
+                reads_chunks Route(Needs::Read, "GET", "/v1/sessions/s/messages/m/chunks", None);
                 lists_keys Route(Needs::Keys, "GET", "/v1/keys", None);
                 makes_a_key Route(Needs::Keys, "POST", "/v1/keys", Some(r#"{"kind":"admin","permissions":[]}"#));
             }
@@ -212,10 +228,11 @@ table! {
 }
 
 /// Routes with a body: there `user_id` may contradict.
-fn with_body() -> [Route; 4] {
+fn with_body() -> [Route; 5] {
     [
         Route(Needs::Write, "POST", "/v1/sessions", Some(r#"{"name":"n"}"#)),
         Route(Needs::Write, "POST", MESSAGES, Some(r#"{"role":"user","content":"y"}"#)),
+        Route(Needs::Write, "POST", "/v1/memories", Some(r#"{"text":"y"}"#)),
         Route(Needs::Read, "POST", "/v1/search", Some(r#"{"query":"x"}"#)),
         Route(Needs::Read, "POST", "/v1/context", Some(r#"{"query":"x","max_tokens":100}"#)),
     ]

@@ -1,4 +1,4 @@
-//! The nouns of `holdfast:index` as native types: what goes in and out of an [`Index`](crate::Index).
+//! The nouns of `holdfast:index` as native types: what goes in and out of an index.
 
 use holdfast_core::Hlc;
 use holdfast_core::record::Writer;
@@ -129,6 +129,44 @@ pub struct SessionPage {
     pub frontier: Frontier,
 }
 
+/// One record of a user's journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// `message`, `session`, `tombstone` or `erase`.
+    pub kind: String,
+    /// Its session; none of an erase.
+    pub session: Option<String>,
+    /// The id that it was stored with; of a tombstone the id of what it deletes.
+    pub id: String,
+    /// Its place among all records; of an erase its hybrid time.
+    pub order: String,
+    /// When its object was named: Unix milliseconds.
+    pub arrived: u64,
+    /// `message` or `session`: what a tombstone deletes.
+    pub of: Option<&'static str>,
+    /// A delete hides what it says.
+    pub hidden: bool,
+    /// The message's identity beside its id: 64 hex digits.
+    pub digest: Option<String>,
+    /// The message as the view has it now.
+    pub message: Option<Message>,
+    /// What it sets of a session: a JSON object.
+    pub fields: Option<String>,
+}
+
+/// Records by arrival.
+#[derive(Debug, Clone)]
+pub struct ChangePage {
+    /// The page.
+    pub items: Vec<Change>,
+    /// Where the next page begins.
+    pub place: String,
+    /// There are more now.
+    pub more: bool,
+    /// What the answer saw.
+    pub frontier: Frontier,
+}
+
 /// One thing, when there is one, and what the answer saw.
 #[derive(Debug, Clone)]
 pub struct Found<T> {
@@ -190,6 +228,8 @@ pub struct Recall {
 /// A message of a loaded user that waits for its vectors.
 #[derive(Debug, Clone)]
 pub struct Pending {
+    /// It is a memory: of no session.
+    pub memory: bool,
     /// The session.
     pub session: String,
     /// The id that it was stored with.
@@ -200,6 +240,6 @@ pub struct Pending {
     pub at: Hlc,
     /// Who wrote it.
     pub by: Writer,
-    /// The message as the record holds it: the same body with vectors is the same message.
+    /// The message as the record holds it: the same body with vectors is the same message. Of a memory the whole body.
     pub body: String,
 }

@@ -1,0 +1,118 @@
+//! What objects brought: the records of a view by the objects that they came with.
+//!
+//! A record is told as it is, and not what it changed: whoever folds what is told has the view, in whatever order it
+//! came. A copy of a message is told where a delete could leave it and not the others.
+
+use super::{Entry, Number, View};
+use crate::Order;
+use crate::graves::Of;
+use crate::record::{Kind, WriterKind};
+use crate::session::SessionFields;
+use std::collections::HashSet;
+
+/// One record.
+#[derive(Debug)]
+pub struct Change<'v> {
+    /// Its session.
+    pub session: &'v str,
+    /// The id that it was stored with.
+    pub id: &'v str,
+    /// Its place among all records.
+    pub order: Order,
+    /// What it says.
+    pub what: What<'v>,
+}
+
+/// What a record says.
+#[derive(Debug)]
+pub enum What<'v> {
+    /// A message that is shown.
+    Message {
+        /// Its handle.
+        number: Number,
+        /// The message.
+        entry: &'v Entry,
+        /// A service key wrote this record of it.
+        trusted: bool,
+    },
+    /// Fields of a session.
+    Session(&'v SessionFields),
+    /// A delete.
+    Tombstone(Of),
+    /// What a delete hides: a message, or fields of a session.
+    Hidden(&'v Kind),
+}
+
+/// The place of a record that a delete hides and that is no entry.
+#[derive(Debug)]
+pub(super) struct Concealed {
+    kind: Kind,
+    session: Box<str>,
+    id: Box<str>,
+    order: Order,
+}
+
+impl View {
+    pub(super) fn conceal(&mut self, kind: Kind, session: &str, id: &str, order: Order) {
+        let (session, id) = (session.into(), id.into());
+        self.concealed.push(Concealed { kind, session, id, order });
+    }
+
+    /// The records that came with these objects, by object and place in it.
+    pub fn changes(&self, objects: &HashSet<u128>) -> Vec<Change<'_>> {
+        let of = |order: &Order| objects.contains(&order.ulid.0);
+        let mut all: Vec<Change<'_>> = Vec::new();
+        for (number, entry) in (0..).zip(&self.entries) {
+            if of(&entry.order) {
+                all.push(self.told(number, entry, entry.order, entry.by.kind));
+            }
+        }
+        for (session, folded) in &self.sessions {
+            for (number, copy) in folded.all_copies().filter(|(_, copy)| of(&copy.order)) {
+                let entry = self.entries.get(number as usize);
+                all.extend(entry.map(|entry| self.told(number, entry, copy.order, copy.by.kind)));
+            }
+            let edits = folded.history.iter().filter(|edit| of(&edit.standing.order));
+            all.extend(edits.map(|edit| Change {
+                session,
+                id: session,
+                order: edit.standing.order,
+                what: What::Session(&edit.fields),
+            }));
+        }
+        let buried = self.graves.tombstones().filter(|tombstone| of(&tombstone.order));
+        all.extend(buried.map(|t| Change {
+            session: t.session,
+            id: t.id,
+            order: t.order,
+            what: What::Tombstone(t.of),
+        }));
+        let concealed = self.concealed.iter().filter(|one| of(&one.order));
+        all.extend(concealed.map(|one| Change {
+            session: &one.session,
+            id: &one.id,
+            order: one.order,
+            what: What::Hidden(&one.kind),
+        }));
+        // Of what an erase took not even the place is told.
+        all.retain(|change| Some(change.order.hlc) > self.graves.erased());
+        all.sort_by_key(|change| (change.order.ulid, change.order.position));
+        all.dedup_by_key(|change| change.order);
+        all
+    }
+
+    fn told<'v>(
+        &'v self,
+        number: Number,
+        entry: &'v Entry,
+        order: Order,
+        by: WriterKind,
+    ) -> Change<'v> {
+        let trusted = by == WriterKind::Service;
+        let what = match entry.hidden {
+            true => What::Hidden(&Kind::Message),
+            false => What::Message { number, entry, trusted },
+        };
+        Change { session: &entry.session, id: &entry.id, order, what }
+    }
+}

@@ -1,0 +1,37 @@
+//! One user's view: the fold of a journal, the search side that follows it, and whole answers from both.
+//!
+//! What every index is made of: the native one (`host/index`) adds threads, room and background polls, the portable one
+//! (`components/flat-index`) lives in an instance that may vanish.
+
+mod answer;
+mod changes;
+mod doc;
+mod follow;
+mod portable;
+mod remember;
+mod shelf;
+mod things;
+mod types;
+mod user;
+mod wit;
+mod write;
+
+pub use answer::{place, understand};
+pub use changes::changes_from;
+pub use doc::Space;
+pub use follow::{Source, unreached};
+pub use holdfast_core::Hlc;
+pub use holdfast_core::token::Frontier;
+pub use holdfast_search::{Boosts, Mode, Stage};
+pub use portable::{Limits, Portable, Store};
+pub use remember::Memory;
+pub use shelf::Shelf;
+pub use things::{
+    FoundThing, Moment, Selection, Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
+};
+pub use types::{
+    Change, ChangePage, Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending,
+    Present, Question, Reading, Recall, Session, SessionPage,
+};
+pub use user::UserView;
+pub use write::checked;

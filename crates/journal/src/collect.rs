@@ -2,7 +2,8 @@
 //!
 //! An object goes only if (a) a manifest that was published at least the grace ago, a head or an ancestor of one, covers it
 //! or no longer names it, (b) no present head and no manifest younger than the grace names it, and (c) every segment of
-//! every present head was just read back and holds what it held. What nothing ever named goes after twice the grace.
+//! every present head was just read back and holds what it held. What nothing ever named goes after twice the grace. What an
+//! erase settles and its sweeps did not meet, because it came after its receipt, goes as soon as it is found.
 
 use crate::compact::Next;
 use crate::fetch;
@@ -12,9 +13,11 @@ use crate::rules::Rules;
 use crate::survey::{Segments, Survey, covered, segments, survey};
 use futures::future::try_join4;
 use holdfast_core::cover::Cover;
-use holdfast_core::erase::Ledger;
+use holdfast_core::erase::{Erased, Ledger};
+use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Listed, Objects, Outside};
+use holdfast_core::record::Line;
 use holdfast_core::{Key, Part, Prefix, Result, Scope, key, segment};
 use std::collections::{BTreeMap, HashSet};
 
@@ -42,8 +45,10 @@ pub async fn collect<I>(
     rules: &Rules,
 ) -> Result<Collected> {
     let objects = outside.objects;
+    let erasure = ledger::erasure(objects, ledger, scope).await?;
+    let erased = erasure.as_ref().map(|erasure| Erased::by(erasure.at)).unwrap_or_default();
+    let ended = erasure.and_then(|erasure| erasure.receipt).is_some_and(|receipt| receipt.last);
     let now = outside.clock.now();
-    let erased = ledger::erased(objects, ledger, scope).await?;
     let survey = survey(objects, scope, rules, now, erased).await?;
     let mut collected =
         Collected { next: Next::Done, removed: 0, bytes: 0, corrupt: survey.look.corrupt.clone() };
@@ -51,12 +56,20 @@ pub async fn collect<I>(
     let [wal, seg, cov] = lists.map(async |prefix| listed(objects, &prefix).await);
     let manifests = async { Ok(parsed(&key::manifests(scope), &survey.look.listed)) };
     let (mut wal, mut seg, mut cov, mut man) = try_join4(wal, seg, cov, manifests).await?;
-    for list in [&mut wal, &mut seg, &mut cov, &mut man] {
-        // These go with the erase.
-        list.retain(|seen| !erased.settles(&seen.key));
-    }
     // Ages are by the store's clock, which may not agree with ours.
     let ages = Ages { now: now.saturating_sub(rules.margin), rules };
+    let mut late = Vec::new();
+    for list in [&mut wal, &mut seg, &mut cov, &mut man] {
+        // These go with the erase, and here those that came too late for it.
+        late.extend(list.extract_if(.., |seen| erased.settles(&seen.key)));
+    }
+    late.truncate(rules.step_objects);
+    if ended && !late.is_empty() {
+        collected.next = Next::More;
+        remove(objects, late.into_iter().map(|seen| (seen.key, seen.bytes)), &mut collected)
+            .await?;
+        return Ok(collected);
+    }
     let doomed = Vec::new();
     let mut going = Going { ages, objects, scope, survey: &survey, man, doomed };
     let Some(word) = going.word().await? else { return Ok(collected) };
@@ -75,12 +88,21 @@ pub async fn collect<I>(
         collected.next = Next::More;
         doomed.truncate(rules.step_objects);
     }
+    remove(objects, doomed, &mut collected).await?;
+    Ok(collected)
+}
+
+async fn remove(
+    objects: &impl Objects,
+    doomed: impl IntoIterator<Item = (Key, u64)>,
+    collected: &mut Collected,
+) -> Result<()> {
     for (key, bytes) in doomed {
         objects.delete(&key).await?;
         collected.removed += 1;
         collected.bytes += bytes;
     }
-    Ok(collected)
+    Ok(())
 }
 
 /// One listed object.
@@ -222,7 +244,7 @@ impl<O: Objects> Going<'_, O> {
                 continue;
             }
             let may_go = match self.cover(&pair).await? {
-                Some(cover) => cover.wal.iter().all(|name| held.contains(name)),
+                Some(cover) => self.is_spare(&cover, &held, &pair).await?,
                 None => orphan && !named.any.contains(&ulid),
             };
             // The cover goes in a later collection: should somebody name the segment still, it tells what that held.
@@ -235,6 +257,36 @@ impl<O: Objects> Going<'_, O> {
             }
         }
         Ok(())
+    }
+
+    /// The present heads hold all that the segment does, but what was erased.
+    async fn is_spare(&self, cover: &Cover, held: &HashSet<String>, pair: &[Seen]) -> Result<bool> {
+        let erased = self.survey.heads.erased;
+        let unheld = cover.wal.iter().filter(|name| !held.contains(*name));
+        let unheld: HashSet<Key> = unheld.filter_map(|name| key::named(self.scope, name)).collect();
+        if unheld.iter().any(|key| !erased.may_lack(key)) {
+            return Ok(false);
+        }
+        let segment = pair.iter().find(|seen| seen.key.part() == Part::Segment);
+        let (Some(segment), Some(at), false) = (segment, erased.at(), unheld.is_empty()) else {
+            return Ok(true);
+        };
+        let lines = match fetch::get(self.objects, &segment.key).await {
+            Ok(bytes) => segment::open(&bytes, cover),
+            Err(error) => Err(error),
+        };
+        let lines = match lines {
+            Ok(lines) => lines,
+            Err(error) if fetch::concerns_one(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let (mut graves, ulids) = (Graves::default(), unheld.iter().filter_map(ulid));
+        graves.erase(at);
+        let ulids: HashSet<_> = ulids.collect();
+        let of_them = lines.iter().filter(|line| ulids.contains(&line.order.ulid));
+        let hidden =
+            |line: &Line| line.record().is_ok_and(|record| graves.hides(&record, line.order));
+        Ok(of_them.into_iter().all(hidden))
     }
 
     async fn cover(&self, pair: &[Seen]) -> Result<Option<Cover>> {

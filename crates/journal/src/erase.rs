@@ -199,7 +199,8 @@ impl Found {
             let object = match got.and_then(|bytes| WalObject::decode(&bytes)) {
                 Ok(object) => object,
                 Err(error) if error.reason == "corrupt" => {
-                    self.doomed.push(key);
+                    // One that is named after the erase may hold what was acknowledged after it: readers must hear of it.
+                    self.doomed.extend((ulid.timestamp_ms() <= at.milliseconds()).then_some(key));
                     continue;
                 }
                 Err(_) => continue,

@@ -70,10 +70,11 @@ pub async fn look_again(
     journal.borrow_mut().found(look, &heads)
 }
 
-/// Keys of recent WAL objects that the journal does not know: what appeared since the list that began at `last`.
+/// Keys of recent WAL objects that the journal does not know: what appeared since the list that began at `last`. When that is
+/// so long ago that some of it may be sealed and gone by now, the manifests are looked at too: what they name is owed then.
 ///
 /// # Errors
-/// What the store may answer.
+/// As [`open`].
 pub async fn poll(
     objects: &impl Objects,
     journal: &RefCell<Journal>,
@@ -81,9 +82,16 @@ pub async fn poll(
     now: u64,
 ) -> Result<Vec<Key>> {
     let plan = journal.borrow_mut().poll_plan(last, now);
-    let scope = journal.borrow().scope().clone();
+    let (scope, grace) = {
+        let journal = journal.borrow();
+        (journal.scope().clone(), journal.rules.grace)
+    };
     let lists = plan.into_iter().map(|span| list_span(objects, &scope, span));
     let lists = try_join_all(lists).await?;
+    // What was removed before these lists began is in manifests that were published long before.
+    if last.saturating_add(grace / 2) < now {
+        look_again(objects, journal, now).await?;
+    }
     Ok(journal.borrow().missing(lists.into_iter().flatten()))
 }
 
@@ -225,6 +233,10 @@ impl Journal {
                 self.heads.settle(ulid);
             }
         }
+        // What a manifest named that others took the place of may be gone: it is not waited for.
+        let counting = self.heads.counting();
+        self.pending.keep(|manifest| counting.contains(&manifest));
+        self.forgive();
         Ok(())
     }
 }

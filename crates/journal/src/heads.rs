@@ -43,6 +43,13 @@ impl Heads {
         self.heads.values()
     }
 
+    /// The heads and their parents, which stand in for them.
+    pub(crate) fn counting(&self) -> HashSet<u128> {
+        let parents = self.heads.values().flat_map(|(_, manifest)| &manifest.parents);
+        let parents = parents.filter_map(|name| ulid_of_name(name)).map(|ulid| ulid.0);
+        self.heads.keys().copied().chain(parents).collect()
+    }
+
     /// Nothing is to be read there again.
     pub(crate) fn knows(&self, ulid: Ulid) -> bool {
         self.heads.contains_key(&ulid.0)

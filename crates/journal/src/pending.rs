@@ -27,6 +27,8 @@ struct Awaited {
     cover: Option<Cover>,
     without_cover: bool,
     parents: Vec<Key>,
+    /// Manifests that name it.
+    by: HashSet<u128>,
 }
 
 impl Pending {
@@ -35,18 +37,43 @@ impl Pending {
         self.awaited.contains_key(&ulid.0)
     }
 
-    /// A manifest with these parents names a segment. Gives those of them that stand for it when it cannot be read.
-    pub(crate) fn name(&mut self, ulid: Ulid, seg: Key, parents: &[Key]) -> Vec<Key> {
+    /// The manifest `by` with these parents names a segment. Gives those of them that stand for it when it cannot be read.
+    pub(crate) fn name(&mut self, ulid: Ulid, seg: Key, parents: &[Key], by: Ulid) -> Vec<Key> {
         if self.done.contains(&ulid.0) {
             return Vec::new();
         }
         if self.lost.contains(&ulid.0) {
             return parents.to_vec();
         }
-        let new = || Awaited { seg, cover: None, without_cover: false, parents: Vec::new() };
+        let new = || Awaited {
+            seg,
+            cover: None,
+            without_cover: false,
+            parents: Vec::new(),
+            by: HashSet::new(),
+        };
         let awaited = self.awaited.entry(ulid.0).or_insert_with(new);
+        awaited.by.insert(by.0);
         awaited.parents.extend(parents.iter().cloned());
         Vec::new()
+    }
+
+    /// Awaits no more what only manifests name that do not count any more: others took their place.
+    pub(crate) fn keep(&mut self, counts: impl Fn(u128) -> bool) {
+        self.awaited.retain(|_, awaited| awaited.by.iter().any(|by| counts(*by)));
+        self.count_promises();
+    }
+
+    /// Are all manifests that name it such?
+    pub(crate) fn are_namers(&self, ulid: Ulid, such: impl Fn(Ulid) -> bool) -> bool {
+        let awaited = self.awaited.get(&ulid.0);
+        awaited.is_some_and(|awaited| awaited.by.iter().all(|by| such(Ulid(*by))))
+    }
+
+    /// Awaits it no more.
+    pub(crate) fn forget(&mut self, ulid: Ulid) {
+        self.awaited.remove(&ulid.0);
+        self.count_promises();
     }
 
     /// What it covers. Gives the segment, when it is awaited.

@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashSet};
 /// Adds new segments to those that there are.
 pub(crate) fn add(segments: &mut Segments, new: Vec<New>) {
     let named = |new: New| {
-        let cover = Some(new.cover);
-        (new.ulid.0, Named { entry: new.entry, seg: new.seg, cov: new.cov, cover, whole: true })
+        let New { ulid, entry, seg, cov, cover } = new;
+        (ulid.0, Named { entry, seg, cov, cover: Some(cover), whole: true, gone: false })
     };
     segments.extend(new.into_iter().map(named));
 }

@@ -237,12 +237,12 @@ impl Journal {
             manifest.parents.iter().filter_map(|name| key::named(&self.scope, name)).collect();
         let mut spare = Vec::new();
         for entry in &manifest.segments {
-            let (ulid, seg, cov) = heads::parts(&self.scope, &entry.seg, &entry.cov)?;
+            let (part, seg, cov) = heads::parts(&self.scope, &entry.seg, &entry.cov)?;
             if self.heads.erased.settles(&seg) {
                 continue;
             }
             self.reach(entry.oldest);
-            spare.extend(self.pending.name(ulid, seg, &parents));
+            spare.extend(self.pending.name(part, seg, &parents, ulid));
             self.owe([cov]);
         }
         if !self.pending.spare.remove(&ulid.0) {
@@ -355,8 +355,9 @@ impl Journal {
         Ok(())
     }
 
-    /// A manifest is gone, though the list was looked at again. True when others took its place so long ago that it may
-    /// be: it is not owed then. True also for what an erase took.
+    /// An object is gone, though the list was looked at again. True when it is a manifest that others took the place of so
+    /// long ago that it may be, or a segment that only such manifests name, because none is removed before others hold all
+    /// of it: it is not owed then. True also for what an erase took.
     pub fn outlives(&mut self, key: &Key) -> bool {
         if self.is_erased(key) {
             if let Some(ulid) = ulid(key).filter(|_| key.part() == Part::Wal) {
@@ -365,12 +366,15 @@ impl Journal {
             self.owed.remove(key);
             return true;
         }
-        let ulid = ulid(key).filter(|_| key.part() == Part::Manifest);
-        let Some(ulid) = ulid.filter(|ulid| self.heads.outlived(*ulid, &self.rules)) else {
-            return false;
-        };
-        self.heads.settle(ulid);
+        let Some(ulid) = ulid(key) else { return false };
+        let outlived = |ulid: Ulid| self.heads.outlived(ulid, &self.rules);
+        match key.part() {
+            Part::Manifest if outlived(ulid) => self.heads.settle(ulid),
+            Part::Segment if self.pending.are_namers(ulid, outlived) => self.pending.forget(ulid),
+            _ => return false,
+        }
         self.owed.remove(key);
+        self.forgive();
         true
     }
 

@@ -3,6 +3,7 @@
 use crate::fetch;
 use crate::heads::{self, Heads, Look};
 use crate::rules::Rules;
+use bytes::Bytes;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::Erased;
 use holdfast_core::manifest::Entry;
@@ -31,6 +32,8 @@ pub(crate) struct Named {
     pub cover: Option<Cover>,
     /// The cover beside it is what was written.
     pub whole: bool,
+    /// Neither is there.
+    pub gone: bool,
 }
 
 /// Reads manifests and covers of what came after the erase. `now` is Unix milliseconds.
@@ -48,7 +51,14 @@ pub(crate) async fn survey(
     let look = heads::look(objects, scope, rules, now, &mut heads).await?;
     let entries = heads.iter().flat_map(|(_, manifest)| &manifest.segments);
     let mut segments = segments(objects, scope, entries, &Segments::new()).await?;
-    segments.retain(|_, named| !erased.settles(&named.seg));
+    // One that is gone, and that only manifests name which others took the place of long ago, is held by those others.
+    let counts = |key: &Key| heads::ulid(key).is_some_and(|ulid| !heads.outlived(ulid, rules));
+    let counting = heads.iter().filter(|(key, _)| counts(key));
+    let named = counting.flat_map(|(_, manifest)| &manifest.segments);
+    let named: HashSet<&str> = named.map(|entry| entry.seg.as_str()).collect();
+    segments.retain(|_, one| {
+        !erased.settles(&one.seg) && (!one.gone || named.contains(one.entry.seg.as_str()))
+    });
     Ok(Survey { heads, look, segments })
 }
 
@@ -62,7 +72,8 @@ pub(crate) async fn segments<'e>(
     let mut segments = Segments::new();
     for entry in entries {
         let (ulid, seg, cov) = heads::parts(scope, &entry.seg, &entry.cov)?;
-        let new = || Named { entry: entry.clone(), seg, cov, cover: None, whole: false };
+        let entry = entry.clone();
+        let new = || Named { entry, seg, cov, cover: None, whole: false, gone: false };
         let named = known.get(&ulid.0).cloned().unwrap_or_else(new);
         segments.entry(ulid.0).or_insert(named);
     }
@@ -75,14 +86,16 @@ pub(crate) async fn segments<'e>(
         named.cover = covers.remove(&named.cov);
         named.whole = named.cover.is_some();
         if named.cover.is_none() {
-            named.cover = cover_within(objects, &named.seg).await?;
+            let read = fetch::get(objects, &named.seg).await;
+            named.gone = read.as_ref().is_err_and(|error| error.reason == "not_yet_visible");
+            named.cover = cover_within(read)?;
         }
     }
     Ok(segments)
 }
 
-async fn cover_within(objects: &impl Objects, seg: &Key) -> Result<Option<Cover>> {
-    match fetch::get(objects, seg).await.and_then(|bytes| segment::cover_within(&bytes)) {
+fn cover_within(read: Result<Bytes>) -> Result<Option<Cover>> {
+    match read.and_then(|bytes| segment::cover_within(&bytes)) {
         Err(error) if !fetch::concerns_one(&error) => Err(error),
         cover => Ok(cover.ok()),
     }

@@ -10,6 +10,7 @@ use crate::rules::Rules;
 use bytes::Bytes;
 use futures::stream::StreamExt;
 use holdfast_core::cover::Cover;
+use holdfast_core::erase::Erased;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Objects, Outside, Page};
 use holdfast_core::record::WalObject;
@@ -57,7 +58,7 @@ pub async fn verify<I>(
 ) -> Result<Verified> {
     let now = outside.clock.now();
     let watch = Watch { objects: outside.objects, seen: RefCell::default() };
-    let unreadable = read(&watch, scope, rules, now).await?;
+    let (unreadable, erased) = read(&watch, scope, rules, now).await?;
     let mut modified = HashMap::new();
     for list in [key::manifests, key::covers, key::segments, key::wal] {
         let prefix = list(scope);
@@ -68,28 +69,38 @@ pub async fn verify<I>(
     }
     watch.read(modified.keys().cloned()).await?;
     loop {
-        let found = watch.judge(scope, rules, &modified);
+        let mut found = watch.judge(scope, rules, &modified);
+        // What is gone may be so because of an erase: nobody owes it.
+        let gone = |key: &Key| matches!(watch.seen.borrow().get(key), Some(Seen::Gone));
+        found.needed.retain(|key| !(erased.may_lack(key) && gone(key)));
         if watch.read(found.needed.iter().cloned()).await? == 0 {
             return Ok(watch.report(found, unreadable));
         }
     }
 }
 
-/// Reads as everybody does; why that fails, when it does.
+/// Reads as everybody does: why that fails, when it does, and the last erase that the journal tells of.
 async fn read(
     objects: &impl Objects,
     scope: &Scope,
     rules: &Rules,
     now: u64,
-) -> Result<Option<Error>> {
+) -> Result<(Option<Error>, Erased)> {
     let journal = RefCell::new(Journal::with_rules(scope.clone(), *rules));
-    let read = async {
-        open(objects, &journal, now).await?;
-        settle(objects, &journal, now, async |_| Ok(())).await
-    };
-    match read.await {
-        Err(error) if !fetch::concerns_one(&error) => Err(error),
-        read => Ok(read.err()),
+    loop {
+        let read = async {
+            open(objects, &journal, now).await?;
+            settle(objects, &journal, now, async |_| Ok(())).await
+        };
+        let read = read.await;
+        // It told of an erase: whatever was lacking may be gone with it.
+        if journal.borrow_mut().renew_stale() {
+            continue;
+        }
+        return match read {
+            Err(error) if !fetch::concerns_one(&error) => Err(error),
+            read => Ok((read.err(), journal.borrow().erased())),
+        };
     }
 }
 

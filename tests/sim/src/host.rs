@@ -1,28 +1,25 @@
 //! A host: the client of the journal that `host/index` is, in small. Its memory dies with it.
 
+mod jobs;
 mod load;
+mod tend;
 mod user;
 
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Role};
 use crate::checker::{Seen, SeenSession, Snapshot};
 use crate::mutants::Mutant;
-use crate::plan::HOUR;
 use crate::world::World;
-use futures::channel::oneshot;
-use futures::future::{Either, select};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::ports::{Clock, Outside};
-use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
+use holdfast_core::record::{Writer, WriterKind};
 use holdfast_core::token::{Frontier, Signer};
-use holdfast_core::{Case, Error, Hlc, Order, Result, SessionId, fold, key};
+use holdfast_core::{Case, Error, Hlc, Order, Result, fold, key};
 use holdfast_journal::{self as journal, Draft, Pen, Written};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use user::{Trace, User};
 
-/// Between two polls when nobody asks, in milliseconds.
-const LONGEST_PAUSE: u64 = 6 * HOUR;
 const SECRET: &[u8] = b"a secret of the simulation";
 
 /// A running process.
@@ -33,7 +30,6 @@ pub struct Host {
     users: RefCell<BTreeMap<usize, Rc<User>>>,
     memory: RefCell<BTreeMap<usize, Trace>>,
     lives: Cell<u64>,
-    asked: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 /// How a reader asks.
@@ -72,10 +68,9 @@ pub struct Stored {
 impl Host {
     /// A process that has just started.
     pub fn new(world: Rc<World>, id: usize, life: u64) -> Rc<Self> {
-        let bucket = Bucket::new(world.clone(), id);
+        let bucket = Bucket::new(world.clone(), id, Role::Serves);
         let (users, memory) = (RefCell::default(), RefCell::default());
-        let (lives, asked) = (Cell::new(life << 20), RefCell::default());
-        Rc::new(Self { world, id, bucket, users, memory, lives, asked })
+        Rc::new(Self { world, id, bucket, users, memory, lives: Cell::new(life << 20) })
     }
 
     fn now(&self) -> u64 {
@@ -112,15 +107,16 @@ impl Host {
         let after = self.after(user, after.as_deref())?;
         let mut known = after.joined(&self.known(user));
         if self.world.mutant == Mutant::PrevIgnored {
-            known.keys.clear();
+            (known.keys, known.head) = (Vec::new(), None);
         }
         let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
-        let by = Writer { kind: WriterKind::Service, key: "sim".to_owned() };
+        let by = writer();
         let clock = self.clock(&after);
         let outside = Outside { objects: &self.bucket, clock: &clock, ids: &self.bucket };
         let pen = Pen { scope, by, known: &known, offset };
         let written = journal::write(&outside, pen, drafts).await?;
-        self.upsert(user, &written)?;
+        // What is durable is acknowledged, whatever the index says.
+        let _ = self.upsert(user, &written);
         self.stored(user, &written)
     }
 
@@ -138,7 +134,7 @@ impl Host {
         let after = self.after(user, after.as_deref())?;
         let known = after.joined(&self.known(user));
         let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
-        let by = Writer { kind: WriterKind::Service, key: "sim".to_owned() };
+        let by = writer();
         let clock = self.clock(&after);
         let outside = Outside { objects: &self.bucket, clock: &clock, ids: &self.bucket };
         let pen = Pen { scope, by, known: &known, offset };
@@ -203,44 +199,16 @@ impl Host {
         Ok((page, self.token(&user)?))
     }
 
-    /// Writes one message that the view knows again, as background embedding does.
-    ///
-    /// # Errors
-    /// As `holdfast_journal::rewrite`.
-    pub async fn embed(self: Rc<Self>, user: usize) -> Result<()> {
-        let Some(known) = self.users.borrow().get(&user).cloned() else { return Ok(()) };
-        let Some(record) = self.some_record(&known) else { return Ok(()) };
-        let offset = self.offset().await?;
-        let frontier = self.known(user);
-        let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
-        let outside = Outside { objects: &self.bucket, clock: &self.bucket, ids: &self.bucket };
-        let written = journal::rewrite(&outside, scope, &frontier, offset, vec![record]).await?;
-        self.upsert(user, &written)
-    }
-
     /// Polls loaded users until the process ends: ever less often while nobody asks.
     pub async fn upkeep(self: Rc<Self>) {
-        let first = self.world.plan.poll;
-        let mut pause = first;
         loop {
-            let (ask, asked) = oneshot::channel::<()>();
-            *self.asked.borrow_mut() = Some(ask);
-            if let Either::Right(_) = select(self.world.sleep(pause), asked).await {
-                pause = first;
-                self.world.sleep(pause).await;
-            }
-            pause = (2 * pause).min(LONGEST_PAUSE.max(first));
+            self.world.idle(self.world.plan.poll).await;
             let users: Vec<_> = self.users.borrow().values().cloned().collect();
             for user in users.into_iter().filter(|user| user.loaded.get()) {
                 // What fails is tried again in its turn.
                 let _ = self.refresh(&user).await;
             }
         }
-    }
-
-    /// Somebody is here.
-    fn is_asked(&self) {
-        drop(self.asked.take());
     }
 
     /// One poll of a user, for nobody.
@@ -261,7 +229,7 @@ impl Host {
 
     /// A host that has heard nothing of the store yet is not ready.
     async fn answered(&self) -> Result<()> {
-        self.is_asked();
+        self.world.ask();
         if self.bucket.skew().offset().is_none() {
             holdfast_core::ports::Objects::list(&self.bucket, &key::formats(), None).await?;
         }
@@ -271,19 +239,6 @@ impl Host {
     fn token(&self, user: &User) -> Result<String> {
         let frontier = user.journal.borrow().frontier_at(self.now());
         Ok(self.signer(user.number)?.after(&frontier))
-    }
-
-    fn some_record(&self, user: &User) -> Option<Record> {
-        let journal = user.journal.borrow();
-        let count = u32::try_from(journal.view().len()).unwrap_or(0);
-        let number = u32::try_from(self.world.random.below(count.into())).ok()?;
-        let found = journal.view().found(number)?;
-        let entry = found.entry;
-        let body = format!("{{\"message\":{},\"vectors\":[]}}", entry.text);
-        let body = serde_json::value::RawValue::from_string(body).ok()?;
-        let stamp = Stamp { at: entry.order.hlc, by: entry.by.clone() };
-        let session = SessionId::parse(&entry.session).ok()?;
-        Some(Record::new(Kind::Message, &entry.id, &session, &stamp, body))
     }
 
     fn snapshot(&self, user: &User) -> Snapshot {
@@ -297,6 +252,7 @@ impl Host {
         let snapshot = Snapshot {
             host: self.id,
             life: user.life(),
+            since: user.since,
             user: user.number,
             items: items.collect(),
             sessions: sessions.iter().map(seen_session).collect(),
@@ -332,6 +288,10 @@ impl Clock for MutantClock<'_> {
             _ => self.host.bucket.sleep(milliseconds).await,
         }
     }
+}
+
+fn writer() -> Writer {
+    Writer { kind: WriterKind::Service, key: "sim".to_owned() }
 }
 
 fn seen(found: &fold::Found<'_>) -> Seen {

@@ -1,11 +1,12 @@
 //! Collecting: what goes, and each condition that keeps the rest.
 
 use crate::compacting::{eager, filled};
-use crate::world::{DAY, MINUTE, World};
+use crate::world::{DAY, MINUTE, World, scope};
 use futures::executor::block_on;
 use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
-use holdfast_journal::Rules;
+use holdfast_journal::{Journal, Next, Rules, look_again, poll};
+use std::cell::RefCell;
 
 /// Sealed a while ago.
 async fn sealed(days: u64) -> World {
@@ -265,5 +266,46 @@ fn a_writer_that_read_its_manifest_weeks_ago_makes_nobody_wait_for_it() {
         world.lists.borrow_mut().clear();
         assert_eq!(world.read().await.unwrap().1, before);
         assert_eq!(world.lists.borrow().len(), 3, "its cover names it no more");
+    });
+}
+
+#[test]
+fn a_reader_that_slept_longer_than_the_grace_finds_what_was_sealed_and_removed_meanwhile() {
+    block_on(async {
+        let world = World::new();
+        filled(&world, 1).await;
+        let journal = RefCell::new(world.read().await.unwrap().0);
+        let listed = world.now.get();
+        world.pass(DAY);
+        filled(&world, 2).await;
+        world.compact_all(&eager()).await;
+        world.pass(9 * DAY);
+        world.collect(&eager()).await.unwrap();
+        assert!(world.keys_of("wal").is_empty());
+        let now = world.now.get();
+        let found = poll(&world, &journal, listed, now).await.unwrap();
+        journal.borrow_mut().owe(found);
+        assert_eq!(world.settle(&journal).await.unwrap().messages.len(), 3);
+    });
+}
+
+#[test]
+fn a_load_that_slept_longer_than_the_grace_does_not_wait_for_what_was_replaced_meanwhile() {
+    block_on(async {
+        let world = World::new();
+        let rules = Rules { tier: 2, ..eager() };
+        filled(&world, 2).await;
+        world.compact(&rules).await.unwrap();
+        let journal = RefCell::new(Journal::new(scope()));
+        look_again(&world, &journal, world.now.get()).await.unwrap();
+        assert!(journal.borrow().owes());
+        for _ in 0..3 {
+            world.pass(MINUTE);
+            filled(&world, 2).await;
+            world.compact_all(&rules).await;
+            world.pass(9 * DAY);
+            while world.collect(&rules).await.unwrap().next == Next::More {}
+        }
+        assert_eq!(world.settle(&journal).await.unwrap().messages.len(), 8);
     });
 }

@@ -23,6 +23,8 @@ pub(super) struct User {
     pub list_once: Cell<bool>,
     pub listed: Cell<u64>,
     pub flight: Mutex<()>,
+    /// True time when it began.
+    pub since: u64,
     life: u64,
 }
 
@@ -85,6 +87,7 @@ impl Host {
             list_once: Cell::new(false),
             listed: Cell::new(0),
             flight: Mutex::new(()),
+            since: self.world.now(),
             life: self.lives.get() * RENEWALS,
         });
         let memory = self.memory.borrow();

@@ -81,9 +81,7 @@ pub fn tools() -> Result<()> {
         run_command(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
     }
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    let install = |arguments: &[&str]| {
-        run_command(Command::new(&python).args(pip).args(arguments))
-    };
+    let install = |arguments: &[&str]| run_command(Command::new(&python).args(pip).args(arguments));
     install(&["-r", "tests/requirements.txt"])?;
     // What prepares data works without PyTorch, which is most of what these would bring.
     install(&["--no-deps", "-r", "tests/requirements-alone.txt"])

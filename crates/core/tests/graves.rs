@@ -113,6 +113,8 @@ fn a_tombstone_of_a_newer_thing_is_carried_and_one_that_cannot_be_read_is_an_err
         newer.body = body(bad);
         assert_eq!(graves.add(&newer, order(5, 1)).unwrap_err().case, Case::Corrupt, "{bad}");
     }
+    // A message's is of a session.
+    newer.body = body(r#"{"of":"message"}"#);
     newer.session = None;
     assert_eq!(graves.add(&newer, order(5, 1)).unwrap(), None);
 }

@@ -137,6 +137,6 @@ mod tests {
     #[test]
     fn counts_of_blocks_add_up() {
         let blocks = ["# Earlier\n", "<message 7f user>\nIt's 42 o'clock, né?\n</message 7f>\n"];
-        assert_eq!(count(&blocks.concat()), blocks.iter().map(|block| count(block)).sum());
+        assert_eq!(count(&blocks.concat()), blocks.iter().map(|block| count(block)).sum::<usize>());
     }
 }

@@ -209,10 +209,11 @@ fn entries(body: &mut Body<'_>) -> Result<EntryRules> {
 fn context_json(context: &Context, explain: bool) -> Result<String> {
     let packed = &context.packed;
     let score = |kind: &str, id: &str, mut used: Value| {
-        if explain && let Some(score) = context.scores.get(&(kind.to_owned(), id.to_owned())) {
-            if let Some(object) = used.as_object_mut() {
-                object.insert("score".to_owned(), json!(score));
-            }
+        if explain
+            && let Some(score) = context.scores.get(&(kind.to_owned(), id.to_owned()))
+            && let Some(object) = used.as_object_mut()
+        {
+            object.insert("score".to_owned(), json!(score));
         }
         used
     };

@@ -71,8 +71,8 @@ impl Mirror {
             Some((orders.iter().find(left)?.clone(), said.clone()))
         });
         let placed: BTreeMap<String, String> = placed.collect();
-        let names = self.names.get(session).into_iter().flatten();
-        let name = names.filter(|(order, _)| left(order)).last().map(|(_, name)| name.clone());
+        let mut names = self.names.get(session).into_iter().flatten();
+        let name = names.rfind(|(order, _)| left(order)).map(|(_, name)| name.clone());
         (placed.into_values().collect(), name)
     }
 }

@@ -12,6 +12,9 @@ const STEPS: &[Step] = &[
     ("format", || run("cargo", &["fmt", "--all", "--check"])),
     ("tidy", tidy::tidy),
     ("rows", rows::rows),
+    ("tools", tools),
+    // Before the components: one of them holds a table that is made from it.
+    ("model", model::fetch),
     ("components", || {
         build::components()?;
         worlds::worlds()
@@ -28,8 +31,6 @@ const STEPS: &[Step] = &[
         command.args(["doc", "--workspace", "--no-deps", "--document-private-items"]);
         run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
     }),
-    ("tools", tools),
-    ("model", model::fetch),
     ("tests", || test(&[])),
 ];
 

@@ -63,7 +63,7 @@ fn remote(manner: Manner) -> (Api, Standin, Arc<Server>) {
     ];
     given.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let text = spin_toml().replace(PORTABLE, REMOTE);
-    assert_eq!(text.matches(REMOTE).count(), 2);
+    assert_eq!(text.matches(REMOTE).count(), 4);
     let standin = start(&text, &given);
     (api, standin, store)
 }

@@ -8,9 +8,9 @@ use crate::native::apart;
 use bytes::Bytes;
 use holdfast_core::ports::Objects;
 use holdfast_core::{Case, Error, Key, Prefix, Result, TenantId, key};
-use holdfast_journal::next_tenant;
+use holdfast_journal::{is_mark, marks, tenants};
 use holdfast_objects::Settings;
-use holdfast_ports::{Bucket, bucket};
+use holdfast_ports::bucket;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
@@ -56,7 +56,7 @@ impl Ledger {
             for tenant in below(&folder.join(key::tenants().as_str()))? {
                 let Ok(tenant) = TenantId::parse(&tenant) else { continue };
                 let prefix = key::ledger(&tenant);
-                let there = marks(&store, &prefix).await?;
+                let there: BTreeSet<Key> = marks(&store, &tenant).await?.into_iter().collect();
                 for key in kept(&folder, &prefix)? {
                     if !there.contains(&key) {
                         let bytes = fs::read(folder.join(key.as_str())).map_err(unreadable)?;
@@ -77,20 +77,17 @@ impl Ledger {
     pub async fn keep(&self) -> Result<usize> {
         let Self { folder, store } = self.clone();
         apart(async move || {
-            let (store, mut copied, mut place) = (bucket(store)?, 0, None);
-            while let Some((tenant, next)) = next_tenant(&store, place.as_deref()).await? {
-                if let Some(tenant) = tenant {
-                    for key in marks(&store, &key::ledger(&tenant)).await? {
-                        let path = folder.join(key.as_str());
-                        if !path.exists()
-                            && let Some(bytes) = store.get(&key).await?
-                        {
-                            write(&path, &bytes).map_err(unwritable)?;
-                            copied += 1;
-                        }
+            let (store, mut copied) = (bucket(store)?, 0);
+            for tenant in tenants(&store).await? {
+                for key in marks(&store, &tenant).await? {
+                    let path = folder.join(key.as_str());
+                    if !path.exists()
+                        && let Some(bytes) = store.get(&key).await?
+                    {
+                        write(&path, &bytes).map_err(unwritable)?;
+                        copied += 1;
                     }
                 }
-                place = Some(next);
             }
             Ok(copied)
         })
@@ -111,35 +108,15 @@ impl Ledger {
     }
 }
 
-/// Marks of erases in the bucket.
-async fn marks(store: &Bucket, prefix: &Prefix) -> Result<BTreeSet<Key>> {
-    let (mut marks, mut after) = (BTreeSet::new(), None::<String>);
-    loop {
-        let page = store.list(prefix, after.as_deref()).await?;
-        marks.extend(page.objects.iter().filter_map(|one| mark(prefix, &one.key)));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(marks),
-        }
-    }
-}
-
 /// Marks of erases in the folder.
 fn kept(folder: &Path, prefix: &Prefix) -> Result<Vec<Key>> {
     let mut keys = Vec::new();
     for user in below(&folder.join(prefix.as_str()))? {
         let names = below(&folder.join(prefix.as_str()).join(&user))?;
-        let name = |name: String| mark(prefix, &format!("{}{user}/{name}", prefix.as_str()));
-        keys.extend(names.into_iter().filter_map(name));
+        let key = |name: String| Key::below(prefix, &format!("{}{user}/{name}", prefix.as_str()));
+        keys.extend(names.into_iter().filter_map(key).filter(is_mark));
     }
     Ok(keys)
-}
-
-/// The key of a mark: what else lies in the ledger says what was removed.
-fn mark(prefix: &Prefix, text: &str) -> Option<Key> {
-    const NAME: usize = "01ARZ3NDEKTSV4RRFFQ69G5FAV.json".len();
-    let name = text.rsplit('/').next()?;
-    Key::below(prefix, text).filter(|key| key.ulid().is_some() && name.len() == NAME)
 }
 
 /// Names in a folder; none when it is not there.

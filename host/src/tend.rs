@@ -7,7 +7,7 @@ use holdfast_core::erase::Ledger;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Key, Scope, TenantId};
 use holdfast_index::Index;
-use holdfast_journal::{Next, Rules, collect, compact, next_tenant, next_user, sweep, upkeeper};
+use holdfast_journal::{Next, Rules, collect, compact, next_user, sweep, tenants, upkeeper};
 use holdfast_ports::{Bucket, SystemIds, bucket};
 use std::collections::HashMap;
 use std::future::pending;
@@ -77,12 +77,8 @@ impl Tending {
         let (store, ledger) = (self.store.clone(), self.ledger.clone());
         let walked = apart(async move || {
             let store = bucket(store)?;
-            let mut place = None;
-            while let Some((tenant, next)) = next_tenant(&store, place.as_deref()).await? {
-                if let Some(tenant) = tenant {
-                    tenant_walked(&store, &tenant, &ledger).await?;
-                }
-                place = Some(next);
+            for tenant in tenants(&store).await? {
+                tenant_walked(&store, &tenant, &ledger).await?;
             }
             Ok(())
         });

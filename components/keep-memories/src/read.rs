@@ -4,11 +4,11 @@ use crate::shown::Shown;
 use holdfast_core::memory::Memory;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::token::Frontier;
-use holdfast_core::{Error, Hlc, Result, Scope};
+use holdfast_core::{Hlc, Result, Scope};
 use holdfast_formats::{StoredVersion, version_json};
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Reading, Selection, Version};
-use holdfast_kit::read::{Asked, Cursors, named};
+use holdfast_kit::read::{Asked, Cursors, in_filters, named};
 use holdfast_kit::things::{find, missing, sources};
 
 /// One memory.
@@ -63,16 +63,8 @@ pub async fn list(
     let selection = Selection { kind: ThingKind::Memory.name().to_owned(), session: None, filter };
     let page = cursors.page(asked)?;
     let found = index::list_things(scope.into(), selection, page, reading).await;
-    let found = found.map_err(|error| in_filters(error.into()))?;
+    let found = found.map_err(|error| in_filters(error.into(), "filters"))?;
     let next = cursors.next(found.next.as_deref().map(|next| (next, 0)))?;
     let shown = found.items.into_iter().map(Shown::try_from).collect::<Result<_>>()?;
     Ok((shown, next, found.frontier.into()))
-}
-
-/// The index names places inside the filter, the caller knows them as the parameter.
-fn in_filters(error: Error) -> Error {
-    match error.field.clone() {
-        Some(at) if at.is_empty() || at.starts_with('/') => error.at(format!("filters{at}")),
-        _ => error,
-    }
 }

@@ -144,35 +144,28 @@ fn shown(status: u16, session: &Shown, json: String) -> Answer {
 
 /// The JSON of a session, in a format of its own or with the ten names of F3.
 fn json(format: &str, user: &str, session: &Shown) -> String {
-    let own = session_json(user, session);
-    if format != "ltst" {
-        return own;
+    match format {
+        "ltst" => {
+            let names = ["session_id", "session_name", "session_type"];
+            format!("{{{}}}", members(names, user, session))
+        }
+        _ => session_json(user, session),
     }
-    let text = |text: &Option<String>| Value::from(text.clone()).to_string();
-    format!(
-        "{{\"session_id\":{},\"user_id\":{},\"session_name\":{},\"session_type\":{},\"status\":{},\
-         \"metadata\":{},\"context_summary\":{},\"relevance_score\":{},\"created_at\":\"{}\",\
-         \"last_activity\":\"{}\"}}",
-        Value::from(session.id.as_str()),
-        Value::from(user),
-        text(&session.fields.name),
-        text(&session.fields.kind),
-        text(&session.fields.status),
-        session.fields.metadata.as_deref().unwrap_or("{}"),
-        text(&session.fields.context_summary),
-        session.fields.relevance_score.as_deref().unwrap_or("0.0"),
-        session.created_at,
-        session.last_activity,
-    )
 }
 
 /// The JSON of a session.
 pub fn session_json(user: &str, session: &Shown) -> String {
+    let members = members(["id", "name", "type"], user, session);
+    format!("{{{members},\"message_count\":{}}}", session.messages)
+}
+
+/// What both formats tell; they call id, name and type by names of their own.
+fn members([id, name, kind]: [&str; 3], user: &str, session: &Shown) -> String {
     let text = |text: &Option<String>| Value::from(text.clone()).to_string();
     format!(
-        "{{\"id\":{},\"user_id\":{},\"name\":{},\"type\":{},\"status\":{},\"metadata\":{},\
+        "\"{id}\":{},\"user_id\":{},\"{name}\":{},\"{kind}\":{},\"status\":{},\"metadata\":{},\
          \"context_summary\":{},\"relevance_score\":{},\"created_at\":\"{}\",\
-         \"last_activity\":\"{}\",\"message_count\":{}}}",
+         \"last_activity\":\"{}\"",
         Value::from(session.id.as_str()),
         Value::from(user),
         text(&session.fields.name),
@@ -183,7 +176,6 @@ pub fn session_json(user: &str, session: &Shown) -> String {
         session.fields.relevance_score.as_deref().unwrap_or("0.0"),
         session.created_at,
         session.last_activity,
-        session.messages,
     )
 }
 

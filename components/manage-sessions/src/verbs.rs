@@ -9,7 +9,7 @@ use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_journal::Draft;
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Reading};
-use holdfast_kit::read::{Asked, Cursors, latest, named};
+use holdfast_kit::read::{Asked, Cursors, in_filters, latest, named};
 use holdfast_kit::write::{self, Author, deleted_before, derived_id, fresh_id, known, record};
 
 /// A session as it is shown.
@@ -230,16 +230,8 @@ pub async fn list(
         None => index::list_sessions(scope.into(), page, reading).await,
         Some(filter) => index::select_sessions(scope.into(), filter, page, reading).await,
     };
-    let found = found.map_err(|error| in_filters(error.into()))?;
+    let found = found.map_err(|error| in_filters(error.into(), "filters"))?;
     let next = cursors.next(found.next.as_deref().map(|next| (next, 0)))?;
     let shown = found.items.into_iter().map(Shown::try_from).collect::<Result<_>>()?;
     Ok((shown, next, found.frontier.into()))
-}
-
-/// The index names places inside the filter, the caller knows them as the parameter.
-fn in_filters(error: Error) -> Error {
-    match error.field.clone() {
-        Some(at) if at.is_empty() || at.starts_with('/') => error.at(format!("filters{at}")),
-        _ => error,
-    }
 }

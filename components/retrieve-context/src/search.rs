@@ -4,6 +4,7 @@ use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Result, Scope};
 use holdfast_kit::embedder::{self, Purpose};
 use holdfast_kit::index::{self, Boosts, Mode, Question, Reading, Recall, ThingHit};
+use holdfast_kit::read::in_filters;
 use holdfast_search::without_names;
 
 /// Most hits of one search.
@@ -129,7 +130,7 @@ pub async fn search(scope: &Scope, query: Query, reading: Reading) -> Result<Fou
             question.reading.consistency = index::Consistency::Local;
         }
         let recall = index::recall_memories(scope.into(), question).await;
-        let recall = recall.map_err(|error| in_filters(error.into()))?;
+        let recall = recall.map_err(|error| in_filters(error.into(), "/filters"))?;
         found.pending += recall.pending;
         found.frontier = found.frontier.joined(&recall.frontier.into());
         memories = recall.hits;
@@ -141,7 +142,7 @@ pub async fn search(scope: &Scope, query: Query, reading: Reading) -> Result<Fou
 
 async fn messages_of(scope: &Scope, question: Question) -> Result<Recall> {
     let recall = index::search(scope.into(), question).await;
-    recall.map_err(|error| in_filters(error.into()))
+    recall.map_err(|error| in_filters(error.into(), "/filters"))
 }
 
 /// Both lists as one: each keeps its own order, and of the two next the one that scores higher comes first.
@@ -160,14 +161,6 @@ fn merged(messages: Vec<index::Hit>, memories: Vec<ThingHit>, most: usize) -> Ve
         all.push(next);
     }
     all
-}
-
-/// The index names places inside the filter, the caller knows them inside the request.
-fn in_filters(error: Error) -> Error {
-    match error.field.clone() {
-        Some(at) if at.is_empty() || at.starts_with('/') => error.at(format!("/filters{at}")),
-        _ => error,
-    }
 }
 
 async fn vector(scope: &Scope, query: &Query) -> Result<(Option<(String, Vec<f32>)>, Mode)> {

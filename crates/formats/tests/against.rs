@@ -2,9 +2,9 @@
 //! (`tests/formats/training_sets.py`).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod support;
+
 use holdfast_core::message::{Message, Role};
-use holdfast_core::{Hlc, Order};
-use holdfast_formats::Stored;
 use holdfast_formats::anonymize::Anonymizer;
 use holdfast_formats::training::{
     Cutter, FileEntry, FileName, Format, Limits, Manifest, Report, Said, Shares, Split,
@@ -101,24 +101,6 @@ fn long_and_plain() -> Vec<Session> {
     (0..2_400).map(plain).chain((0..SESSIONS).map(session).find(learned)).collect()
 }
 
-fn stored<'a>(ids: &'a [String], messages: &'a [Message]) -> Vec<Stored<'a>> {
-    let order = |at: usize| Order {
-        hlc: Hlc::at(1),
-        ulid: ulid::Ulid(1),
-        position: u32::try_from(at).unwrap(),
-    };
-    let pairs = ids.iter().zip(messages).enumerate();
-    pairs
-        .map(|(at, (id, message))| Stored {
-            id,
-            conflict_of: None,
-            index: u32::try_from(at + 1).unwrap(),
-            order: order(at),
-            message,
-        })
-        .collect()
-}
-
 #[derive(Default)]
 struct Part {
     lines: String,
@@ -135,7 +117,7 @@ fn export(root: &Path, format: Format, sessions: &[Session], mut clean: Option<A
     for session in sessions {
         report.sessions += 1;
         let ids: Vec<String> = (1..=session.messages.len()).map(|n| format!("m{n}")).collect();
-        let messages = stored(&ids, &session.messages);
+        let messages = support::listed(&ids, &session.messages);
         if format == Format::Langchain {
             let text = memory_file(messages, 16 << 20, &mut report).unwrap();
             files.push((memory_name("ann", &session.id), text.into_bytes(), 1));

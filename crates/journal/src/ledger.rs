@@ -5,7 +5,7 @@ use crate::heads::ulid;
 use crate::read::Journal;
 use holdfast_core::erase::{Erased, Ledger, Marker, Receipt, Sweep};
 use holdfast_core::ports::Objects;
-use holdfast_core::{Error, Hlc, Key, Prefix, Result, Scope};
+use holdfast_core::{Error, Hlc, Key, Prefix, Result, Scope, TenantId, key};
 use std::cell::RefCell;
 use ulid::Ulid;
 
@@ -36,8 +36,7 @@ impl Listed {
             let Some(key) = Key::below(prefix, &one.key).filter(|key| key.ulid().is_some()) else {
                 continue;
             };
-            let name = one.key.get(prefix.as_str().len()..).and_then(|name| name.get(26..));
-            match name.unwrap_or_default() {
+            match kind(&key) {
                 ".json" => listed.markers.push(key),
                 name if name.ends_with("-swept.json") => listed.sweeps.push(key),
                 name if name.ends_with("-receipt.json") => listed.receipts.push(key),
@@ -48,6 +47,27 @@ impl Listed {
         listed.receipts.append(&mut finals);
         Ok(listed)
     }
+}
+
+/// What follows the erase's ULID in the name of an object of a ledger.
+fn kind(key: &Key) -> &str {
+    key.as_str().rsplit('/').next().and_then(|name| name.get(26..)).unwrap_or_default()
+}
+
+/// The object says that a user was erased; the others of a ledger say what was removed.
+pub fn is_mark(key: &Key) -> bool {
+    key.ulid().is_some() && kind(key) == ".json"
+}
+
+/// The marks of all erases of a tenant's users, as far as the bucket shows them, in the order of their keys.
+///
+/// # Errors
+/// What the store may answer.
+pub async fn marks(objects: &impl Objects, tenant: &TenantId) -> Result<Vec<Key>> {
+    let prefix = key::ledger(tenant);
+    let listed = fetch::list(objects, &prefix).await?;
+    let keys = listed.iter().filter_map(|one| Key::below(&prefix, &one.key));
+    Ok(keys.filter(is_mark).collect())
 }
 
 /// When the user was last erased, as far as the bucket shows it.

@@ -29,11 +29,11 @@ pub use compact::{Next, Step, compact};
 pub use erase::{SECOND_SWEEP, erase, sweep, upkeeper};
 pub use follow::{list, look_again, open, poll, settle};
 pub use keys::{find_caller, find_key, list_keys, mint_key, revoke_key};
-pub use ledger::{Erasure, erased, erasure, find_erase};
+pub use ledger::{Erasure, erased, erasure, find_erase, is_mark, marks};
 pub use mend::mend;
 pub use read::{Absorbed, Journal};
 pub use rules::Rules;
-pub use users::{User, next_tenant, next_user};
+pub use users::{User, next_user, tenants};
 pub use verify::{Verified, verify};
 pub use write::{
     CLOCK_UNCERTAINTY, Draft, MAX_WRITE, Pen, Written, delete, delete_as, pass, rewrite, write,

@@ -28,17 +28,17 @@ pub async fn next_user(
     }))
 }
 
-/// The first tenant after `place` (of the tenant before) and its own place; none at the end. A name that is no tenant's
-/// gives a place alone.
+/// All tenants that have keys in the bucket: a LIST each.
 ///
 /// # Errors
 /// What the store may answer.
-pub async fn next_tenant(
-    objects: &impl Objects,
-    place: Option<&str>,
-) -> Result<Option<(Option<TenantId>, String)>> {
-    let found = next(objects, &key::tenants(), place).await?;
-    Ok(found.map(|(segment, place)| (segment.and_then(|id| TenantId::parse(&id).ok()), place)))
+pub async fn tenants(objects: &impl Objects) -> Result<Vec<TenantId>> {
+    let (mut tenants, mut place) = (Vec::new(), None);
+    while let Some((segment, next)) = next(objects, &key::tenants(), place.as_deref()).await? {
+        tenants.extend(segment.and_then(|id| TenantId::parse(&id).ok()));
+        place = Some(next);
+    }
+    Ok(tenants)
 }
 
 /// The next segment below `prefix`, and a place after everything in it.

@@ -60,6 +60,14 @@ pub fn named(list: String, reading: &index::Reading) -> String {
     }
 }
 
+/// The index names places inside a filter; the caller knows them below `filters`: a parameter, or a pointer into the body.
+pub fn in_filters(error: Error, filters: &str) -> Error {
+    match error.field.clone() {
+        Some(at) if at.is_empty() || at.starts_with('/') => error.at(format!("{filters}{at}")),
+        _ => error,
+    }
+}
+
 /// A reading of the latest, which includes what was seen before.
 pub fn latest(seen: &Frontier) -> index::Reading {
     let after = Some(seen.clone().into()).filter(|seen: &index::Frontier| seen.hlc > 0);

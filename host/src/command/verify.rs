@@ -8,7 +8,7 @@ use clap::Args;
 use holdfast_core::erase::Ledger;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Error, Key, Scope, TenantId, UserId};
-use holdfast_journal::{Next, Rules, Verified, compact, mend, next_tenant, next_user};
+use holdfast_journal::{Next, Rules, Verified, compact, mend, next_user, tenants};
 use holdfast_ports::{Bucket, SystemIds, bucket};
 use serde_json::json;
 use std::io::IsTerminal;
@@ -137,12 +137,8 @@ impl Look {
             Whose::Tenant(tenant) => return self.tenant(store, tenant).await,
             Whose::All => {}
         }
-        let mut place = None;
-        while let Some((tenant, next)) = next_tenant(store, place.as_deref()).await? {
-            if let Some(tenant) = tenant {
-                self.tenant(store, &tenant).await?;
-            }
-            place = Some(next);
+        for tenant in tenants(store).await? {
+            self.tenant(store, &tenant).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What stands beside the examples: the split, names of files, sources, the manifest, the tree.
 
-use crate::world::{assistant, ids, made, stored, user, windows};
+use crate::support::{ids, listed};
+use crate::world::{assistant, made, user, windows};
 use holdfast_formats::training::{
     FileEntry, FileName, Format, LeftOut, Limits, Manifest, Report, Shares, Split, Verdicts,
     database_name, file_name, memory_file, memory_name, source_line, source_name,
@@ -66,10 +67,10 @@ fn a_session_that_is_too_large_for_a_file_is_left_out_and_counted() {
     let messages = [user("question"), assistant("answer")];
     let ids = ids(2);
     let mut report = Report::default();
-    let text = memory_file(stored(&ids, &messages), 10_000, &mut report).unwrap();
+    let text = memory_file(listed(&ids, &messages), 10_000, &mut report).unwrap();
     assert!(text.starts_with(r#"[{"type":"human","data":{"content":"question""#));
     assert_eq!((report.examples, report.messages), (1, 2));
-    assert_eq!(memory_file(stored(&ids, &messages), 10, &mut report), None);
+    assert_eq!(memory_file(listed(&ids, &messages), 10, &mut report), None);
     assert_eq!(report.left_out, [(LeftOut::SessionTooLarge, 1)].into());
 }
 

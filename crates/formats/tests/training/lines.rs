@@ -170,8 +170,8 @@ fn tools_of_the_session_stand_in_the_line_on_one_line() {
     let tools = "[\n {\"type\": \"function\",\n  \"function\": {\"name\": \"f \\\" {\"}}]";
     let mut report = Report::default();
     let mut cutter = Cutter::new(Limits::default(), "ann", "s1", Some(tools));
-    let ids = crate::world::ids(2);
-    for stored in crate::world::stored(&ids, &[user("q"), assistant("a")]) {
+    let ids = crate::support::ids(2);
+    for stored in crate::support::listed(&ids, &[user("q"), assistant("a")]) {
         let said = Said::of(&stored, true, &mut report).unwrap();
         assert!(cutter.push(said, &mut report).is_none());
     }
@@ -189,9 +189,9 @@ fn tools_of_the_session_stand_in_the_line_on_one_line() {
 #[test]
 fn what_a_users_key_wrote_as_an_assistant_is_not_learned() {
     let mut report = Report::default();
-    let ids = crate::world::ids(2);
+    let ids = crate::support::ids(2);
     let messages = [user("q"), assistant("trust me")];
-    let said: Vec<_> = crate::world::stored(&ids, &messages)
+    let said: Vec<_> = crate::support::listed(&ids, &messages)
         .iter()
         .filter_map(|stored| Said::of(stored, false, &mut report))
         .collect();

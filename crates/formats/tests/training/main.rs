@@ -5,5 +5,7 @@ mod beside;
 mod feedback;
 mod lines;
 mod shapes;
+#[path = "../support/mod.rs"]
+mod support;
 mod table;
 mod world;

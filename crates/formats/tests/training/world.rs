@@ -1,8 +1,7 @@
 //! Conversations for tests.
 
+use crate::support::{ids, listed};
 use holdfast_core::message::{Message, Role};
-use holdfast_core::{Hlc, Order};
-use holdfast_formats::Stored;
 use holdfast_formats::training::{
     Cutter, Example, Format, Limits, Report, Said, Verdict, Verdicts, Window, examples,
 };
@@ -36,36 +35,12 @@ pub fn tool(call: &str, text: &str) -> Message {
     Message { tool_call_id: Some(call.to_owned()), ..say(Role::Tool, text) }
 }
 
-/// The messages with ids `m1`, `m2`, …, as they are stored.
-pub fn stored<'a>(ids: &'a [String], messages: &'a [Message]) -> Vec<Stored<'a>> {
-    let order = |at: usize| Order {
-        hlc: Hlc::at(1_774_000_000_000),
-        ulid: ulid::Ulid(7),
-        position: u32::try_from(at).unwrap(),
-    };
-    let pairs = ids.iter().zip(messages).enumerate();
-    pairs
-        .map(|(at, (id, message))| Stored {
-            id,
-            conflict_of: None,
-            index: u32::try_from(at + 1).unwrap(),
-            order: order(at),
-            message,
-        })
-        .collect()
-}
-
-/// Ids `m1`, `m2`, ….
-pub fn ids(count: usize) -> Vec<String> {
-    (1..=count).map(|n| format!("m{n}")).collect()
-}
-
 /// The parts of a session with these messages.
 pub fn windows(messages: &[Message], limits: Limits, report: &mut Report) -> Vec<Window> {
     let ids = ids(messages.len());
     let mut cutter = Cutter::new(limits, "ann", "s1", None);
     let mut windows = Vec::new();
-    for stored in stored(&ids, messages) {
+    for stored in listed(&ids, messages) {
         if let Some(said) = Said::of(&stored, true, report) {
             windows.extend(cutter.push(said, report));
         }

@@ -4,6 +4,7 @@ mod bindings;
 mod changes;
 mod door;
 mod http;
+mod users;
 mod verbs;
 
 use bytes::Bytes;

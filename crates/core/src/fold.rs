@@ -14,22 +14,26 @@
 mod changes;
 mod copies;
 mod delete;
+mod passing;
 mod past;
 mod session;
+mod then;
 
 use crate::graves::{Graves, judged};
 use crate::message::{Digest, MessageBody, MessageVectors};
 use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
-use crate::{Hlc, Order, Result, SessionId};
+use crate::{Hlc, Order, Result, SessionId, purge};
 use changes::Concealed;
 pub use changes::{Change, What};
+use passing::Passing;
 pub use past::Past;
 use session::{Activity, Edit, Parent, Place, Session, Standing, lowest, parents};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
+pub use then::{Difference, Wanted, Within, differences};
 
 /// Handle of a message in its view: given out in the order of arrival, never moved or used again.
 pub type Number = u32;
@@ -83,6 +87,8 @@ pub struct Entry {
     pub by: Writer,
     /// The caller's part of its record, as its bytes are.
     pub text: Box<str>,
+    /// Order of the deleted record that it brings back.
+    pub restored_from: Option<Box<str>>,
     judged: Hlc,
     hidden: bool,
     /// A copy with a lower order came later: it stood further back once.
@@ -138,6 +144,8 @@ pub struct View {
     others: Vec<Hlc>,
     /// Places of records that nothing shows and that are no entries.
     concealed: Vec<Concealed>,
+    within: Within,
+    passing: Passing,
     newest: Option<Order>,
 }
 
@@ -207,17 +215,20 @@ impl View {
         if record.kind == Kind::Erase {
             return Ok(self.bury_all(order.hlc));
         }
-        let (Some(session), Some(body)) = (&record.session, &record.body) else {
-            self.note_time(order.hlc);
+        if self.within.leaves_out(record, order) {
             return Ok(Applied::Unknown);
+        }
+        let (Some(session), Some(body)) = (&record.session, &record.body) else {
+            return self.of_user(record, order);
         };
         let judged = judged(record, order);
         let closed = match record.kind {
             Kind::Tombstone => self.graves.erased() >= Some(order.hlc),
+            Kind::Message | Kind::Gone if self.passing.hides(judged) => true,
             _ => self.graves.until(session.as_str()).is_some_and(|until| judged <= until),
         };
         match record.kind {
-            Kind::Session | Kind::Message | Kind::Tombstone if closed => {
+            Kind::Session | Kind::Message | Kind::Gone | Kind::Tombstone if closed => {
                 self.note_time(order.hlc);
                 self.conceal(record.kind.clone(), session.as_str(), &record.id, order);
                 Ok(Applied::Hidden { numbers: Vec::new(), moved: false })
@@ -236,8 +247,12 @@ impl View {
                 let key = self.key(session);
                 Ok(self.message(key, record, Standing::new(record, order, judged), body))
             }
+            Kind::Gone => {
+                let (body, key) = (purge::left(body)?, self.key(session));
+                Ok(self.message(key, record, Standing::new(record, order, judged), body))
+            }
             Kind::Tombstone => self.bury(record, order, session),
-            Kind::Other(_) | Kind::Erase => {
+            Kind::Other(_) | Kind::Erase | Kind::User => {
                 self.note_time(order.hlc);
                 Ok(Applied::Unknown)
             }
@@ -289,6 +304,7 @@ impl View {
             self.entries.get(*number as usize).is_some_and(|entry| entry.digest == body.digest)
         });
         if let Some(number) = known {
+            self.note_restored(number, body.restored_from);
             return self.again(number, standing, &key, body.vectors);
         }
         let number = Number::try_from(self.entries.len()).unwrap_or(Number::MAX);
@@ -297,7 +313,8 @@ impl View {
         for call in &calls {
             session.calls.entry(call.as_str().into()).or_default().push(number);
         }
-        let hidden = self.graves.has_message(&key, &record.id);
+        // What went stays hidden, whoever knows why.
+        let hidden = record.kind == Kind::Gone || self.graves.has_message(&key, &record.id);
         let Standing { order, judged, by } = standing;
         let entry = Entry {
             session: key.clone(),
@@ -306,6 +323,7 @@ impl View {
             order,
             by,
             text: if hidden { Box::default() } else { body.text.clone() },
+            restored_from: body.restored_from.clone(),
             judged,
             hidden,
             moved: false,
@@ -313,6 +331,7 @@ impl View {
             parents: parents(&body),
         };
         session.hidden += usize::from(hidden);
+        self.passing.met(judged);
         if let Some(at) = session.free_place(&self.entries, &entry, &calls) {
             session.places.insert(at, number);
         } else {
@@ -473,19 +492,5 @@ impl<'a> Found<'a> {
         let id =
             if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
         Self { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank }
-    }
-}
-
-impl Entry {
-    fn standing(&self) -> Standing {
-        Standing { order: self.order, judged: self.judged, by: self.by.clone() }
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + self.id.len()
-    }
-
-    fn hex(&self) -> String {
-        hex::encode(self.digest.get(..4).unwrap_or_default())
     }
 }

@@ -1,22 +1,26 @@
 //! What was deleted: tombstones, and which records they hide, whoever wrote those and whenever they are seen.
 //!
 //! A tombstone is a record whose body is `{"of":"message"}` or `{"of":"session"}`; members that are not known are carried.
+//! With `"mode":"physical"` the bytes go too: see [`crate::purge`].
 //! * A message's hides every message of that session and id for ever, also one that is written later.
 //! * A session's hides every record of that session with a hybrid time not above its own. Later writes open it anew.
 //! * A derived record is judged by its sources (`from`), not by when it was written.
+//! * One of `{"of":"messages","until"}`, of no session, hides every message of the user up to that time, and what is derived
+//!   from those.
 //! * Tombstones are never hidden, but by an erase.
 //!
 //! An erase of the user (a record of kind `erase`) hides every record, tombstones included, with a hybrid time not above its
 //! own: what they deleted is gone, and what is written later opens the user anew.
 
 use crate::record::{Kind, Record};
+use crate::retention::passes;
 use crate::{Error, Hlc, Order, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 /// Kind of the records that carry vectors of a message, under its id.
-const EMBEDDING: &str = "embedding";
+pub(crate) const EMBEDDING: &str = "embedding";
 
 /// What a tombstone deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,17 +30,29 @@ pub enum Of {
     Message,
     /// The session of the record.
     Session,
+    /// Every message of the user up to the body's `until`; the record is of no session. See [`crate::retention`].
+    Messages,
 }
 
 #[derive(Serialize)]
 struct Written {
     of: Of,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Hlc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
 }
+
+/// The bytes of what is deleted go too.
+const PHYSICAL: &str = "physical";
 
 #[derive(Deserialize)]
 struct Read<'a> {
     #[serde(borrow)]
     of: std::borrow::Cow<'a, str>,
+    until: Option<Hlc>,
+    #[serde(borrow)]
+    mode: Option<std::borrow::Cow<'a, str>>,
 }
 
 impl Of {
@@ -45,8 +61,33 @@ impl Of {
     /// # Errors
     /// `internal` when it cannot be written as JSON.
     pub fn encode(self) -> Result<Box<RawValue>> {
-        serde_json::value::to_raw_value(&Written { of: self })
-            .map_err(|e| Error::internal("a tombstone cannot be encoded").caused_by(e))
+        written(&Written { of: self, until: None, mode: None })
+    }
+
+    /// The JSON of a tombstone's body, after which the bytes of what it hides go: see [`crate::purge`].
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_physical(self) -> Result<Box<RawValue>> {
+        written(&Written { of: self, until: None, mode: Some(PHYSICAL) })
+    }
+
+    /// Are the bytes to go?
+    pub(crate) fn is_physical(body: &RawValue) -> bool {
+        read(body).is_ok_and(|read| read.mode.as_deref() == Some(PHYSICAL))
+    }
+
+    /// Up to when messages have passed.
+    pub(crate) fn until(body: &RawValue) -> Option<Hlc> {
+        read(body).ok()?.until
+    }
+
+    /// The JSON of the body of a tombstone of [`Messages`](Self::Messages).
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_until(until: Hlc) -> Result<Box<RawValue>> {
+        written(&Written { of: Self::Messages, until: Some(until), mode: None })
     }
 
     /// Reads the JSON of a tombstone's body; `None` when it deletes a thing that this program does not know.
@@ -54,20 +95,41 @@ impl Of {
     /// # Errors
     /// `corrupt` when it is not the body of a tombstone: what it deletes must not come back in silence.
     pub fn decode(body: &RawValue) -> Result<Option<Self>> {
-        let read: Read<'_> = serde_json::from_str(body.get())
-            .map_err(|e| Error::corrupt("a tombstone cannot be read").caused_by(e))?;
+        let read = read(body)?;
         Ok(match &*read.of {
             "message" => Some(Self::Message),
             "session" => Some(Self::Session),
+            "messages" => Some(Self::Messages),
             _ => None,
         })
     }
+
+    /// Name as records and answers spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Session => "session",
+            Self::Messages => "messages",
+        }
+    }
+}
+
+fn written(body: &Written) -> Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(body)
+        .map_err(|e| Error::internal("a tombstone cannot be encoded").caused_by(e))
+}
+
+fn read(body: &RawValue) -> Result<Read<'_>> {
+    serde_json::from_str(body.get())
+        .map_err(|e| Error::corrupt("a tombstone cannot be read").caused_by(e))
 }
 
 /// The tombstones of one user's journal, in whatever order they were seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graves {
     erased: Option<Hlc>,
+    /// Of what has passed: up to when, and the record that says so.
+    passed: Option<(Hlc, Order)>,
     sessions: HashMap<Box<str>, Deleted>,
 }
 
@@ -98,15 +160,17 @@ impl Graves {
     /// # Errors
     /// `corrupt` when it is a tombstone that cannot be read.
     pub fn add(&mut self, record: &Record, order: Order) -> Result<Option<Of>> {
-        let (Kind::Tombstone, Some(session), Some(body)) =
-            (&record.kind, &record.session, &record.body)
-        else {
-            return Ok(None);
-        };
+        let (Kind::Tombstone, Some(body)) = (&record.kind, &record.body) else { return Ok(None) };
         let Some(of) = Of::decode(body)? else { return Ok(None) };
         if self.erased >= Some(order.hlc) {
             return Ok(None);
         }
+        let Some(session) = &record.session else {
+            let until = read(body)?.until.filter(|_| of == Of::Messages);
+            let new = until.is_some_and(|until| self.passed.is_none_or(|(at, _)| at < until));
+            self.passed = self.passed.max(until.map(|until| (until, order)));
+            return Ok(new.then_some(of));
+        };
         let deleted = self.sessions.entry(session.as_str().into()).or_default();
         let new = match of {
             Of::Message => {
@@ -120,6 +184,8 @@ impl Graves {
                 deleted.until = deleted.until.max(Some(order));
                 new
             }
+            // It is of no session.
+            Of::Messages => false,
         };
         Ok(new.then_some(of))
     }
@@ -130,12 +196,23 @@ impl Graves {
             return false;
         }
         self.erased = Some(at);
+        self.passed = self.passed.filter(|(_, order)| order.hlc > at);
         self.sessions.retain(|_, deleted| {
             deleted.until = deleted.until.filter(|until| until.hlc > at);
             deleted.messages.retain(|_, newest| newest.hlc > at);
             deleted.until.is_some() || !deleted.messages.is_empty()
         });
         true
+    }
+
+    /// Messages up to then have passed, and it was written down.
+    pub fn passed(&self) -> Option<Hlc> {
+        self.passed.map(|(until, _)| until)
+    }
+
+    /// The record that says so.
+    pub fn passed_by(&self) -> Option<Order> {
+        self.passed.map(|(_, order)| order)
     }
 
     /// When the user was last erased.
@@ -152,14 +229,17 @@ impl Graves {
         if self.erased >= Some(judged(record, order)) {
             return true;
         }
+        if passes(record) && self.passed() >= Some(judged(record, order)) {
+            return true;
+        }
         let Some(session) = &record.session else { return false };
         if record.kind == Kind::Tombstone {
             return false;
         }
         let of_message = match &record.kind {
-            Kind::Message => true,
+            Kind::Message | Kind::Gone => true,
             Kind::Other(kind) => kind == EMBEDDING,
-            Kind::Session | Kind::Tombstone | Kind::Erase => false,
+            Kind::Session | Kind::Tombstone | Kind::Erase | Kind::User => false,
         };
         self.until(session.as_str()).is_some_and(|until| judged(record, order) <= until)
             || (of_message && self.has_message(session.as_str(), &record.id))

@@ -45,10 +45,14 @@ pub enum Kind {
     Session,
     /// A message: see [`crate::message`].
     Message,
+    /// What is left of a message whose bytes went: see [`crate::purge`].
+    Gone,
     /// What a delete left: see [`crate::graves`].
     Tombstone,
     /// The user was erased at the record's time: see [`crate::erase`]. It is of no session and has no body.
     Erase,
+    /// What is said of the user as a whole: see [`crate::retention`]. It is of no session.
+    User,
     /// A kind that this program does not know.
     #[serde(untagged)]
     Other(String),
@@ -247,6 +251,11 @@ impl Record {
             sealed: None,
             unknown: Unknown::default(),
         }
+    }
+
+    /// A record of no session.
+    pub fn of_user(kind: Kind, id: &str, stamp: &Stamp, body: Box<RawValue>) -> Self {
+        Self { kind, body: Some(body), ..Self::erase(id, stamp) }
     }
 
     /// Reads the text of a record.

@@ -13,6 +13,7 @@
 use crate::cover::{Cover, Frame, Frames};
 use crate::key::hash32;
 use crate::message::{MessageVectors, fits, json_of_vectors, vectors_of_json};
+use crate::purge::Purge;
 use crate::record::{Line, VERSION, newer, versioned};
 use crate::{Error, Result, SessionId, zstd};
 use half::f16;
@@ -87,6 +88,7 @@ pub fn seal(lines: Vec<Line>, mut wal: Vec<String>, mut names: Vec<String>) -> R
         sessions.entry(line.session.clone()).or_default().push(line);
     }
     let (mut segment, mut cover) = (Vec::new(), Cover::new(wal, names));
+    cover.purges = Purge::among(sessions.values().flatten());
     for (session, mut lines) in sessions {
         lines.sort_unstable();
         lines.dedup_by_key(|line| line.order);

@@ -24,9 +24,27 @@ pub struct SessionFields {
     /// JSON text of an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
+    /// Fields that a restore takes away again, by their names here: they are as if they had never been set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleared: Vec<String>,
 }
 
 impl SessionFields {
+    /// The JSON of the body of a record that brings back what an earlier one said: `restored_from` is the order of that.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_restored(&self, restored_from: &str) -> Result<Box<RawValue>> {
+        #[derive(Serialize)]
+        struct Restored<'a> {
+            #[serde(flatten)]
+            fields: &'a SessionFields,
+            restored_from: &'a str,
+        }
+        serde_json::value::to_raw_value(&Restored { fields: self, restored_from })
+            .map_err(|e| Error::internal("a session cannot be encoded").caused_by(e))
+    }
+
     /// The JSON of the record's body.
     ///
     /// # Errors
@@ -48,12 +66,50 @@ impl SessionFields {
     /// What stands after `newer` was set over this.
     #[must_use]
     pub fn overlaid(&self, newer: &Self) -> Self {
-        let pick = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
+        let pick = |name: &str, new: &Option<String>, old: &Option<String>| {
+            let kept = old.clone().filter(|_| !newer.cleared.iter().any(|cleared| cleared == name));
+            new.clone().or(kept)
+        };
         Self {
-            name: pick(&newer.name, &self.name),
-            kind: pick(&newer.kind, &self.kind),
-            status: pick(&newer.status, &self.status),
-            metadata: pick(&newer.metadata, &self.metadata),
+            name: pick("name", &newer.name, &self.name),
+            kind: pick("type", &newer.kind, &self.kind),
+            status: pick("status", &newer.status, &self.status),
+            metadata: pick("metadata", &newer.metadata, &self.metadata),
+            cleared: Vec::new(),
         }
+    }
+
+    /// The fields of a session that a record alone sets, with the defaults of those that it leaves out.
+    #[must_use]
+    pub fn with_defaults(&self) -> Self {
+        let defaults = Self {
+            kind: Some(DEFAULT_TYPE.to_owned()),
+            status: Some(DEFAULT_STATUS.to_owned()),
+            ..Self::default()
+        };
+        defaults.overlaid(self)
+    }
+
+    /// What is to be set over this, so that `then` stands; none when it does.
+    pub fn back_to(&self, then: &Self) -> Option<Self> {
+        let (now, then) = (self.with_defaults(), then.with_defaults());
+        let fields = [
+            ("name", &now.name, &then.name),
+            ("type", &now.kind, &then.kind),
+            ("status", &now.status, &then.status),
+            ("metadata", &now.metadata, &then.metadata),
+        ];
+        let gone = fields.iter().filter(|(_, now, then)| now.is_some() && then.is_none());
+        let cleared = gone.map(|(name, ..)| (*name).to_owned()).collect();
+        let changed =
+            |now: &Option<String>, then: &Option<String>| then.clone().filter(|_| now != then);
+        let back = Self {
+            name: changed(&now.name, &then.name),
+            kind: changed(&now.kind, &then.kind),
+            status: changed(&now.status, &then.status),
+            metadata: changed(&now.metadata, &then.metadata),
+            cleared,
+        };
+        (back != Self::default()).then_some(back)
     }
 }

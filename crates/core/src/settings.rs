@@ -58,7 +58,9 @@ settings! {
     batch_items Both Some("1000"), false, "most messages of one request";
     metadata_bytes Both Some("16384"), false, "largest metadata of a message or session, in bytes";
     query_bytes Both Some("8192"), false, "longest query, in bytes";
+    delete_mode Both Some("hide"), false, "what a delete does that names no mode: hide, or physical, which also removes the bytes after the grace";
     json_depth Both Some("32"), false, "deepest JSON";
+    retention_days Host Some("0"), false, "messages are kept for so many days, and hidden from then on; a user's own retention may be shorter; 0 is for ever";
     single_host Host Some("false"), false, "this host is the bucket's only writer: nothing is listed to learn of others";
     index_memory_mib Host Some("2048"), false, "memory for loaded users, in MiB; the least recently used leave first";
     index_shards Host Some("0"), false, "threads that hold users; 0 means one a core";

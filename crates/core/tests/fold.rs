@@ -129,6 +129,7 @@ fn stamped(steps: &[Step]) -> Records {
                     kind: None,
                     status: text(*status, "s"),
                     metadata: text(*metadata, "m"),
+                    ..Default::default()
                 };
                 fields(SESSIONS[*session], tick, &set)
             }

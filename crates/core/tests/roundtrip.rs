@@ -96,7 +96,7 @@ proptest! {
 
     #[test]
     fn a_session_is_read_as_it_was_written(name in of(text()), kind in of(text()), status in of(text()), metadata in of(text())) {
-        let fields = SessionFields { name, kind, status, metadata };
+        let fields = SessionFields { name, kind, status, metadata, ..Default::default() };
         prop_assert_eq!(SessionFields::decode(&fields.encode().unwrap()).unwrap(), fields);
     }
 

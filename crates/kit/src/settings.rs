@@ -22,6 +22,8 @@ pub struct Settings {
     pub embed_deadline: u64,
     /// Longest query, in bytes.
     pub query_bytes: usize,
+    /// A delete that names no mode removes the bytes, too.
+    pub delete_physically: bool,
     /// Limits of what is stored.
     pub limits: Limits,
 }
@@ -54,6 +56,7 @@ impl Settings {
             key_ttl: number("key_ttl_ms").await?,
             embed_deadline: number("embed_deadline_ms").await?,
             query_bytes: number("query_bytes").await?,
+            delete_physically: delete_mode().await?,
             limits: Limits {
                 message_bytes: number("message_bytes").await?,
                 batch_bytes: number("batch_bytes").await?,
@@ -62,6 +65,14 @@ impl Settings {
                 json_depth: number("json_depth").await?,
             },
         })
+    }
+}
+
+async fn delete_mode() -> Result<bool> {
+    match text("delete_mode").await?.as_str() {
+        "hide" => Ok(false),
+        "physical" => Ok(true),
+        _ => Err(wrong("delete_mode", "must be hide or physical")),
     }
 }
 

@@ -4,8 +4,8 @@ use crate::wit::index::{self, Knowledge, Object};
 use crate::{Bucket, GuestClock, GuestIds, State};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::graves::Of;
-use holdfast_core::ports::{Ids, Objects, Outside};
-use holdfast_core::record::{Kind, Writer, WriterKind};
+use holdfast_core::ports::{Clock, Ids, Objects, Outside};
+use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId, key};
 use holdfast_journal::{Draft, Erasure, Pen, Written};
@@ -127,6 +127,18 @@ async fn tell(scope: &Scope, written: &Written) -> bool {
     index::upsert(scope.into(), vec![object]).await.is_ok()
 }
 
+/// What is deleted.
+pub struct Deleting<'a> {
+    /// A message or a session.
+    pub of: Of,
+    /// In which session, or which session.
+    pub session: &'a SessionId,
+    /// The message's id, or the session's.
+    pub id: &'a str,
+    /// The bytes go too.
+    pub physical: bool,
+}
+
 /// Deletes the message `id` of the session, or the session; tells the index at once, and returns when every store that
 /// begins from now on comes after it: about a second. Gives what a reader has seen who has seen it.
 ///
@@ -137,11 +149,12 @@ pub async fn delete(
     scope: &Scope,
     author: Author,
     known: &Knowledge,
-    (of, session, id): (Of, &SessionId, &str),
+    Deleting { of, session, id, physical }: Deleting<'_>,
 ) -> Result<Frontier> {
     let base = Base::of(state, scope, &author, known).await?;
     let (kind, id, session) = (Kind::Tombstone, id.to_owned(), session.clone());
-    let tombstone = Draft { kind, id, session, body: of.encode()? };
+    let body = if physical { of.encode_physical()? } else { of.encode()? };
+    let tombstone = Draft { kind, id, session, body };
     let written =
         holdfast_journal::delete(&outside(state), base.pen(), vec![tombstone], base.told()).await?;
     Ok(written.frontier)
@@ -156,6 +169,68 @@ pub async fn erase(state: &State, scope: &Scope, author: Author) -> Result<(Eras
     let known = known(scope, "", Vec::new()).await;
     let base = Base::of(state, scope, &author, &known).await?;
     holdfast_journal::erase(&outside(state), &state.ledger(), base.pen(), base.told()).await
+}
+
+/// Writes a record of the user as a whole, and tells the index.
+///
+/// # Errors
+/// As [`record`].
+pub async fn of_user(
+    state: &State,
+    scope: &Scope,
+    author: &Author,
+    seen: Frontier,
+    make: impl FnOnce(&Stamp) -> Record,
+) -> Result<Recorded> {
+    let Begun { base, now } = Begun::now(state, scope, author).await?;
+    let seen = base.seen.joined(&seen);
+    let record = make(&Stamp { at: Hlc::mint(now, [seen.hlc]), by: base.by.clone() });
+    let written =
+        holdfast_journal::rewrite(&outside(state), scope, &seen, base.offset, vec![record]).await?;
+    let indexed = tell(scope, &written).await;
+    Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+}
+
+/// When something began to be read that is written again as something new: dated by that, so that a delete or an erase
+/// that begins later lies above it.
+pub struct Begun<'a> {
+    base: Base<'a>,
+    now: u64,
+}
+
+impl<'a> Begun<'a> {
+    /// Now.
+    ///
+    /// # Errors
+    /// `clock` when this machine's clock cannot be trusted.
+    pub async fn now(state: &State, scope: &'a Scope, author: &'a Author) -> Result<Self> {
+        let known = known(scope, "", Vec::new()).await;
+        let base = Base::of(state, scope, author, &known).await?;
+        let now = GuestClock.now().saturating_add_signed(base.offset);
+        Ok(Self { base, now })
+    }
+
+    /// Writes what was made of what the index said, whose answer had this frontier; tells the index.
+    ///
+    /// # Errors
+    /// As [`record`].
+    pub async fn record(
+        self,
+        state: &State,
+        seen: Frontier,
+        drafts: Vec<Draft>,
+    ) -> Result<Recorded> {
+        let Self { base, now } = self;
+        let seen = base.seen.joined(&seen);
+        let stamp = Stamp { at: Hlc::mint(now, [seen.hlc]), by: base.by.clone() };
+        let record = |d: Draft| Record::new(d.kind, &d.id, &d.session, &stamp, d.body);
+        let records = drafts.into_iter().map(record).collect();
+        let (scope, offset) = (base.scope, base.offset);
+        let written =
+            holdfast_journal::rewrite(&outside(state), scope, &seen, offset, records).await?;
+        let indexed = tell(scope, &written).await;
+        Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+    }
 }
 
 /// The answer to a delete of what is not there because it was deleted before: the same as the first time, and not earlier

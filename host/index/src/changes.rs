@@ -81,10 +81,18 @@ fn change(view: &View, record: &fold::Change<'_>) -> Result<Change> {
         }
         What::Tombstone(of) => {
             change.kind = "tombstone".to_owned();
-            change.of = Some(match of {
-                Of::Message => "message",
-                Of::Session => "session",
-            });
+            change.of = Some(of.name());
+        }
+        What::Passed(until) => {
+            change.kind = "tombstone".to_owned();
+            change.of = Some(Of::Messages.name());
+            change.session = None;
+            change.id = until.to_string();
+        }
+        What::User(fields) => {
+            change.kind = "user".to_owned();
+            change.session = None;
+            change.fields = Some(fields.encode()?.get().to_owned());
         }
         What::Hidden(kind) => {
             change.hidden = true;

@@ -5,10 +5,11 @@ use crate::settings::Settings;
 use crate::shard::{Command, Shard};
 use crate::shared::Shared;
 use crate::types::{
-    ChangePage, Found, Knowledge, Message, MessagePage, Page, Pending, Question, Reading, Recall,
-    Session, SessionPage,
+    ChangePage, DifferencePage, Found, Knowledge, Message, MessagePage, Page, Part, Pending,
+    Question, Reading, Recall, Session, SessionPage, UserFound,
 };
 use bytes::Bytes;
+use holdfast_core::fold::Wanted;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_objects::Bucket;
@@ -158,6 +159,28 @@ impl Index {
         reading: Reading,
     ) -> Result<Found<Session>> {
         self.ask(&scope.clone(), move |shard| shard.find_session(scope, id, reading)).await
+    }
+
+    /// What is said of the user as a whole, and what has passed of the user's messages.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`.
+    pub async fn find_user(&self, scope: Scope, reading: Reading) -> Result<UserFound> {
+        self.ask(&scope.clone(), move |shard| shard.find_user(scope, reading)).await
+    }
+
+    /// What was otherwise at a time. Reads the journal again where what was deleted since is wanted, and there is such.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid` for a place that is none.
+    pub async fn differences(
+        &self,
+        scope: Scope,
+        wanted: Wanted,
+        part: Part,
+        reading: Reading,
+    ) -> Result<DifferencePage> {
+        self.ask(&scope.clone(), move |shard| shard.differences(scope, wanted, part, reading)).await
     }
 
     /// What came to the user since `place` of the page before, from the beginning when none.

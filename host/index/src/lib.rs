@@ -5,11 +5,13 @@
 
 mod bucket;
 mod changes;
+mod differences;
 mod doc;
 mod flight;
 mod index;
 mod load;
 mod near;
+mod passing;
 mod read;
 mod remember;
 mod room;
@@ -22,13 +24,15 @@ mod types;
 mod user;
 mod write;
 
+pub use holdfast_core::fold::Wanted;
 pub use holdfast_objects::Bucket;
 pub use holdfast_search::{Boosts, Mode, Stage};
 pub use index::Index;
 pub use near::{Near, NearView};
 pub use settings::Settings;
-pub use status::Status;
+pub use status::{Loaded, Status};
 pub use types::{
-    Change, ChangePage, Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending,
-    Present, Question, Reading, Recall, Session, SessionPage,
+    Change, ChangePage, Consistency, Difference, DifferencePage, Found, Hit, Knowledge, Message,
+    MessagePage, Page, Part, Pending, Present, Question, Reading, Recall, Session, SessionPage,
+    UserFound,
 };

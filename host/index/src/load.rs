@@ -38,6 +38,12 @@ impl Shard {
         if user.journal.borrow().is_stale() || !user.loaded.get() {
             self.refreshed(&user, true).await?;
         }
+        if self.let_pass(&user)? {
+            let erased = user.journal.borrow().erased();
+            user.renew(erased);
+            self.refreshed(&user, true).await?;
+            self.let_pass(&user)?;
+        }
         Ok(user)
     }
 

@@ -154,7 +154,8 @@ impl User {
     }
 }
 
-fn journal(scope: &Scope, settings: &Settings) -> Journal {
+/// An empty journal that looks for the user's erases.
+pub(crate) fn journal(scope: &Scope, settings: &Settings) -> Journal {
     let journal = Journal::new(scope.clone());
     match &settings.ledger {
         Some(ledger) => journal.with_ledger(ledger),

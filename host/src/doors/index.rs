@@ -128,6 +128,42 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         })
     }
 
+    async fn find_user(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        reading: wit::Reading,
+    ) -> Answer<door::FoundUser> {
+        ask!(accessor, scope, find_user(reading.into()), |found| door::FoundUser {
+            order: found.order,
+            body: found.body,
+            retention_days: found.retention_days,
+            horizon: found.horizon.map(|horizon| horizon.0),
+            unsaid: found.unsaid,
+            frontier: found.frontier.into(),
+        })
+    }
+
+    async fn differences(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        until: u64,
+        session: Option<String>,
+        deleted: bool,
+        after: Option<String>,
+        limit: u32,
+        reading: wit::Reading,
+    ) -> Answer<door::DifferencePage> {
+        let wanted = native::Wanted { until: Hlc(until), session, deleted };
+        let part = native::Part { after, limit };
+        ask!(accessor, scope, differences(wanted, part, reading.into()), |found| {
+            door::DifferencePage {
+                items: found.items.into_iter().map(door::Difference::from).collect(),
+                next: found.next,
+                frontier: found.frontier.into(),
+            }
+        })
+    }
+
     async fn changes(
         accessor: &Accessor<T, Self>,
         scope: wit::Scope,
@@ -234,6 +270,7 @@ impl From<native::Message> for wit::Message {
             by: message.by,
             trusted: message.trusted,
             body: message.body,
+            restored_from: message.restored_from,
         }
     }
 }
@@ -247,6 +284,21 @@ impl From<native::Session> for wit::Session {
             created_at: session.created_at.0,
             last_activity: session.last_activity.0,
             messages: session.messages,
+        }
+    }
+}
+
+impl From<native::Difference> for door::Difference {
+    fn from(one: native::Difference) -> Self {
+        Self {
+            session: one.session,
+            id: one.id,
+            order: one.order,
+            then: one.then,
+            now: one.now,
+            message: one.message.map(wit::Message::from),
+            parent_lost: one.parent_lost,
+            left_out: one.left_out.map(str::to_owned),
         }
     }
 }

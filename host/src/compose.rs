@@ -49,8 +49,9 @@ pub fn compose(
         let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()));
         let part = register(&mut graph, &dependency.name, bytes.with_context(context)?)?;
         let environment = !entry.environment.is_empty();
-        refuse_rights(&items(&graph, part, true), &dependency.inherit, environment)
-            .with_context(context)?;
+        let mut imports = items(&graph, part, true);
+        imports.retain(|(_, kind)| !is_types_only(&graph, *kind));
+        refuse_rights(&imports, &dependency.inherit, environment).with_context(context)?;
         plug(&mut graph, (socket, instance), part, name, dependency).with_context(context)?;
     }
     export_all(&mut graph, socket, instance)?;

@@ -12,6 +12,7 @@ pub mod doors;
 pub mod engine;
 pub mod http;
 mod keys;
+pub mod ledger;
 pub mod log;
 pub mod manifest;
 pub mod metrics;

@@ -1,15 +1,21 @@
 //! Components: one cargo call for all, then a copy of each under its own name.
 
+use crate::model;
 use crate::run::{root, run, target};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
+/// Largest component, in bytes.
+const MOST: u64 = 3 << 19;
+/// Those that may be larger, and how large: stemmers of eighteen languages, and a table of vectors.
+const LARGER: [(&str, u64); 2] = [("flat-index", 7 << 18), ("portable-models", 14 << 20)];
 
 /// Builds every component, and the guests of the tests.
 pub fn components() -> Result<()> {
     add_target()?;
+    model::table()?;
     let names = names("components")?;
     let guests = names_of_guests()?;
     let mut arguments = vec!["build", "--profile", PROFILE, "--target", TARGET];
@@ -23,7 +29,9 @@ pub fn components() -> Result<()> {
         let built = from.join(format!("{}.wasm", name.replace('-', "_")));
         let size = fs::copy(&built, to.join(format!("{name}.wasm")))
             .with_context(|| format!("copy {}", built.display()))?;
-        eprintln!("  {name}.wasm  {} kB", size / 1000);
+        let most = LARGER.iter().find(|(larger, _)| larger == name).map_or(MOST, |(_, most)| *most);
+        eprintln!("  {name}.wasm  {} kB of at most {} kB", size / 1000, most / 1000);
+        ensure!(size <= most, "{name}.wasm has {size} bytes, more than {most}");
     }
     Ok(())
 }

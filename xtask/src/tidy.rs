@@ -93,7 +93,7 @@ fn error_cases(faults: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Folder = crate = world = Spin id.
+/// Folder = crate = world = Spin id, or the file of a dependency.
 fn one_name(faults: &mut Vec<String>) -> Result<()> {
     let worlds = fs::read_to_string(root().join("wit/components/worlds.wit"))?;
     let manifest = fs::read_to_string(root().join("spin.toml"))?;
@@ -102,7 +102,7 @@ fn one_name(faults: &mut Vec<String>) -> Result<()> {
         for (what, there) in [
             ("crate", package.contains(&format!("name = \"{name}\""))),
             ("world", worlds.contains(&format!("world {name} {{"))),
-            ("Spin id", manifest.contains(&format!("[component.{name}]"))),
+            ("Spin id or dependency", names_in(&manifest, &name)),
             ("README", root().join("components").join(&name).join("README.md").exists()),
         ] {
             if !there {
@@ -111,6 +111,12 @@ fn one_name(faults: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A component of the application, or a file that satisfies the imports of others.
+fn names_in(manifest: &str, name: &str) -> bool {
+    let file = format!("path = \"target/components/{name}.wasm\"");
+    manifest.contains(&format!("[component.{name}]")) || manifest.contains(&file)
 }
 
 /// The vendored WIT is what the SDK's own package holds.

@@ -6,7 +6,7 @@ use holdfast_core::{Case, Error, Result, Scope, SessionId};
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Message};
 use holdfast_kit::read::latest;
-use holdfast_kit::write::{self, Author, Deleting, deleted_before, known};
+use holdfast_kit::write::{self, Author, Deleting, known};
 
 /// Deletes a message. Deleting it again is not an error and writes nothing.
 ///
@@ -27,7 +27,7 @@ pub async fn delete(
     let (there, deleted) = (found.item.is_some(), known.deleted.contains(&id));
     match found.item {
         Some(item) if own_id(&item) != id => Err(shared(&id, own_id(&item))),
-        None if deleted && !physical => deleted_before(state, author, &known).await,
+        None if deleted && !physical => Ok(author.after.joined(&known.frontier.into())),
         // What was hidden before may have left its bytes.
         _ if there || deleted => {
             let deleting = Deleting { of: Of::Message, session, id: &id, physical };

@@ -2,10 +2,11 @@
 
 use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::upkeep::{
-    Collection, Compaction, Erasure, Expiry, Guest, Restoration, Restored, Restoring,
+    Collection, Compaction, Erasure, Expiry, Guest, KeptVersions, Restoration, Restored, Restoring,
 };
 use crate::erase::{self, Shown};
 use crate::expire::expire;
+use crate::http::kept;
 use crate::restore::{self, Item, Wanted};
 use crate::tend::{Done, Work, step};
 use holdfast_core::Result;
@@ -111,6 +112,7 @@ impl From<Shown> for Erasure {
             final_: shown.last,
             removed: shown.removed.into_iter().collect(),
             names_sha256: shown.names_sha256,
+            kept: kept(shown.versions).map(|(count, until)| KeptVersions { count, until }),
             after: None,
         }
     }

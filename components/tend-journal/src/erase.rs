@@ -1,6 +1,7 @@
 //! Erasing a user: hidden at once, removed in steps, and what is known of it.
 
 use holdfast_core::clock::rfc3339;
+use holdfast_core::erase::Versions;
 use holdfast_core::ports::Outside;
 use holdfast_core::record::Writer;
 use holdfast_core::token::Frontier;
@@ -30,6 +31,8 @@ pub struct Shown {
     pub removed: BTreeMap<String, u64>,
     /// SHA-256 over the sorted hashes of their names.
     pub names_sha256: Option<String>,
+    /// Old versions that the store keeps of them.
+    pub versions: Versions,
 }
 
 /// Erases the user anew, or goes on with the last erase when `id` names one; removes for a while. A new one says what a
@@ -75,6 +78,7 @@ pub async fn last(state: &State, scope: &Scope) -> Result<Shown> {
             last: false,
             removed: BTreeMap::new(),
             names_sha256: None,
+            versions: Versions::None,
         },
         Some(receipt) => {
             let second = receipt.written.saturating_add(SECOND_SWEEP);
@@ -86,6 +90,7 @@ pub async fn last(state: &State, scope: &Scope) -> Result<Shown> {
                 last: receipt.last,
                 removed: receipt.removed,
                 names_sha256: Some(receipt.sha256),
+                versions: receipt.versions,
             }
         }
     })

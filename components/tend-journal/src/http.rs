@@ -4,6 +4,8 @@ use crate::erase::{self, Shown};
 use crate::restore::{self, Wanted};
 use crate::tend::{Done, Work, step, walk};
 use holdfast_core::access::Permission;
+use holdfast_core::clock::rfc3339;
+use holdfast_core::erase::Versions;
 use holdfast_core::{Case, Error, Result, Scope, UserId};
 use holdfast_formats::Body;
 use holdfast_kit::{Answer, Call};
@@ -106,7 +108,7 @@ async fn restore(call: &Call, user: &str) -> Result<Answer> {
 }
 
 fn receipt(user: &str, shown: &Shown) -> Answer {
-    let Shown { id, erased_at, more, final_after, last, removed, names_sha256 } = shown;
+    let Shown { id, erased_at, more, final_after, last, removed, names_sha256, versions } = shown;
     let body = json!({
         "id": id,
         "user_id": user,
@@ -116,8 +118,18 @@ fn receipt(user: &str, shown: &Shown) -> Answer {
         "final_after": final_after,
         "removed": removed,
         "names_sha256": names_sha256,
+        "kept_versions": kept(*versions).map(|(count, until)| json!({"count": count, "until": until})),
     });
     Answer::json(200, &body)
+}
+
+/// Old versions that the store keeps: how many, where it says, and until when.
+pub fn kept(versions: Versions) -> Option<(Option<u64>, Option<String>)> {
+    match versions {
+        Versions::None => None,
+        Versions::Unknown => Some((None, None)),
+        Versions::Kept { count, until } => Some((Some(count), until.map(rfc3339))),
+    }
 }
 
 fn answer(done: &Done, more: bool, next_cursor: Option<&str>) -> Answer {

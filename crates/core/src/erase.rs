@@ -107,6 +107,31 @@ pub struct Sweep {
     pub removed: BTreeMap<String, Vec<String>>,
 }
 
+/// Old versions that a store keeps of objects that were removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Versions {
+    /// None.
+    #[default]
+    None,
+    /// The store does not say whether there are any.
+    Unknown,
+    /// So many, which it refuses to remove (Object Lock).
+    Kept {
+        /// How many.
+        count: u64,
+        /// Until when the last of them stays, where the store says: Unix milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
+    },
+}
+
+impl Versions {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
 /// What an erase has removed. Holds nothing of the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -122,6 +147,9 @@ pub struct Receipt {
     pub removed: BTreeMap<String, u64>,
     /// SHA-256 (hex) over the sorted first 32 hex digits of the SHA-256 of each key, a line each.
     pub sha256: String,
+    /// What the store keeps all the same.
+    #[serde(default, skip_serializing_if = "Versions::is_none")]
+    pub versions: Versions,
 }
 
 impl Marker {
@@ -161,7 +189,7 @@ impl Sweep {
 
 impl Receipt {
     /// Over all sweeps of an erase; what several of them name counts once.
-    pub fn new(at: Hlc, written: u64, last: bool, sweeps: &[Sweep]) -> Self {
+    pub fn new(at: Hlc, written: u64, last: bool, sweeps: &[Sweep], versions: Versions) -> Self {
         let all = sweeps.iter().flat_map(|sweep| &sweep.removed);
         let all = all.flat_map(|(part, hashes)| hashes.iter().map(move |hash| (hash, part)));
         let all: BTreeMap<&String, &String> = all.collect();
@@ -172,7 +200,7 @@ impl Receipt {
             digest.update(b"\n");
         }
         let sha256 = hex::encode(digest.finalize());
-        Self { v: VERSION, at, written, last, removed, sha256 }
+        Self { v: VERSION, at, written, last, removed, sha256, versions }
     }
 
     /// Reads a receipt's bytes.

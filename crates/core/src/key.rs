@@ -245,6 +245,11 @@ pub fn api_keys(tenant_id: &TenantId) -> Prefix {
     Prefix(format!("{}keys/", tenant(tenant_id).0))
 }
 
+/// The erases of all users of a tenant.
+pub fn ledger(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}erased/", tenant(tenant_id).0))
+}
+
 /// What is left of the erases of a user, who is only a MAC here.
 pub fn erasures(tenant_id: &TenantId, mac: &str) -> Prefix {
     Prefix(format!("{}erased/{}/", tenant(tenant_id).0, segment(mac)))

@@ -21,7 +21,9 @@ pub mod retention;
 pub mod segment;
 pub mod session;
 pub mod settings;
+pub mod space;
 pub mod token;
+mod wit;
 mod zstd;
 
 pub use error::{Case, Error, Result};

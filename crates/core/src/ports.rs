@@ -4,6 +4,7 @@
 //! (`docs/decisions/0001-ports-without-send.md`).
 #![allow(async_fn_in_trait, reason = "ports are not Send by design: see the module's doc")]
 
+use crate::erase::Versions;
 use crate::{Key, Prefix, Result};
 use bytes::Bytes;
 
@@ -30,6 +31,21 @@ pub trait Objects {
 
     /// Removes an object; removing one that is not there is not an error.
     async fn delete(&self, key: &Key) -> Result<()>;
+
+    /// Removes for good what the store keeps, as old versions, of objects below `prefix` that were removed: some a call.
+    /// The default is for stores that keep none.
+    async fn purge(&self, _prefix: &Prefix) -> Result<Purged> {
+        Ok(Purged::default())
+    }
+}
+
+/// What [`Objects::purge`] left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// There is more to remove: call again.
+    pub more: bool,
+    /// What stays.
+    pub versions: Versions,
 }
 
 /// One page of a list.

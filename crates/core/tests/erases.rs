@@ -3,7 +3,9 @@
 
 mod support;
 
-use holdfast_core::erase::{Erased, LEAD, Ledger, Marker, REACH, Receipt, Sweep, encode, moment};
+use holdfast_core::erase::{
+    Erased, LEAD, Ledger, Marker, REACH, Receipt, Sweep, Versions, encode, moment,
+};
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::graves::{Graves, Of};
 use holdfast_core::message::Role;
@@ -164,11 +166,17 @@ fn a_receipt_counts_each_key_once_whatever_was_swept_again() {
     let all = Sweep::new(&user, keys.iter().chain([&seg]));
     let (one, two) =
         (Sweep::new(&user, &keys[..2]), Sweep::new(&user, keys[1..].iter().chain([&seg])));
-    let whole = Receipt::new(at(1), NOW, false, &[all]);
-    assert_eq!(whole, Receipt::new(at(1), NOW, false, &[two.clone(), one, two.clone()]));
+    let whole = Receipt::new(at(1), NOW, false, &[all], Versions::None);
+    assert_eq!(
+        whole,
+        Receipt::new(at(1), NOW, false, &[two.clone(), one, two.clone()], Versions::None)
+    );
     let counts: Vec<(&str, u64)> = whole.removed.iter().map(|(k, n)| (k.as_str(), *n)).collect();
     assert_eq!((counts, whole.sha256.len()), (vec![("seg", 1), ("wal", 3)], 64));
-    assert_ne!(whole.sha256, Receipt::new(at(1), NOW, false, std::slice::from_ref(&two)).sha256);
+    assert_ne!(
+        whole.sha256,
+        Receipt::new(at(1), NOW, false, std::slice::from_ref(&two), Versions::None).sha256
+    );
     let bytes = encode(&whole).unwrap();
     assert_eq!(Receipt::decode(&bytes).unwrap(), whole);
     assert_eq!(Sweep::decode(&encode(&two).unwrap()).unwrap(), two);

@@ -121,8 +121,13 @@ pub async fn sweep(
     if !found.whole {
         return Ok(Next::More);
     }
+    let purged = outside.objects.purge(&key::user(scope)).await?;
+    if purged.more {
+        return Ok(Next::More);
+    }
     let sweeps = ledger::sweeps(outside.objects, &prefix, erasure.ulid).await?;
-    let receipt = Receipt::new(erasure.at, outside.clock.now(), last, &sweeps);
+    let now = outside.clock.now();
+    let receipt = Receipt::new(erasure.at, now, last, &sweeps, purged.versions);
     let name = fresh(outside.clock.now(), outside.ids);
     let key = key::erase_receipt(&prefix, erasure.ulid, name, last);
     outside.objects.put(&key, Bytes::from(encode(&receipt)?)).await?;

@@ -14,6 +14,14 @@ impl Journal {
         self
     }
 
+    /// Another of the same user, by the same rules and with the same ledger, that knows nothing yet.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let mut new = Self::with_rules(self.scope.clone(), self.rules);
+        new.ledger.clone_from(&self.ledger);
+        new
+    }
+
     /// The user's last erase that is known.
     pub fn erased(&self) -> Erased {
         self.heads.erased

@@ -1,6 +1,7 @@
 //! Writing: one PUT of a new key a call, acknowledged only when it is durable.
 
 use bytes::Bytes;
+use holdfast_core::graves::Of;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::purge::Purge;
 use holdfast_core::record::{
@@ -15,8 +16,9 @@ use ulid::Ulid;
 /// before the present, so what becomes visible later than this is written again under a fresh name.
 pub const MAX_WRITE: u64 = 30_000;
 
-/// How far the clocks of writers may lie apart, in milliseconds. A delete is dated so far ahead of its writer's clock:
-/// above everything that anybody acknowledged before.
+/// How far the clocks of writers may lie apart, in milliseconds. What hides by time (a session's delete, an erase) is dated
+/// so far ahead of its writer's clock, above everything that anybody acknowledged before, and answered when that moment
+/// has passed by everybody's clock.
 pub const CLOCK_UNCERTAINTY: u64 = 1_000;
 
 const TRIES: u32 = 3;
@@ -75,9 +77,10 @@ pub async fn write(
     put(outside, scope, known, offset, stamped(drafts, &stamp), 0).await
 }
 
-/// Writes tombstones (see [`holdfast_core::graves`]) as one object of the user's journal, and returns when the moment that
-/// they are dated has passed: every store that begins from then on comes after them. `durable` is called before that wait,
-/// as soon as the object cannot be lost any more.
+/// Writes tombstones (see [`holdfast_core::graves`]) as one object of the user's journal. Those of messages hold for ever,
+/// whatever the time; with one of a session among them it returns when the moment that they are dated has passed by
+/// everybody's clock: every store that begins from then on comes after them. `durable` is called before that wait, as soon
+/// as the object cannot be lost any more.
 ///
 /// # Errors
 /// As [`write()`].
@@ -90,11 +93,16 @@ pub async fn delete(
     let Pen { scope, by, known, offset } = pen;
     let now = || outside.clock.now().saturating_add_signed(offset);
     let begun = now();
-    let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + CLOCK_UNCERTAINTY));
+    let for_ever =
+        tombstones.iter().all(|one| matches!(Of::decode(&one.body), Ok(Some(Of::Message))));
+    let ahead = if for_ever { 0 } else { CLOCK_UNCERTAINTY };
+    let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + ahead));
     let records = stamped(tombstones, &Stamp { at, by });
     let written = put(outside, scope, known, offset, records.clone(), 0).await?;
     durable(&written).await;
-    pass(outside.clock, offset, at).await;
+    if !for_ever {
+        pass(outside.clock, offset, at).await;
+    }
     let minted = written.orders.first().map_or(begun, |order| order.ulid.timestamp_ms());
     if now().saturating_sub(minted) <= MAX_WRITE {
         return Ok(written);
@@ -102,11 +110,11 @@ pub async fn delete(
     rewrite(outside, scope, known, offset, records).await.map_err(|e| too_slow().caused_by(e))
 }
 
-/// Waits until a hybrid time lies in the past.
+/// Waits until a hybrid time lies in the past by everybody's clock.
 pub async fn pass(clock: &impl Clock, offset: i64, at: Hlc) {
     loop {
         let now = clock.now().saturating_add_signed(offset);
-        match (at.milliseconds() + 1).saturating_sub(now) {
+        match (at.milliseconds() + 1 + CLOCK_UNCERTAINTY).saturating_sub(now) {
             0 => return,
             left => clock.sleep(left).await,
         }

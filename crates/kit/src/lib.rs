@@ -16,8 +16,9 @@ pub mod write;
 
 pub use answer::{Answer, problem};
 pub use call::{Call, serve};
-pub use outside::{Bucket, GuestClock, GuestIds};
+pub use holdfast_objects::Reach;
+pub use outside::{Bucket, GuestClock, GuestIds, WasiTransport};
 pub use query::Query;
-pub use settings::Settings;
+pub use settings::{Remote, Settings};
 pub use state::{State, state};
 pub use wit::{embedder, index, memory, tokens};

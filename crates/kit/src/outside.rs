@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use holdfast_core::ports::{Clock, Ids};
 use holdfast_objects::{Reach, Store, Transport, TransportError};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types::ErrorCode;
 use spin_sdk::wasip3::{clocks, random};
@@ -14,16 +14,31 @@ pub type Bucket = Store<WasiTransport, GuestClock, GuestIds>;
 /// wasi:http. `content-length` is set by the caller: without it a runtime may send chunks, which S3 refuses.
 pub struct WasiTransport;
 
+impl WasiTransport {
+    /// As [`send`](Transport::send), for an answer of at most so many bytes.
+    ///
+    /// # Errors
+    /// As there; an answer that is longer is `Unknown`.
+    pub async fn send_within(
+        &self,
+        request: http::Request<Bytes>,
+        most: usize,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let request: Request<Full<Bytes>> = request.map(Full::new);
+        let response = spin_sdk::http::send(request).await.map_err(failed)?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, most).collect().await;
+        let body = body.map_err(|e| TransportError::new(Reach::Unknown, e))?;
+        Ok(http::Response::from_parts(parts, body.to_bytes()))
+    }
+}
+
 impl Transport for WasiTransport {
     async fn send(
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let request: Request<Full<Bytes>> = request.map(Full::new);
-        let response = spin_sdk::http::send(request).await.map_err(failed)?;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(|e| TransportError::new(Reach::Unknown, e))?;
-        Ok(http::Response::from_parts(parts, body.to_bytes()))
+        self.send_within(request, usize::MAX).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Settings of a guest, read once an instance from `spin:variables`.
 
 use holdfast_core::settings::SETTINGS;
-use holdfast_core::{Error, Result, TenantId};
+use holdfast_core::{Error, Result, TenantId, space};
 use holdfast_formats::Limits;
 use spin_sdk::variables;
 
@@ -20,8 +20,16 @@ pub struct Settings {
     pub key_ttl: u64,
     /// Longest wait for the embedder in a store, in milliseconds.
     pub embed_deadline: u64,
+    /// Longest time for a user's load, in milliseconds.
+    pub load_deadline: u64,
+    /// Embedding space of the index, where one is named.
+    pub embedding_space: String,
+    /// The models of an OpenAI-compatible API, where one is named.
+    pub remote: Option<Remote>,
     /// Longest query, in bytes.
     pub query_bytes: usize,
+    /// Messages of all users are kept for so many days at most; 0 is for ever.
+    pub retention_days: u32,
     /// A delete that names no mode removes the bytes, too.
     pub delete_physically: bool,
     /// Limits of what is stored.
@@ -55,7 +63,11 @@ impl Settings {
             root_tenant: TenantId::parse(&text("root_tenant").await?)?,
             key_ttl: number("key_ttl_ms").await?,
             embed_deadline: number("embed_deadline_ms").await?,
+            load_deadline: number("load_deadline_ms").await?,
+            embedding_space: text("embedding_space").await?,
+            remote: Remote::read().await?,
             query_bytes: number("query_bytes").await?,
+            retention_days: number("retention_days").await?,
             delete_physically: delete_mode().await?,
             limits: Limits {
                 message_bytes: number("message_bytes").await?,
@@ -73,6 +85,72 @@ async fn delete_mode() -> Result<bool> {
         "hide" => Ok(false),
         "physical" => Ok(true),
         _ => Err(wrong("delete_mode", "must be hide or physical")),
+    }
+}
+
+impl Settings {
+    /// The embedding space whose vectors an index searches.
+    pub fn space(&self) -> String {
+        match (&*self.embedding_space, &self.remote) {
+            ("", Some(remote)) => remote.space(),
+            ("", None) => space::PORTABLE.to_owned(),
+            (named, _) => named.to_owned(),
+        }
+    }
+}
+
+/// What `remote-models` needs to ask an OpenAI-compatible API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Origin: scheme, host and port.
+    pub endpoint: String,
+    /// Path of the embeddings.
+    pub path: String,
+    /// Bearer token; empty sends none.
+    pub key: String,
+    /// The model.
+    pub model: String,
+    /// Components of its vectors.
+    pub dimensions: u32,
+    /// Longest wait, in milliseconds.
+    pub deadline: u64,
+}
+
+impl Remote {
+    /// Reads the variables of this component; none where no endpoint is named.
+    ///
+    /// # Errors
+    /// `unavailable` that names the variable and what is wrong with it. A runtime may answer a wrong origin by refusing
+    /// every outgoing request of the component: this says which one it is.
+    pub async fn read() -> Result<Option<Self>> {
+        let endpoint = text("embed_endpoint").await?;
+        if endpoint.is_empty() {
+            return Ok(None);
+        }
+        space::origin(&endpoint).map_err(|what| wrong("embed_endpoint", what))?;
+        let remote = Self {
+            endpoint,
+            path: text("embed_path").await?,
+            key: text("embed_key").await?,
+            model: text("embed_model").await?,
+            dimensions: number("embed_dimensions").await?,
+            deadline: number("embed_deadline_ms").await?,
+        };
+        if !remote.path.starts_with('/') {
+            return Err(wrong("embed_path", "must begin with /"));
+        }
+        if remote.model.is_empty() {
+            return Err(wrong("embed_model", "is not set, and embed_endpoint is"));
+        }
+        if remote.dimensions == 0 {
+            return Err(wrong("embed_dimensions", "is not set, and embed_endpoint is"));
+        }
+        Ok(Some(remote))
+    }
+
+    /// The embedding space of its vectors.
+    pub fn space(&self) -> String {
+        space::remote(&self.model, self.dimensions)
     }
 }
 

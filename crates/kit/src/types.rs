@@ -32,26 +32,7 @@ macro_rules! errors {
 
 errors! { index embedder memory }
 
-impl From<Error> for memory::Error {
-    fn from(error: Error) -> Self {
-        let problem = memory::Problem {
-            reason: error.reason.to_owned(),
-            field: error.field.clone(),
-            detail: error.detail.clone(),
-            retry_after: error.retry_after,
-        };
-        match error.case {
-            Case::Invalid => Self::Invalid(problem),
-            Case::Denied => Self::Denied(problem),
-            Case::NotFound => Self::NotFound(problem),
-            Case::Conflict => Self::Conflict(problem),
-            Case::Exhausted => Self::Exhausted(problem),
-            Case::Unavailable => Self::Unavailable(problem),
-            Case::Corrupt => Self::Corrupt(problem),
-            Case::Internal => Self::Internal(problem),
-        }
-    }
-}
+holdfast_core::wit_error!(memory);
 
 impl From<&Scope> for index::Scope {
     fn from(scope: &Scope) -> Self {

@@ -139,8 +139,8 @@ pub struct Deleting<'a> {
     pub physical: bool,
 }
 
-/// Deletes the message `id` of the session, or the session; tells the index at once, and returns when every store that
-/// begins from now on comes after it: about a second. Gives what a reader has seen who has seen it.
+/// Deletes the message `id` of the session, or the session; tells the index at once, and returns, for a session, when every
+/// store that begins from now on comes after it: about two seconds. Gives what a reader has seen who has seen it.
 ///
 /// # Errors
 /// As [`record`].
@@ -233,7 +233,7 @@ impl<'a> Begun<'a> {
     }
 }
 
-/// The answer to a delete of what is not there because it was deleted before: the same as the first time, and not earlier
+/// The answer to a delete of a session that is not there because it was deleted before: the same as the first time, and not earlier
 /// than that one's.
 ///
 /// # Errors

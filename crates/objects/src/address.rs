@@ -40,6 +40,29 @@ pub(crate) fn list(
     url
 }
 
+/// URL of one version of an object, or of a sub-resource of it, as `retention&`.
+pub(crate) fn version(settings: &Settings, key: &str, aspect: &str, id: &str) -> String {
+    format!("{}?{aspect}versionId={}", object(settings, key), utf8_percent_encode(id, QUERY))
+}
+
+/// URL of one page of the versions below a prefix, from where the last one ended.
+pub(crate) fn versions(
+    settings: &Settings,
+    prefix: &str,
+    from: Option<&(String, String)>,
+) -> String {
+    let text = |value| utf8_percent_encode(value, QUERY);
+    let (key, id) = match from {
+        Some((key, id)) => {
+            (format!("key-marker={}&", text(key)), format!("version-id-marker={}&", text(id)))
+        }
+        None => Default::default(),
+    };
+    let prefix = text(prefix);
+    // In byte order, as the signature's canonical form has them.
+    aspect(settings, &format!("encoding-type=url&{key}max-keys=1000&prefix={prefix}&{id}versions="))
+}
+
 /// URL of a sub-resource of the bucket, as `versioning`.
 pub(crate) fn aspect(settings: &Settings, query: &str) -> String {
     match settings.addressing {

@@ -26,6 +26,26 @@ pub(crate) struct ListBody {
     pub token: Option<String>,
 }
 
+/// One version of an object, or what stands for its removal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub key: String,
+    pub id: String,
+    /// What a GET without a version id is about.
+    pub latest: bool,
+    /// It holds nothing: the object was removed.
+    pub marker: bool,
+}
+
+/// One page of versions as the store sent it.
+#[derive(Debug, Default)]
+pub(crate) struct VersionsBody {
+    pub versions: Vec<Version>,
+    truncated: bool,
+    /// Key and version id after which the next page begins.
+    pub next: Option<(String, String)>,
+}
+
 /// The error in `body`; nothing is an error here, since proxies answer HTML.
 pub(crate) fn error(body: &[u8]) -> ErrorBody {
     let mut found = ErrorBody::default();
@@ -68,6 +88,55 @@ pub(crate) fn list(body: &[u8]) -> Option<ListBody> {
         page.objects.push(Listed { key, size, modified });
     }
     Some(page)
+}
+
+/// A page of `ListObjectVersions`; `None` when the body is cut off or is no such page.
+pub(crate) fn versions(body: &[u8]) -> Option<VersionsBody> {
+    let (mut page, mut one, mut encoded, mut seen) =
+        (VersionsBody::default(), Version::default(), false, false);
+    let (mut key, mut id) = (String::new(), String::new());
+    walk(body, |path, text| {
+        match path {
+            ["ListVersionsResult"] => seen = true,
+            ["ListVersionsResult", "IsTruncated"] => page.truncated = text == "true",
+            ["ListVersionsResult", "EncodingType"] => encoded = text.eq_ignore_ascii_case("url"),
+            ["ListVersionsResult", "NextKeyMarker"] => text.clone_into(&mut key),
+            ["ListVersionsResult", "NextVersionIdMarker"] => text.clone_into(&mut id),
+            ["ListVersionsResult", "Version" | "DeleteMarker", field] => match *field {
+                "Key" => text.clone_into(&mut one.key),
+                "VersionId" => text.clone_into(&mut one.id),
+                "IsLatest" => one.latest = text == "true",
+                _ => {}
+            },
+            ["ListVersionsResult", kind @ ("Version" | "DeleteMarker")] => {
+                one.marker = *kind == "DeleteMarker";
+                page.versions.push(std::mem::take(&mut one));
+            }
+            _ => {}
+        }
+        Some(())
+    })?;
+    if !seen || page.versions.iter().any(|one| one.key.is_empty()) {
+        return None;
+    }
+    let decoded = |text: &str| if encoded { address::decode(text) } else { Some(text.to_owned()) };
+    for one in &mut page.versions {
+        one.key = decoded(&one.key)?;
+    }
+    page.next = page.truncated.then_some((decoded(&key)?, id));
+    Some(page)
+}
+
+/// Until when a version is locked, of the answer to `?retention`: Unix milliseconds.
+pub(crate) fn retained_until(body: &[u8]) -> Option<u64> {
+    let mut until = None;
+    walk(body, |path, text| {
+        if matches!(path, ["Retention", "RetainUntilDate"]) {
+            until = parse_rfc3339(text).ok();
+        }
+        Some(())
+    })?;
+    until
 }
 
 /// Unix milliseconds of the answer's `Date`.
@@ -142,6 +211,25 @@ mod tests {
         for end in 0..PAGE.len() {
             assert!(list(&PAGE.as_bytes()[..end]).is_none(), "{end}");
         }
+    }
+
+    #[test]
+    fn versions_are_read_with_what_they_are() {
+        const VERSIONS: &str = r#"<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>
+<IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextKeyMarker>a%2Fc</NextKeyMarker><NextVersionIdMarker>9</NextVersionIdMarker>
+<DeleteMarker><Key>a%2Fb</Key><VersionId>3</VersionId><IsLatest>true</IsLatest><Owner><ID>me</ID></Owner></DeleteMarker>
+<Version><Key>a%2Fb</Key><VersionId>2</VersionId><IsLatest>false</IsLatest><Size>7</Size></Version></ListVersionsResult>"#;
+        let page = versions(VERSIONS.as_bytes()).unwrap();
+        let one =
+            |id: &str, latest| Version { key: "a/b".into(), id: id.into(), latest, marker: latest };
+        assert_eq!(page.versions, [one("3", true), one("2", false)]);
+        assert_eq!(page.next, Some(("a/c".to_owned(), "9".to_owned())));
+        assert!(versions(PAGE.as_bytes()).is_none());
+        for end in 0..VERSIONS.len() {
+            assert!(versions(&VERSIONS.as_bytes()[..end]).is_none(), "{end}");
+        }
+        let locked = b"<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2009-10-12T17:50:30Z</RetainUntilDate></Retention>";
+        assert_eq!(retained_until(locked), Some(1_255_369_830_000));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use futures::future::join_all;
-use holdfast_core::ports::{Objects, Page};
+use holdfast_core::ports::{Objects, Page, Purged};
 use holdfast_core::{Key, Prefix};
 
 /// Makes a test of each claim; `$run` gets a claim as an async closure over a store and runs it to its end.
@@ -29,6 +29,7 @@ macro_rules! conformance {
             a_new_object_is_listed_at_once
             putting_the_same_bytes_again_is_safe
             removing_an_object_twice_is_not_an_error
+            a_bucket_without_versions_has_nothing_to_purge
             many_puts_at_once_are_all_kept);
     };
     ($run:path: $($claim:ident)*) => {
@@ -226,6 +227,15 @@ pub async fn removing_an_object_twice_is_not_an_error(objects: &impl Objects) {
     assert_eq!(get(objects, "c17/a").await, None);
     objects.delete(&key("c17/a")).await.unwrap();
     assert!(page(objects, "c17/", None).await.objects.is_empty());
+}
+
+/// The buckets of these tests keep none; what is there stays.
+pub async fn a_bucket_without_versions_has_nothing_to_purge(objects: &impl Objects) {
+    put(objects, "c19/a", "x").await;
+    put(objects, "c19/b", "x").await;
+    objects.delete(&key("c19/b")).await.unwrap();
+    assert_eq!(objects.purge(&Prefix::raw("c19/")).await.unwrap(), Purged::default());
+    assert_eq!(get(objects, "c19/a").await.unwrap(), "x");
 }
 
 /// 200 writers, each with a key of its own.

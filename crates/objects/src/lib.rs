@@ -16,6 +16,7 @@ mod sign;
 mod stats;
 mod store;
 mod transport;
+mod versions;
 
 pub use bucket::Bucket;
 pub use fault::{Class, class};

@@ -8,7 +8,7 @@ use crate::{address, answer};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use holdfast_core::key::hash32;
-use holdfast_core::ports::{Clock, Ids, Listed, Objects, Page};
+use holdfast_core::ports::{Clock, Ids, Listed, Objects, Page, Purged};
 use holdfast_core::{Error, Key, Prefix, Result};
 use http::{HeaderName, Method, Request, Response, StatusCode, header};
 use md5::{Digest, Md5};
@@ -66,6 +66,16 @@ impl<'a> Call<'a> {
             headers.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
         let kind = if method == Method::PUT { Kind::Put } else { Kind::Get };
         Self::new(kind, "", url, &headers, body)
+    }
+
+    /// A GET of something that is no object.
+    pub(crate) fn asking(name: &'a str, url: String) -> Result<Self> {
+        Self::empty(Kind::List, name, url)
+    }
+
+    /// Removes one version of an object.
+    pub(crate) fn removing(name: &'a str, url: String) -> Result<Self> {
+        Self::empty(Kind::Delete, name, url)
     }
 
     fn empty(kind: Kind, name: &'a str, url: String) -> Result<Self> {
@@ -205,6 +215,10 @@ impl<T: Transport, C: Clock, I: Ids> Objects for Store<T, C, I> {
         let call = Call::empty(Kind::Delete, key.as_str(), url)?;
         self.call(&call, |answer| found(success(answer)).map(|_| ())).await
     }
+
+    async fn purge(&self, prefix: &Prefix) -> Result<Purged> {
+        self.purge_versions(prefix).await
+    }
 }
 
 impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
@@ -268,7 +282,7 @@ fn whole_body(answer: Response<Bytes>) -> Result<Bytes, Fault> {
     }
 }
 
-fn cut_off(cause: &str) -> Fault {
+pub(crate) fn cut_off(cause: &str) -> Fault {
     Fault::found(Class::Transient, false, cause)
 }
 

@@ -379,7 +379,7 @@ fn versioning(body: &str) -> Finding {
         true => warn(
             "versioning",
             "on: removed objects stay as old versions",
-            "turn it off, or erasure must delete every version",
+            "turn it off: what is removed stays billed; an erase removes the versions too",
         ),
         false => good("versioning", "off"),
     }
@@ -390,7 +390,7 @@ fn object_lock(body: &str) -> Finding {
         true => warn(
             "object lock",
             "on: nothing can be removed before its date",
-            "erasure cannot keep its promise until then",
+            "use a bucket without it: an erase can only say in its receipt what stays, and until when",
         ),
         false => good("object lock", "off"),
     }

@@ -14,6 +14,23 @@ pub trait Dense {
     fn cosine(&self, query: &[f32], doc: DocNo) -> Option<f32>;
 }
 
+/// What is derived from vectors to find the nearest: thrown away and made again freely.
+pub trait Nearest {
+    /// Of no vectors yet, with the same settings.
+    fn anew(&self) -> Self
+    where
+        Self: Sized;
+
+    /// Takes in the rows that came since the last call.
+    fn follow(&mut self, vectors: &Vectors);
+
+    /// The search over the vectors that it follows.
+    fn on<'a>(&'a self, vectors: &'a Vectors) -> Box<dyn Dense + 'a>;
+
+    /// Bytes held, about.
+    fn bytes(&self) -> usize;
+}
+
 /// No vectors: everything goes by words.
 pub struct NoVectors;
 

@@ -2,7 +2,7 @@
 
 use crate::dense::Top;
 use crate::vectors::Vectors;
-use crate::{Dense, DocNo, Passing};
+use crate::{Dense, DocNo, Nearest, Passing};
 use half::slice::HalfFloatSliceExt;
 
 /// How many times `k` are rescored in f32; with 4, no seeded test misses a neighbour (`tests/dense.rs`).
@@ -42,6 +42,24 @@ impl Int8Scan {
     fn row(&self, row: u32, dimensions: usize) -> Option<(&[i8], f32)> {
         let start = row as usize * dimensions;
         Some((self.codes.get(start..start + dimensions)?, *self.scales.get(row as usize)?))
+    }
+}
+
+impl Nearest for Int8Scan {
+    fn anew(&self) -> Self {
+        Self::default()
+    }
+
+    fn follow(&mut self, vectors: &Vectors) {
+        Int8Scan::follow(self, vectors);
+    }
+
+    fn on<'a>(&'a self, vectors: &'a Vectors) -> Box<dyn Dense + 'a> {
+        Box::new(Int8Scan::on(self, vectors))
+    }
+
+    fn bytes(&self) -> usize {
+        self.codes.capacity() + self.scales.capacity() * 4
     }
 }
 

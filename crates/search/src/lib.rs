@@ -28,7 +28,7 @@ mod words;
 
 pub use analyze::terms;
 pub use dates::{DateSpec, dates};
-pub use dense::{Dense, ExactScan, NoVectors};
+pub use dense::{Dense, ExactScan, Nearest, NoVectors};
 pub use doc::{ChunkVector, Doc, DocNo, Entry};
 pub use filter::{Condition, Field, Filter, Operator};
 pub use index::UserIndex;

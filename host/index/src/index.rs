@@ -4,15 +4,14 @@ use crate::bucket::AnyBucket;
 use crate::settings::Settings;
 use crate::shard::{Command, Shard};
 use crate::shared::Shared;
-use crate::types::{
-    ChangePage, DifferencePage, Found, Knowledge, Message, MessagePage, Page, Part, Pending,
-    Question, Reading, Recall, Session, SessionPage, UserFound,
-};
 use bytes::Bytes;
-use holdfast_core::fold::Wanted;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_objects::Bucket;
+use holdfast_view::{
+    ChangePage, DifferencePage, Found, Knowledge, Message, MessagePage, Page, Part, Pending,
+    Question, Reading, Recall, Session, SessionPage, UserFound, Wanted,
+};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

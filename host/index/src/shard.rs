@@ -1,8 +1,6 @@
 //! One thread and the users that live on it.
 
 use crate::bucket::AnyBucket;
-use crate::doc::Space;
-use crate::remember::Memory;
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::user::User;
@@ -11,6 +9,7 @@ use futures::future::LocalBoxFuture;
 use holdfast_core::ports::{Objects, Page};
 use holdfast_core::{Key, Prefix, Result, Scope};
 use holdfast_search::Scratch;
+use holdfast_view::{Memory, Source, Space};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -29,7 +28,7 @@ const GETS: usize = 64;
 pub(crate) struct Shard {
     pub(crate) number: usize,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) space: Space,
+    pub(crate) space: Rc<Space>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) users: RefCell<HashMap<Scope, Rc<User>>>,
     pub(crate) by_use: RefCell<BTreeMap<u64, Scope>>,
@@ -50,7 +49,7 @@ impl Shard {
     ) -> Self {
         Self {
             number,
-            space: Space::new(&settings.space),
+            space: Rc::new(Space::new(&settings.space)),
             memory: RefCell::new(Memory::new(settings.remembered)),
             settings,
             shared,
@@ -85,9 +84,10 @@ impl Shard {
     pub(crate) fn user(&self, scope: &Scope) -> Rc<User> {
         let user = self.users.borrow().get(scope).cloned();
         let user = user.unwrap_or_else(|| {
-            let user = Rc::new(User::new(scope.clone(), &self.settings));
+            let user = Rc::new(User::new(scope.clone(), &self.settings, self.space.clone()));
             let remembered = self.memory.borrow().keys(scope);
-            user.owe(remembered.iter().filter_map(|text| Key::below(&user.prefix, text)));
+            let keys = remembered.iter().filter_map(|text| Key::below(&user.prefix, text));
+            user.owe(keys);
             self.users.borrow_mut().insert(scope.clone(), user.clone());
             user
         });
@@ -133,5 +133,16 @@ impl Objects for Shard {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.bucket.delete(key).await
+    }
+}
+
+impl Source for Shard {
+    fn now(&self) -> u64 {
+        self.shared.now()
+    }
+
+    async fn turn(&self) -> Result<()> {
+        tokio::task::yield_now().await;
+        Ok(())
     }
 }

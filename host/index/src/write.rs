@@ -1,11 +1,10 @@
 //! What writers tell the index, and what they want to know before they write.
 
 use crate::shard::Shard;
-use crate::types::{Knowledge, Pending, Present};
 use crate::user::User;
 use bytes::Bytes;
-use holdfast_core::fold::View;
-use holdfast_core::{Error, Key, Result, Scope, key};
+use holdfast_core::{Key, Result, Scope};
+use holdfast_view::{Knowledge, Pending, checked};
 use std::rc::Rc;
 
 impl Shard {
@@ -16,16 +15,8 @@ impl Shard {
         let Some(user) = self.present(scope) else {
             return Knowledge { frontier: remembered, clock_offset, ..Knowledge::default() };
         };
-        let journal = user.journal.borrow();
-        let graves = journal.view().graves();
-        let deleted = ids.iter().filter(|id| graves.has_message(session, id)).cloned().collect();
-        Knowledge {
-            present: present(&user, session, ids),
-            deleted,
-            session_deleted: graves.has_session(session),
-            frontier: journal.frontier_at(self.shared.now()).joined(&remembered),
-            clock_offset,
-        }
+        let known = user.known(session, ids, self.shared.now());
+        Knowledge { frontier: known.frontier.joined(&remembered), clock_offset, ..known }
     }
 
     /// Takes in what was just written: at once, even while the user loads. A user that is not here is loaded beside
@@ -56,7 +47,7 @@ impl Shard {
 
     fn absorb_all(self: &Rc<Self>, user: &Rc<User>, objects: &[(Key, &Bytes)]) -> Result<()> {
         for (key, bytes) in objects {
-            user.absorb(key, bytes, &self.space)?;
+            user.absorb(key, bytes)?;
         }
         self.weigh(user);
         if user.renew_stale() && user.flight.board(false).1 {
@@ -66,7 +57,7 @@ impl Shard {
             // It names what is not here: readers would have to wait for it.
             let (shard, user) = (self.clone(), user.clone());
             tokio::task::spawn_local(async move {
-                if let Err(error) = shard.catch_up(&user).await {
+                if let Err(error) = user.catch_up(&*shard).await {
                     shard.shared.failed(&error);
                 }
             });
@@ -81,49 +72,9 @@ impl Shard {
             users.iter().filter(|u| u.shelf.borrow().pending_count() > 0).collect();
         let share = limit.div_ceil(waiting.len().max(1));
         let of_user = |user: &&Rc<User>| {
-            let (journal, shelf) = (user.journal.borrow(), user.shelf.borrow());
-            let pending = shelf.pending().filter_map(|number| pending(journal.view(), number));
-            pending.take(share).map(|pending| (user.scope.clone(), pending)).collect::<Vec<_>>()
+            let pending = user.pending(share).into_iter();
+            pending.map(|pending| (user.scope.clone(), pending)).collect::<Vec<_>>()
         };
         waiting.iter().flat_map(of_user).take(limit).collect()
     }
-}
-
-fn pending(view: &View, number: u32) -> Option<Pending> {
-    let entry = view.found(number)?.entry;
-    Some(Pending {
-        session: entry.session.to_string(),
-        id: entry.id.to_string(),
-        order: entry.order.to_string(),
-        at: entry.order.hlc,
-        by: entry.by.clone(),
-        body: entry.text.to_string(),
-    })
-}
-
-fn checked<'a>(scope: &Scope, objects: &'a [(String, Bytes)]) -> Result<Vec<(Key, &'a Bytes)>> {
-    let wal = key::wal(scope);
-    let check = |(text, bytes): &'a (String, Bytes)| {
-        let key = Key::below(&wal, text)
-            .ok_or_else(|| Error::invalid("an object is not one of this user's journal"))?;
-        if key.hash() != Some(key::hash32(bytes).as_str()) {
-            return Err(Error::corrupt("its bytes are not what its name says").about(&key));
-        }
-        Ok((key, bytes))
-    };
-    objects.iter().map(check).collect()
-}
-
-fn present(user: &User, session: &str, ids: &[String]) -> Vec<Present> {
-    let (journal, shelf) = (user.journal.borrow(), user.shelf.borrow());
-    let view = journal.view();
-    let numbers = ids.iter().flat_map(|id| shelf.with_id(view, session, id));
-    let mut entries: Vec<_> = numbers.filter_map(|n| view.found(n).map(|f| f.entry)).collect();
-    entries.sort_unstable_by_key(|entry| entry.order);
-    let present = entries.into_iter().map(|entry| Present {
-        id: entry.id.to_string(),
-        digest: entry.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        order: entry.order.to_string(),
-    });
-    present.collect()
 }

@@ -6,6 +6,7 @@ use super::start_log;
 use crate::app::Hooks;
 use crate::doors::{Doors, LINKS, Models, NATIVE};
 use crate::http::{Check, Extras, Server};
+use crate::ledger::Ledger;
 use crate::manifest::Manifest;
 use crate::metrics::Metrics;
 use crate::tend::Tending;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 /// Space of the native model: known before the model is there.
 const SPACE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
@@ -29,6 +31,7 @@ const SPACE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
 pub const EXAMPLES: &str = "Examples:
   holdfast up                                  a local installation below ./data, on 127.0.0.1:8080
   holdfast up --listen 127.0.0.1:0             on a free port
+  holdfast up --portable                       with the components that a stock Spin would use
   HOLDFAST_S3_ENDPOINT=https://s3.eu-central-1.wasabisys.com HOLDFAST_S3_REGION=eu-central-1 \\
   HOLDFAST_S3_BUCKET=memories HOLDFAST_S3_ACCESS_KEY=… HOLDFAST_S3_SECRET_KEY=… holdfast up";
 
@@ -50,6 +53,10 @@ pub struct Up {
     /// One setting, `name=value`; may be repeated. `holdfast settings` lists them.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// Use the components that the manifest names for index and models, in place of the host's own: what a stock runtime
+    /// does. Nothing then runs in the background; a scheduler calls `/v1/upkeep`.
+    #[arg(long)]
+    portable: bool,
 }
 
 /// Serves until SIGINT or SIGTERM, then lets what is in flight end.
@@ -65,53 +72,113 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     let given = std::env::var("HOLDFAST_KEY").ok();
     let key = local::secrets(&mut values, &up.data_dir, up.listen, given)?;
     let store = local::store(&mut values, &up.data_dir).await?;
-    let model = load_model(&values, &up.data_dir)?;
-
-    let objects = values.store()?;
-    native::check_format(objects.clone()).await?;
-    let cache = Cache::open(up.data_dir.join("objects"), values.cache()?);
-    let shared = cache.clone();
-    let open = move || Cached::new(open(&objects), shared.clone());
-    let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
-    let vocabulary = values.parsed("tokenizer")?;
-    let models = Models {
-        embedder: Arc::clone(&model),
-        tokens: TokenCounter::new(vocabulary),
-        embed_deadline: values.embed_deadline()?,
-    };
-    let doors = Arc::new(Doors { index: Some(index.clone()), models });
-    let hooks = Hooks {
-        doors: doors.clone(),
-        link: LINKS.to_vec(),
-        native: NATIVE.iter().map(|&package| package.to_owned()).collect(),
+    native::check_format(values.store()?).await?;
+    let ledger = Ledger::open(values.text("erase_ledger"), values.store()?)?;
+    replay(ledger.as_ref()).await?;
+    let metrics = Arc::new(Metrics::default());
+    let inside = if up.portable {
+        // An instance holds its components' data, a table of vectors among them, and its users' views.
+        values.set_default("instance_memory_mib", "256");
+        // Each of a component's parts is an instance of its own to the engine.
+        values.set_default("instances", "16");
+        tracing::info!(
+            "index and models are the manifest's components, and nothing runs in the background"
+        );
+        Inside::default()
+    } else {
+        Inside::native(&values, &up.data_dir, &metrics)?
     };
     let mut settings = values.runtime()?;
     settings.listen = up.listen;
     settings.cache_dir = Some(up.data_dir.join("cache"));
 
-    let metrics = Arc::new(Metrics::default());
-    metrics.gauge("index".into(), move || kept(&cache));
     let manifest = Manifest::read(&up.manifest, &values.variables())?;
-    let app = App::load(manifest, &settings, &hooks, &metrics)?;
+    let app = App::load(manifest, &settings, &inside.hooks, &metrics)?;
     let extras = Extras {
         native: native::routes(&values)?,
-        ready: vec![ready(&index)],
+        ready: inside.index.iter().map(ready).collect(),
         admission: Some(Arc::new(values.admission()?)),
     };
     let server = Server::bind(settings, app, metrics, extras).await?;
-    let embedding =
-        tokio::spawn(background::embed_pending(doors, values.store()?, values.ledger()));
-    let tending = tokio::spawn(Tending::new(index.clone(), &values)?.run());
-    greet(&server, &values, &key, model.get().is_some(), store.is_some(), started);
+    let mut background = inside.background(&values)?;
+    background.extend(ledger.clone().map(|ledger| tokio::spawn(ledger.run())));
+    greet(&server, &values, &key, inside.search(), store.is_some(), started);
     let in_time = server.serve(stop()).await;
-    embedding.abort();
-    tending.abort();
-    index.shutdown().await;
+    background.iter().for_each(JoinHandle::abort);
+    if let Some(index) = inside.index {
+        index.shutdown().await;
+    }
+    keep(ledger).await;
     if let Some(store) = store {
         store.shutdown().await;
     }
     tracing::info!(in_time, "stopped");
     Ok(())
+}
+
+/// Holds to the erases that a ledger outside the bucket knows, and the bucket does not.
+async fn replay(ledger: Option<&Ledger>) -> Result<()> {
+    let Some(ledger) = ledger else { return Ok(()) };
+    match ledger.replay().await.context("hold to the erases of erase_ledger")? {
+        0 => {}
+        count => tracing::warn!(
+            "the bucket lacked {count} erases that erase_ledger holds, as one from a backup does: they hold again, and upkeep removes what came back"
+        ),
+    }
+    Ok(())
+}
+
+/// Copies the last erases out of the bucket.
+async fn keep(ledger: Option<Ledger>) {
+    let Some(ledger) = ledger else { return };
+    if let Err(error) = ledger.keep().await {
+        tracing::warn!("{}: the last erases are not in erase_ledger: {error}", error.reason);
+    }
+}
+
+/// What the host itself serves to components: everything, or by default nothing.
+#[derive(Default)]
+struct Inside {
+    index: Option<Index>,
+    hooks: Hooks,
+}
+
+impl Inside {
+    /// The native index and models.
+    fn native(values: &Values, data_dir: &Path, metrics: &Metrics) -> Result<Self> {
+        let embedder = load_model(values, data_dir)?;
+        let cache = Cache::open(data_dir.join("objects"), values.cache()?);
+        let (shared, objects) = (cache.clone(), values.store()?);
+        let open = move || Cached::new(open(&objects), shared.clone());
+        let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
+        metrics.gauge("index".into(), move || kept(&cache));
+        let tokens = TokenCounter::new(values.parsed("tokenizer")?);
+        let models = Models { embedder, tokens, embed_deadline: values.embed_deadline()? };
+        let hooks = Hooks {
+            doors: Arc::new(Doors { index: Some(index.clone()), models }),
+            link: LINKS.to_vec(),
+            native: NATIVE.iter().map(|&package| package.to_owned()).collect(),
+        };
+        Ok(Self { index: Some(index), hooks })
+    }
+
+    /// What runs beside requests, where the index is ours.
+    fn background(&self, values: &Values) -> Result<Vec<JoinHandle<()>>> {
+        let Some(index) = &self.index else { return Ok(Vec::new()) };
+        let (doors, ledger) = (self.hooks.doors.clone(), values.ledger());
+        let embedding = background::embed_pending(doors, values.store()?, ledger);
+        let tending = Tending::new(index.clone(), values)?.run();
+        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending)])
+    }
+
+    /// How a search finds.
+    fn search(&self) -> &'static str {
+        match (&self.index, self.hooks.doors.models.embedder.get()) {
+            (None, _) => "as the manifest's components do",
+            (Some(_), Some(_)) => "by words and meaning",
+            (Some(_), None) => "by words",
+        }
+    }
 }
 
 fn open(objects: &holdfast_objects::Settings) -> holdfast_ports::Bucket {
@@ -171,7 +238,7 @@ fn greet(
     server: &Server,
     values: &Values,
     key: &FirstKey,
-    model: bool,
+    search: &str,
     embedded: bool,
     started: Instant,
 ) {
@@ -183,7 +250,7 @@ fn greet(
     }
     let store = if embedded { " (embedded store)" } else { "" };
     println!("  bucket   {}/{}{store}", values.text("s3_endpoint"), values.text("s3_bucket"));
-    println!("  search   {}", if model { "by words and meaning" } else { "by words" });
+    println!("  search   {search}");
 }
 
 async fn stop() {

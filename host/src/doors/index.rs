@@ -4,7 +4,6 @@ use super::Door;
 use super::generated::holdfast::index::index as door;
 use super::generated::holdfast::index::types as wit;
 use crate::state::State;
-use holdfast_core::token::Frontier;
 use holdfast_core::{Error, Hlc, Scope, TenantId, UserId};
 use holdfast_index as native;
 use wasmtime::component::{Accessor, Linker};
@@ -74,14 +73,12 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         page: wit::Page,
         reading: wit::Reading,
     ) -> Answer<door::MessagePage> {
-        ask!(accessor, scope, history(session, page.into(), reading.into()), |found| {
-            door::MessagePage {
-                items: found.items.into_iter().map(wit::Message::from).collect(),
-                more: found.more,
-                late: found.late.into_iter().map(wit::Message::from).collect(),
-                frontier: found.frontier.into(),
-            }
-        })
+        ask!(
+            accessor,
+            scope,
+            history(session, page.into(), reading.into()),
+            door::MessagePage::from
+        )
     }
 
     async fn find_message(
@@ -91,12 +88,7 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         id: String,
         reading: wit::Reading,
     ) -> Answer<door::FoundMessage> {
-        ask!(accessor, scope, find_message(session, id, reading.into()), |found| {
-            door::FoundMessage {
-                item: found.item.map(wit::Message::from),
-                frontier: found.frontier.into(),
-            }
-        })
+        ask!(accessor, scope, find_message(session, id, reading.into()), door::FoundMessage::from)
     }
 
     async fn list_sessions(
@@ -105,13 +97,7 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         page: wit::Page,
         reading: wit::Reading,
     ) -> Answer<door::SessionPage> {
-        ask!(accessor, scope, list_sessions(page.into(), reading.into()), |found| {
-            door::SessionPage {
-                items: found.items.into_iter().map(wit::Session::from).collect(),
-                next: found.next,
-                frontier: found.frontier.into(),
-            }
-        })
+        ask!(accessor, scope, list_sessions(page.into(), reading.into()), door::SessionPage::from)
     }
 
     async fn find_session(
@@ -120,12 +106,7 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         id: String,
         reading: wit::Reading,
     ) -> Answer<door::FoundSession> {
-        ask!(accessor, scope, find_session(id, reading.into()), |found| {
-            door::FoundSession {
-                item: found.item.map(wit::Session::from),
-                frontier: found.frontier.into(),
-            }
-        })
+        ask!(accessor, scope, find_session(id, reading.into()), door::FoundSession::from)
     }
 
     async fn find_user(
@@ -133,14 +114,7 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         scope: wit::Scope,
         reading: wit::Reading,
     ) -> Answer<door::FoundUser> {
-        ask!(accessor, scope, find_user(reading.into()), |found| door::FoundUser {
-            order: found.order,
-            body: found.body,
-            retention_days: found.retention_days,
-            horizon: found.horizon.map(|horizon| horizon.0),
-            unsaid: found.unsaid,
-            frontier: found.frontier.into(),
-        })
+        ask!(accessor, scope, find_user(reading.into()), door::FoundUser::from)
     }
 
     async fn differences(
@@ -155,13 +129,8 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
     ) -> Answer<door::DifferencePage> {
         let wanted = native::Wanted { until: Hlc(until), session, deleted };
         let part = native::Part { after, limit };
-        ask!(accessor, scope, differences(wanted, part, reading.into()), |found| {
-            door::DifferencePage {
-                items: found.items.into_iter().map(door::Difference::from).collect(),
-                next: found.next,
-                frontier: found.frontier.into(),
-            }
-        })
+        let answer = door::DifferencePage::from;
+        ask!(accessor, scope, differences(wanted, part, reading.into()), answer)
     }
 
     async fn changes(
@@ -171,12 +140,7 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         limit: u32,
         reading: wit::Reading,
     ) -> Answer<door::ChangePage> {
-        ask!(accessor, scope, changes(place, limit, reading.into()), |found| door::ChangePage {
-            items: found.items.into_iter().map(door::Change::from).collect(),
-            place: found.place,
-            more: found.more,
-            frontier: found.frontier.into(),
-        })
+        ask!(accessor, scope, changes(place, limit, reading.into()), door::ChangePage::from)
     }
 }
 
@@ -184,155 +148,4 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     door::add_to_linker::<_, Door>(linker, |state| state)
 }
 
-impl From<Frontier> for wit::Frontier {
-    fn from(frontier: Frontier) -> Self {
-        Self { hlc: frontier.hlc.0, head: frontier.head, keys: frontier.keys }
-    }
-}
-
-impl From<wit::Frontier> for Frontier {
-    fn from(frontier: wit::Frontier) -> Self {
-        Self { hlc: Hlc(frontier.hlc), head: frontier.head, keys: frontier.keys }
-    }
-}
-
-impl From<wit::Reading> for native::Reading {
-    fn from(reading: wit::Reading) -> Self {
-        let consistency = match reading.consistency {
-            wit::Consistency::Latest => native::Consistency::Latest,
-            wit::Consistency::Local => native::Consistency::Local,
-        };
-        Self {
-            consistency,
-            after: reading.after.map(Frontier::from),
-            as_of: reading.as_of.map(Hlc),
-        }
-    }
-}
-
-impl From<wit::Page> for native::Page {
-    fn from(page: wit::Page) -> Self {
-        Self { after: page.after, rank: page.rank, limit: page.limit, descending: page.descending }
-    }
-}
-
-impl From<wit::Question> for native::Question {
-    fn from(question: wit::Question) -> Self {
-        let mode = match question.mode {
-            wit::Mode::Hybrid => native::Mode::Hybrid,
-            wit::Mode::Vector => native::Mode::Vector,
-            wit::Mode::Keyword => native::Mode::Keyword,
-        };
-        let boosts = native::Boosts {
-            speaker: question.boosts.speaker,
-            date: question.boosts.date,
-            same_session: question.boosts.same_session,
-            dense_places: question.boosts.dense_places,
-        };
-        Self {
-            text: question.text,
-            vector: question.vector,
-            space: question.space,
-            session: question.session,
-            from_session: question.from_session,
-            filter: question.filter,
-            mode,
-            boosts,
-            limit: question.limit,
-            reading: question.reading.into(),
-        }
-    }
-}
-
-impl From<native::Knowledge> for door::Knowledge {
-    fn from(known: native::Knowledge) -> Self {
-        let present =
-            |p: native::Present| door::Present { id: p.id, digest: p.digest, order: p.order };
-        Self {
-            present: known.present.into_iter().map(present).collect(),
-            deleted: known.deleted,
-            session_deleted: known.session_deleted,
-            frontier: known.frontier.into(),
-            clock_offset: known.clock_offset,
-        }
-    }
-}
-
-impl From<native::Message> for wit::Message {
-    fn from(message: native::Message) -> Self {
-        Self {
-            session: message.session,
-            id: message.id,
-            conflict_of: message.conflict_of,
-            order: message.order,
-            rank: message.rank,
-            at: message.at.0,
-            by: message.by,
-            trusted: message.trusted,
-            body: message.body,
-            restored_from: message.restored_from,
-        }
-    }
-}
-
-impl From<native::Session> for wit::Session {
-    fn from(session: native::Session) -> Self {
-        Self {
-            id: session.id,
-            body: session.body,
-            order: session.order,
-            created_at: session.created_at.0,
-            last_activity: session.last_activity.0,
-            messages: session.messages,
-        }
-    }
-}
-
-impl From<native::Difference> for door::Difference {
-    fn from(one: native::Difference) -> Self {
-        Self {
-            session: one.session,
-            id: one.id,
-            order: one.order,
-            then: one.then,
-            now: one.now,
-            message: one.message.map(wit::Message::from),
-            parent_lost: one.parent_lost,
-            left_out: one.left_out.map(str::to_owned),
-        }
-    }
-}
-
-impl From<native::Change> for door::Change {
-    fn from(change: native::Change) -> Self {
-        Self {
-            kind: change.kind,
-            session: change.session,
-            id: change.id,
-            order: change.order,
-            arrived: change.arrived,
-            of: change.of.map(str::to_owned),
-            hidden: change.hidden,
-            digest: change.digest,
-            message: change.message.map(wit::Message::from),
-            fields: change.fields,
-        }
-    }
-}
-
-impl From<native::Recall> for wit::Recall {
-    fn from(recall: native::Recall) -> Self {
-        let stage = |s: native::Stage| wit::Stage { name: s.name.to_owned(), value: s.value };
-        let hit = |hit: native::Hit| wit::Hit {
-            message: hit.message.into(),
-            score: hit.score,
-            stages: hit.stages.into_iter().map(stage).collect(),
-        };
-        Self {
-            hits: recall.hits.into_iter().map(hit).collect(),
-            pending: recall.pending,
-            indexed_through: recall.indexed_through,
-            frontier: recall.frontier.into(),
-        }
-    }
-}
+holdfast_view::door_types!(wit, door);

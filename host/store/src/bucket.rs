@@ -4,9 +4,8 @@
 //! `a` and `a/b` live side by side, a key of 1,024 bytes fits, and file systems that fold
 //! case or normalise Unicode cannot merge two keys. The key itself is in the file's head.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use s3s::crypto::{Checksum as _, Sha256};
@@ -15,6 +14,7 @@ use crate::condition::WriteCondition;
 use crate::disk::{self, Folder};
 use crate::draft::Written;
 use crate::fault::Fault;
+use crate::files::{Files, Handle};
 use crate::head::Head;
 use crate::index::{Entry, Index};
 
@@ -34,7 +34,7 @@ pub(crate) struct Bucket {
 #[derive(Debug)]
 pub(crate) struct Opened {
     /// The object's file; its body begins at offset 0.
-    pub(crate) file: File,
+    pub(crate) file: Box<dyn Handle>,
     /// Its description.
     pub(crate) head: Head,
 }
@@ -86,7 +86,7 @@ impl Bucket {
             let name = name_of(key);
             let _key = self.lock(&name);
             self.check(key, condition)?;
-            disk::remove(&self.folder.path().join(hex::encode(name)))?;
+            disk::remove(self.folder.files(), &self.folder.path().join(hex::encode(name)))?;
             self.index.remove(key);
         }
         self.folder.sync()
@@ -96,11 +96,11 @@ impl Bucket {
     pub(crate) fn open(&self, key: &str) -> Result<Opened, Fault> {
         self.index.get(key).ok_or(Fault::NoSuchKey)?;
         let path = self.folder.path().join(hex::encode(name_of(key)));
-        let mut file = File::open(path).map_err(|error| match error.kind() {
+        let mut file = self.folder.files().open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Fault::NoSuchKey,
             _ => Fault::Io(error),
         })?;
-        let head = Head::read(&mut file)?;
+        let head = Head::read(&mut *file)?;
         if head.key == key { Ok(Opened { file, head }) } else { Err(Fault::Damaged) }
     }
 
@@ -122,8 +122,8 @@ pub(crate) fn name_of(key: &str) -> [u8; 32] {
 }
 
 /// Reads the entry of one object file; `Damaged` also where the file has another key's name.
-pub(crate) fn read_entry(path: &PathBuf) -> Result<(Box<str>, Entry), Fault> {
-    let head = Head::read(&mut File::open(path)?)?;
+pub(crate) fn read_entry(files: &dyn Files, path: &Path) -> Result<(Box<str>, Entry), Fault> {
+    let head = Head::read(&mut *files.open(path)?)?;
     let named = path.file_name().and_then(|name| name.to_str());
     if named != Some(hex::encode(name_of(&head.key)).as_str()) {
         return Err(Fault::Damaged);

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
@@ -100,8 +99,8 @@ impl Head {
     }
 
     /// Reads the description of an open object file, whose position moves.
-    pub(crate) fn read(file: &mut File) -> Result<Self, Fault> {
-        let whole = file.metadata()?.len();
+    pub(crate) fn read(file: &mut (impl Read + Seek + ?Sized)) -> Result<Self, Fault> {
+        let whole = file.seek(SeekFrom::End(0))?;
         let mut end = read_end(file, whole, GUESS)?;
         let length = description_length(&end)?;
         if u64::from(length) + TAIL > end.len() as u64 {
@@ -115,7 +114,11 @@ impl Head {
     }
 }
 
-fn read_end(file: &mut File, whole: u64, wanted: u64) -> Result<Vec<u8>, Fault> {
+fn read_end(
+    file: &mut (impl Read + Seek + ?Sized),
+    whole: u64,
+    wanted: u64,
+) -> Result<Vec<u8>, Fault> {
     let length = wanted.min(whole);
     file.seek(SeekFrom::Start(whole - length))?;
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| Fault::Damaged)?];

@@ -3,7 +3,8 @@
 //! Protocol and signatures are the crate `s3s`; the backend is ours, because it promises
 //! more than a demonstration does:
 //! - an answer means durable: the file is synced, then named, then its folder is synced;
-//! - a crash at any point leaves the old object or the new one, whole, or none;
+//! - a crash or a loss of power at any point leaves the old object or the new one, whole, or none
+//!   (`s3/power/` cuts it behind every step), and what is shown after it stays;
 //! - of any number of writers with `If-None-Match: *` exactly one wins, and no swap under
 //!   `If-Match` is lost;
 //! - LIST is exact after each answer, in byte order of the keys, from memory.
@@ -15,6 +16,7 @@ mod condition;
 mod disk;
 mod draft;
 mod fault;
+mod files;
 mod head;
 mod index;
 mod load;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::fault::Error;
+use crate::files::Disk;
 use crate::store::Store;
 use crate::{Settings, s3};
 
@@ -58,7 +59,7 @@ pub async fn serve(settings: Settings) -> Result<Running, Error> {
     let Settings { data_dir, buckets, access_key, secret_key, listen } = settings;
     let opened = {
         let data_dir = data_dir.clone();
-        tokio::task::spawn_blocking(move || Store::open(&data_dir, &buckets)).await
+        tokio::task::spawn_blocking(move || Store::open(Arc::new(Disk), &data_dir, &buckets)).await
     };
     let store = opened.map_err(|stopped| Error::Folder {
         folder: data_dir,

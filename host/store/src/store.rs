@@ -1,7 +1,6 @@
 //! The data folder: its lock, its buckets and the files on their way in.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -10,42 +9,53 @@ use crate::bucket::Bucket;
 use crate::disk::{self, Folder, Incoming};
 use crate::draft::Draft;
 use crate::fault::{Error, Fault};
+use crate::files::{Files, Lock};
 use crate::load;
 use crate::uploads::Uploads;
 
 /// A data folder that is open; no other process can have it open.
 #[derive(Debug)]
 pub(crate) struct Store {
+    files: Arc<dyn Files>,
     root: PathBuf,
     incoming: Arc<Incoming>,
     buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
     /// Uploads in parts.
     pub(crate) uploads: Uploads,
     /// Held while the store lives: the index and the key locks are this process's only.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Store {
     /// Opens the folder, cleans up after a crash and reads every object's description.
-    pub(crate) fn open(root: &Path, buckets: &[String]) -> Result<Self, Error> {
+    pub(crate) fn open(
+        files: Arc<dyn Files>,
+        root: &Path,
+        buckets: &[String],
+    ) -> Result<Self, Error> {
         let folder = |source| Error::Folder { folder: root.into(), source };
-        disk::create_folder(root).map_err(folder)?;
-        let lock = lock(root)?;
-        let incoming = Arc::new(Incoming::open(root.join("incoming")).map_err(folder)?);
-        let uploads = Uploads::open(root.join("uploads"), incoming.clone()).map_err(folder)?;
-        disk::create_folder(&root.join("buckets")).map_err(folder)?;
+        disk::create_root(&*files, root).map_err(folder)?;
+        let lock = files.lock(&root.join("lock")).map_err(folder)?;
+        let lock = lock.ok_or_else(|| Error::InUse { folder: root.into() })?;
+        let incoming = Incoming::open(files.clone(), root.join("incoming")).map_err(folder)?;
+        let incoming = Arc::new(incoming);
+        disk::create_folder(&*files, &root.join("buckets")).map_err(folder)?;
         let mut found = BTreeMap::new();
-        for entry in fs::read_dir(root.join("buckets")).map_err(folder)? {
-            let path = entry.map_err(folder)?.path();
+        for path in files.list(&root.join("buckets")).map_err(folder)? {
             if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-                let entries = load::entries(&path, &root.join("damaged"))?;
-                let opened = Folder::open(path.clone()).map_err(folder)?;
+                let opened = Folder::open(files.clone(), path.clone()).map_err(folder)?;
+                // What a process that was killed had not synced is shown from now on, so it must stay.
+                opened.sync().map_err(|fault| folder(std::io::Error::other(fault)))?;
+                let entries = load::entries(&*files, &path, &root.join("damaged"))?;
                 found.insert(name.to_owned(), Arc::new(Bucket::new(opened, entries)));
             }
         }
+        let is_bucket = |name: &str| found.contains_key(name);
+        let uploads = Uploads::open(root.join("uploads"), incoming.clone(), is_bucket);
+        let uploads = uploads.map_err(folder)?;
         let buckets_found = RwLock::new(found);
         let root = root.to_owned();
-        let store = Self { root, incoming, buckets: buckets_found, uploads, _lock: lock };
+        let store = Self { files, root, incoming, buckets: buckets_found, uploads, _lock: lock };
         store.create_missing(buckets)?;
         Ok(store)
     }
@@ -83,10 +93,7 @@ impl Store {
     /// Names of all buckets with the time each was made, where the file system keeps it.
     pub(crate) fn buckets(&self) -> Vec<(String, SystemTime)> {
         let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
-        let made = |bucket: &Bucket| {
-            let made = fs::metadata(bucket.path()).and_then(|folder| folder.created());
-            made.unwrap_or(SystemTime::UNIX_EPOCH)
-        };
+        let made = |bucket: &Bucket| self.files.made(bucket.path());
         buckets.iter().map(|(name, bucket)| (name.clone(), made(bucket))).collect()
     }
 
@@ -96,7 +103,7 @@ impl Store {
         if buckets.contains_key(name) {
             return Err(Fault::BucketExists);
         }
-        let folder = Folder::open(self.root.join("buckets").join(name))?;
+        let folder = Folder::open(self.files.clone(), self.root.join("buckets").join(name))?;
         buckets.insert(name.to_owned(), Arc::new(Bucket::new(folder, Vec::new())));
         Ok(())
     }
@@ -108,7 +115,7 @@ impl Store {
         if !bucket.index.is_empty() {
             return Err(Fault::BucketNotEmpty);
         }
-        match disk::remove_empty_folder(bucket.path()) {
+        match disk::remove_empty_folder(&*self.files, bucket.path()) {
             Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
                 return Err(Fault::BucketNotEmpty);
             }
@@ -117,15 +124,5 @@ impl Store {
         self.uploads.forget(name)?;
         buckets.remove(name);
         Ok(())
-    }
-}
-
-fn lock(root: &Path) -> Result<File, Error> {
-    let failed = |source| Error::Folder { folder: root.into(), source };
-    let file = File::create(root.join("lock")).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { folder: root.into() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }

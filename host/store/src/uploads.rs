@@ -2,8 +2,7 @@
 //!
 //! All of them have an object's file format, so a part keeps its own MD5. They survive a restart.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use s3s::crypto::{Checksum as _, Md5};
 use crate::disk::{self, Incoming};
 use crate::draft::{Draft, Finished, Written, now};
 use crate::fault::Fault;
+use crate::files::{Files, Handle};
 use crate::head::{Attributes, Etag, Head};
 
 /// S3's least size of a part that is not the last.
@@ -37,9 +37,29 @@ pub(crate) struct UploadName {
 }
 
 impl Uploads {
-    /// Opens the folder.
-    pub(crate) fn open(folder: PathBuf, incoming: Arc<Incoming>) -> io::Result<Self> {
-        disk::create_folder(&folder)?;
+    /// Opens the folder, and removes what a crash left there of uploads and of buckets that are gone.
+    pub(crate) fn open(
+        folder: PathBuf,
+        incoming: Arc<Incoming>,
+        is_bucket: impl Fn(&str) -> bool,
+    ) -> io::Result<Self> {
+        let files = incoming.files();
+        disk::create_folder(files, &folder)?;
+        for bucket in files.list(&folder)? {
+            let name = bucket.file_name().and_then(|name| name.to_str());
+            if !name.is_some_and(&is_bucket) {
+                incoming.discard(&bucket)?;
+                continue;
+            }
+            // What is shown from now on must stay.
+            disk::sync_folder(files, &bucket)?;
+            for upload in files.list(&bucket)? {
+                match files.open(&upload.join(HEAD)) {
+                    Ok(_) => disk::sync_folder(files, &upload)?,
+                    Err(_) => incoming.discard(&upload)?,
+                }
+            }
+        }
         Ok(Self { folder, incoming })
     }
 
@@ -54,10 +74,10 @@ impl Uploads {
         let folder = self.folder.join(bucket).join(&id);
         let written = Draft::new(self.incoming.clone()).finish().describe(key, attributes)?;
         written.file.sync()?;
-        disk::create_folder(&self.folder.join(bucket))?;
-        disk::create_folder(&folder)?;
+        disk::create_folder(self.files(), &self.folder.join(bucket))?;
+        disk::create_folder(self.files(), &folder)?;
         written.file.publish_new(&folder.join(HEAD))?;
-        sync_folder(&folder)?;
+        disk::sync_folder(self.files(), &folder)?;
         Ok(id)
     }
 
@@ -72,7 +92,7 @@ impl Uploads {
         let Written { file, head } = body.describe(&name.key, Attributes::default())?;
         file.sync()?;
         file.publish_over(&folder.join(part_file(number))).map_err(gone)?;
-        sync_folder(&folder).map_err(gone)?;
+        disk::sync_folder(self.files(), &folder).map_err(gone)?;
         Ok(head)
     }
 
@@ -80,11 +100,10 @@ impl Uploads {
     pub(crate) fn parts(&self, name: &UploadName) -> Result<Vec<(u16, Head)>, Fault> {
         let (folder, _) = self.find(name)?;
         let mut parts = Vec::new();
-        for entry in fs::read_dir(folder).map_err(gone)? {
-            let path = entry?.path();
+        for path in self.files().list(&folder).map_err(gone)? {
             let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
             if let Some(number) = number {
-                parts.push((number, Head::read(&mut File::open(path)?)?));
+                parts.push((number, Head::read(&mut *self.files().open(&path)?)?));
             }
         }
         parts.sort_by_key(|(number, _)| *number);
@@ -106,7 +125,7 @@ impl Uploads {
         }
         let mut parts = Vec::with_capacity(listed.len());
         for (number, etag) in listed {
-            parts.push(open_part(&folder.join(part_file(*number)), etag.as_deref())?);
+            parts.push(open_part(self.files(), &folder.join(part_file(*number)), etag.as_deref())?);
         }
         let earlier = parts.len().saturating_sub(1);
         if parts.iter().take(earlier).any(|(_, head)| head.size < LEAST_PART) {
@@ -115,7 +134,11 @@ impl Uploads {
         self.concatenate(parts, upload)
     }
 
-    fn concatenate(&self, parts: Vec<(File, Head)>, upload: Head) -> Result<Written, Fault> {
+    fn concatenate(
+        &self,
+        parts: Vec<(Box<dyn Handle>, Head)>,
+        upload: Head,
+    ) -> Result<Written, Fault> {
         let mut file = self.incoming.create()?;
         let mut digests = Md5::new();
         let mut size = 0;
@@ -134,33 +157,34 @@ impl Uploads {
     /// Forgets an upload and its parts; blocks.
     pub(crate) fn end(&self, name: &UploadName) -> Result<(), Fault> {
         let (folder, _) = self.find(name)?;
-        Ok(disk::remove_folder(&folder)?)
+        Ok(self.incoming.discard(&folder)?)
     }
 
     /// Forgets every upload of a bucket; blocks.
     pub(crate) fn forget(&self, bucket: &str) -> Result<(), Fault> {
-        Ok(disk::remove_folder(&self.folder.join(bucket))?)
+        Ok(self.incoming.discard(&self.folder.join(bucket))?)
     }
 
     /// Uploads of a bucket that were begun and neither completed nor aborted; blocks.
     pub(crate) fn list(&self, bucket: &str) -> Result<Vec<(String, Head)>, Fault> {
         let folder = self.folder.join(bucket);
         let mut uploads = Vec::new();
-        if !folder.is_dir() {
+        if !self.files().is_folder(&folder) {
             return Ok(uploads);
         }
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
+        for path in self.files().list(&folder)? {
             // An upload whose head is missing was being begun or forgotten: not one to list.
-            if let Ok(mut file) = File::open(entry.path().join(HEAD)) {
-                uploads.push((
-                    entry.file_name().into_string().unwrap_or_default(),
-                    Head::read(&mut file)?,
-                ));
+            if let Ok(mut file) = self.files().open(&path.join(HEAD)) {
+                let id = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                uploads.push((id.to_owned(), Head::read(&mut *file)?));
             }
         }
         uploads.sort_by(|(one, a), (other, b)| (&a.key, one).cmp(&(&b.key, other)));
         Ok(uploads)
+    }
+
+    fn files(&self) -> &dyn Files {
+        self.incoming.files()
     }
 
     fn find(&self, name: &UploadName) -> Result<(PathBuf, Head), Fault> {
@@ -169,7 +193,7 @@ impl Uploads {
             return Err(Fault::NoSuchUpload);
         }
         let folder = self.folder.join(&name.bucket).join(&name.id);
-        let head = Head::read(&mut File::open(folder.join(HEAD)).map_err(gone)?)?;
+        let head = Head::read(&mut *self.files().open(&folder.join(HEAD)).map_err(gone)?)?;
         if head.key == name.key { Ok((folder, head)) } else { Err(Fault::NoSuchUpload) }
     }
 }
@@ -178,17 +202,17 @@ fn part_file(number: u16) -> String {
     format!("{number:05}")
 }
 
-fn open_part(path: &Path, etag: Option<&str>) -> Result<(File, Head), Fault> {
-    let mut file = File::open(path).map_err(|_| Fault::InvalidPart)?;
-    let head = Head::read(&mut file)?;
+fn open_part(
+    files: &dyn Files,
+    path: &Path,
+    etag: Option<&str>,
+) -> Result<(Box<dyn Handle>, Head), Fault> {
+    let mut file = files.open(path).map_err(|_| Fault::InvalidPart)?;
+    let head = Head::read(&mut *file)?;
     match etag {
         Some(etag) if etag != head.etag.to_string() => Err(Fault::InvalidPart),
         _ => Ok((file, head)),
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn gone(error: io::Error) -> Fault {

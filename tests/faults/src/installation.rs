@@ -3,7 +3,8 @@
 use holdfast_core::access::ApiKey;
 use holdfast_core::{KeyId, TenantId};
 use holdfast_servers::{Host, HostSettings, Proxy, Rclone, SeaweedFs, Server};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// Access key id of the embedded store.
@@ -110,10 +111,42 @@ impl Installation {
         assert!(left.iter().all(|entry| kept.iter().any(|k| entry.file_name() == *k)), "{left:?}");
     }
 
+    /// Puts a bucket of before in the place of what is there: what the folder `backup` holds. No host may run.
+    ///
+    /// # Panics
+    /// Where the bucket is not a folder of a server's own, as rclone's is.
+    pub fn restore(&mut self, backup: &Path) {
+        let bucket = self.bucket_folder();
+        self.server.as_mut().expect("a server").kill();
+        std::fs::remove_dir_all(&bucket).expect("remove the bucket");
+        copy(backup, &bucket);
+        self.server.as_mut().expect("a server").start_again();
+    }
+
+    /// The folder that is the bucket on rclone.
+    ///
+    /// # Panics
+    /// On another store.
+    pub fn bucket_folder(&self) -> PathBuf {
+        let server = self.server.as_ref().expect("a server");
+        let folder = server.folder().join("data").join(&server.bucket);
+        assert!(folder.is_dir(), "no bucket that is a folder");
+        folder
+    }
+
     /// The store's own server, where it is not the embedded one.
     pub fn server(&self) -> Option<&Server> {
         self.server.as_ref()
     }
+}
+
+/// Copies a folder with all that is in it.
+///
+/// # Panics
+/// When it cannot be copied.
+pub fn copy(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp");
+    assert!(done.success(), "cp failed");
 }
 
 fn settings() -> HostSettings {

@@ -16,7 +16,7 @@ mod tally;
 
 pub use api::{Answer, Api};
 pub use history::{Item, Page, history};
-pub use installation::{ACCESS_KEY, Installation, SECRET_KEY, model_is_there};
+pub use installation::{ACCESS_KEY, Installation, SECRET_KEY, copy, model_is_there};
 pub use plan::{Call, Plan, long, seed, words};
 pub use snapshot::{Snapshot, until_embedded};
 pub use tally::{Acknowledged, Tally, insist};

@@ -1,6 +1,8 @@
 //! Vectors of texts, kept between runs: a text is embedded once in the life of a target folder.
 
 use holdfast_models::Embedder;
+use holdfast_models::files::{TOKENIZER, WEIGHTS, read_verified};
+use holdfast_static::{Table, make};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Write;
@@ -11,10 +13,36 @@ type Hash = [u8; 32];
 /// Texts with their vectors.
 type Made = Vec<(Hash, Vec<f32>)>;
 
+/// What makes vectors.
+enum Maker {
+    Model(Box<Embedder>),
+    /// The table of `portable-models`.
+    Table(Vec<u8>),
+}
+
+impl Maker {
+    fn space(&self) -> &str {
+        match self {
+            Self::Model(model) => model.space(),
+            Self::Table(_) => holdfast_core::space::PORTABLE,
+        }
+    }
+
+    fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
+        match self {
+            Self::Model(model) => model.embed(texts).map_err(|error| error.to_string()),
+            Self::Table(bytes) => {
+                let table = Table::read(bytes).map_err(|error| error.to_string())?;
+                Ok(texts.iter().map(|text| table.embed(text)).collect())
+            }
+        }
+    }
+}
+
 /// The model, with a file of what it gave.
 pub struct Vectors {
-    model: Embedder,
-    file: PathBuf,
+    model: Maker,
+    file: Option<PathBuf>,
     known: HashMap<Hash, Vec<f32>>,
 }
 
@@ -28,7 +56,18 @@ impl Vectors {
         let bytes = std::fs::read(kept).unwrap_or_default();
         let size = 32 + 4 * model.dimensions();
         let known = bytes.chunks_exact(size).filter_map(entry).collect();
-        Ok(Self { model, file: kept.to_owned(), known })
+        Ok(Self { model: Maker::Model(Box::new(model)), file: Some(kept.to_owned()), known })
+    }
+
+    /// The table of `portable-models`, made from the model of `folder`.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn portable(folder: &Path) -> Result<Self, String> {
+        let read = |file| read_verified(folder, file).map_err(|fault| fault.to_string());
+        let table =
+            make(&read(&WEIGHTS)?, &read(&TOKENIZER)?).map_err(|error| error.to_string())?;
+        Ok(Self { model: Maker::Table(table), file: None, known: HashMap::new() })
     }
 
     /// Embeds the texts that are new, and keeps their vectors.
@@ -58,7 +97,7 @@ impl Vectors {
         let (one, two) = batch.split_at(batch.len() / 2);
         let work = |part: &[(Hash, &String)]| -> Result<Made, String> {
             let texts: Vec<String> = part.iter().map(|(_, text)| (*text).clone()).collect();
-            let vectors = self.model.embed(&texts).map_err(|error| error.to_string())?;
+            let vectors = self.model.embed(&texts)?;
             Ok(part.iter().map(|(hash, _)| *hash).zip(vectors).collect())
         };
         std::thread::scope(|scope| {
@@ -70,7 +109,8 @@ impl Vectors {
     }
 
     fn keep(&self, made: &[(Hash, Vec<f32>)]) -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&self.file)?;
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
         let mut bytes = Vec::new();
         for (hash, vector) in made {
             bytes.extend_from_slice(hash);

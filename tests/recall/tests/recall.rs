@@ -137,6 +137,21 @@ fn the_recipe_finds_more_than_meaning_alone_and_words_alone() {
     print_separation(&cases, &vectors);
 }
 
+#[test]
+fn with_portable_vectors_the_recipe_finds_more_than_words_alone() {
+    let Some(model) = model() else { return };
+    let cases = cases();
+    let mut vectors = Vectors::portable(&model).unwrap();
+    learn(&cases, &mut vectors);
+    let table: Table =
+        steps().iter().map(|step| (step.name, measure(&cases, &vectors, step))).collect();
+    print(&table);
+    let recall = |step: &Step, kind: &str| table[step.name][kind].recall()[1];
+    assert!(recall(&FULL, "all") > recall(&WORDS, "all") + 0.05);
+    assert!(recall(&FULL, "all") > recall(&WINDOWS, "all"));
+    assert!(recall(&FULL, "no-shared-stem") > recall(&WORDS, "no-shared-stem") + 0.05);
+}
+
 /// How well the best score of an answer tells answerable questions from the others.
 fn print_separation(cases: &Cases, vectors: &Vectors) {
     let (mut answerable, mut others) = (Vec::new(), Vec::new());

@@ -13,6 +13,8 @@ pub struct HostSettings {
     pub key: Option<String>,
     /// Start with the embedding model; without it `HOLDFAST_NO_MODEL` is set.
     pub model: bool,
+    /// With the components of the manifest for index and models.
+    pub portable: bool,
 }
 
 /// A running host.
@@ -79,6 +81,9 @@ impl Host {
     pub fn start(data_dir: &Path, settings: &HostSettings) -> Self {
         let mut command = Self::command("up", &["--listen", "127.0.0.1:0", "--data-dir"], settings);
         command.arg(data_dir);
+        if settings.portable {
+            command.arg("--portable");
+        }
         let mut child = command.stdout(Stdio::piped()).spawn().expect("start holdfast");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut url, mut key, mut bucket) = (String::new(), settings.key.clone(), String::new());
@@ -101,6 +106,17 @@ impl Host {
     pub fn kill(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Ends it as an operator does (SIGTERM), and waits until it has ended.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub fn stop(mut self) {
+        let id = self.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
+        assert!(told.success());
+        assert!(self.child.wait().expect("its end").success(), "holdfast up did not end well");
     }
 
     /// Its process id.

@@ -1,23 +1,28 @@
 //! A host: the client of the journal that `host/index` is, in small. Its memory dies with it.
 
 mod load;
+mod user;
 
 use crate::bucket::Bucket;
 use crate::checker::{Seen, SeenSession, Snapshot};
 use crate::mutants::Mutant;
+use crate::plan::HOUR;
 use crate::world::World;
-use bytes::Bytes;
-use futures::lock::Mutex;
+use futures::channel::oneshot;
+use futures::future::{Either, select};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::ports::{Clock, Outside};
-use holdfast_core::record::{Kind, Record, Stamp, WalObject, Writer, WriterKind};
-use holdfast_core::token::{Frontier, MAX_NAMED, Signer};
-use holdfast_core::{Case, Error, Hlc, Key, Order, Prefix, Result, SessionId, fold, key};
-use holdfast_journal::{self as journal, Draft, Journal, Pen, Written};
+use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
+use holdfast_core::token::{Frontier, Signer};
+use holdfast_core::{Case, Error, Hlc, Order, Result, SessionId, fold, key};
+use holdfast_journal::{self as journal, Draft, Pen, Written};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use user::{Trace, User};
 
+/// Between two polls when nobody asks, in milliseconds.
+const LONGEST_PAUSE: u64 = 6 * HOUR;
 const SECRET: &[u8] = b"a secret of the simulation";
 
 /// A running process.
@@ -28,26 +33,7 @@ pub struct Host {
     users: RefCell<BTreeMap<usize, Rc<User>>>,
     memory: RefCell<BTreeMap<usize, Trace>>,
     lives: Cell<u64>,
-}
-
-/// What is known of a user here.
-struct User {
-    number: usize,
-    prefix: Prefix,
-    journal: RefCell<Journal>,
-    loaded: Cell<bool>,
-    list_once: Cell<bool>,
-    listed: Cell<u64>,
-    owed: RefCell<BTreeSet<Key>>,
-    flight: Mutex<()>,
-    life: u64,
-}
-
-/// What is remembered of a user who left.
-#[derive(Default)]
-struct Trace {
-    hlc: Hlc,
-    leaves: BTreeSet<String>,
+    asked: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 /// How a reader asks.
@@ -88,7 +74,8 @@ impl Host {
     pub fn new(world: Rc<World>, id: usize, life: u64) -> Rc<Self> {
         let bucket = Bucket::new(world.clone(), id);
         let (users, memory) = (RefCell::default(), RefCell::default());
-        Rc::new(Self { world, id, bucket, users, memory, lives: Cell::new(life << 20) })
+        let (lives, asked) = (Cell::new(life << 20), RefCell::default());
+        Rc::new(Self { world, id, bucket, users, memory, lives, asked })
     }
 
     fn now(&self) -> u64 {
@@ -178,7 +165,7 @@ impl Host {
     /// # Errors
     /// When the view is known to lack something, or the store cannot be asked.
     pub async fn read(self: Rc<Self>, user: usize, reading: Reading) -> Result<(Snapshot, String)> {
-        self.asked().await?;
+        self.answered().await?;
         let after = self.after(user, reading.after.as_deref())?;
         let user = self.ready(user, reading.latest, &after).await?;
         Ok((self.snapshot(&user), self.token(&user)?))
@@ -196,7 +183,7 @@ impl Host {
         limit: usize,
         reading: Reading,
     ) -> Result<(Page, String)> {
-        self.asked().await?;
+        self.answered().await?;
         let after = self.after(user, reading.after.as_deref())?;
         let order = place.as_ref().map(|(order, _)| Order::parse(order)).transpose()?;
         let user = self.ready(user, reading.latest, &after).await?;
@@ -231,26 +218,29 @@ impl Host {
         self.upsert(user, &written)
     }
 
-    /// The user leaves the memory.
-    pub fn evict(&self, user: usize) {
-        let Some(gone) = self.users.borrow_mut().remove(&user) else { return };
-        self.world.trace(|| format!("host {}: user {user} leaves", self.id));
-        let frontier = gone.journal.borrow().frontier_at(self.now());
-        let mut memory = self.memory.borrow_mut();
-        let trace = memory.entry(user).or_default();
-        trace.hlc = trace.hlc.max(frontier.hlc);
-        trace.leaves.extend(frontier.keys);
-    }
-
-    /// Polls loaded users until the process ends.
+    /// Polls loaded users until the process ends: ever less often while nobody asks.
     pub async fn upkeep(self: Rc<Self>) {
+        let first = self.world.plan.poll;
+        let mut pause = first;
         loop {
-            self.world.sleep(self.world.plan.poll).await;
+            let (ask, asked) = oneshot::channel::<()>();
+            *self.asked.borrow_mut() = Some(ask);
+            if let Either::Right(_) = select(self.world.sleep(pause), asked).await {
+                pause = first;
+                self.world.sleep(pause).await;
+            }
+            pause = (2 * pause).min(LONGEST_PAUSE.max(first));
             let users: Vec<_> = self.users.borrow().values().cloned().collect();
             for user in users.into_iter().filter(|user| user.loaded.get()) {
+                // What fails is tried again in its turn.
                 let _ = self.refresh(&user).await;
             }
         }
+    }
+
+    /// Somebody is here.
+    fn is_asked(&self) {
+        drop(self.asked.take());
     }
 
     /// One poll of a user, for nobody.
@@ -262,87 +252,16 @@ impl Host {
         self.refresh(&user).await
     }
 
-    // ---- as host/index/src/{write,shard,remember}.rs ----
-
-    fn user(&self, number: usize) -> Result<Rc<User>> {
-        if let Some(user) = self.users.borrow().get(&number) {
-            return Ok(user.clone());
-        }
-        let scope = self.world.users.get(number).ok_or_else(|| Error::not_found("user"))?;
-        self.lives.set(self.lives.get() + 1);
-        let prefix = key::wal(scope);
-        let memory = self.memory.borrow();
-        let leaves = memory.get(&number).into_iter().flat_map(|trace| &trace.leaves);
-        let owed = leaves.filter_map(|text| Key::below(&prefix, text)).collect();
-        let user = Rc::new(User {
-            number,
-            journal: RefCell::new(Journal::new(scope.clone())),
-            prefix,
-            loaded: Cell::new(false),
-            list_once: Cell::new(false),
-            listed: Cell::new(0),
-            owed: RefCell::new(owed),
-            flight: Mutex::new(()),
-            life: self.lives.get(),
-        });
-        self.users.borrow_mut().insert(number, user.clone());
-        Ok(user)
-    }
-
-    fn known(&self, user: usize) -> Frontier {
-        let memory = self.memory.borrow();
-        let remembered = memory.get(&user).map_or_else(Frontier::default, |trace| {
-            let keys = trace.leaves.iter().rev().take(MAX_NAMED).cloned().collect();
-            Frontier { hlc: trace.hlc, head: None, keys }
-        });
-        match self.users.borrow().get(&user) {
-            Some(user) => user.journal.borrow().frontier_at(self.now()).joined(&remembered),
-            None => remembered,
-        }
-    }
-
-    fn upsert(self: &Rc<Self>, number: usize, written: &Written) -> Result<()> {
-        let present = self.users.borrow().contains_key(&number);
-        if !present {
-            self.remember(number, written)?;
-        }
-        let user = self.user(number)?;
-        user.absorb(&written.key, &written.bytes)?;
-        self.world.checker.borrow_mut().upserted(self.id, user.life, number, written.key.as_str());
-        if !user.loaded.get() || !user.owed.borrow().is_empty() {
-            let host = self.clone();
-            self.world.executor.spawn(crate::executor::Owner::Host(self.id), async move {
-                let _ = match user.loaded.get() {
-                    true => host.catch_up(&user).await,
-                    false => host.refresh(&user).await,
-                };
-            });
-        }
-        Ok(())
-    }
-
-    fn remember(&self, user: usize, written: &Written) -> Result<()> {
-        let object = WalObject::decode(&written.bytes)?;
-        let mut memory = self.memory.borrow_mut();
-        let trace = memory.entry(user).or_default();
-        let highest = object.records.iter().map(|record| record.at).max().unwrap_or_default();
-        trace.hlc = trace.hlc.max(highest);
-        for named in &object.header.prev {
-            trace.leaves.remove(named);
-        }
-        trace.leaves.insert(written.key.to_string());
-        Ok(())
-    }
-
     /// As `kit::write`: what the answers say of our clock; without one, the store is asked first.
     async fn offset(&self) -> Result<i64> {
-        self.asked().await?;
+        self.answered().await?;
         let offset = self.bucket.skew().offset().filter(|offset| offset.abs() <= MAX_SKEW);
         offset.ok_or_else(|| Error::because(Case::Unavailable, "clock", "the clock is off"))
     }
 
     /// A host that has heard nothing of the store yet is not ready.
-    async fn asked(&self) -> Result<()> {
+    async fn answered(&self) -> Result<()> {
+        self.is_asked();
         if self.bucket.skew().offset().is_none() {
             holdfast_core::ports::Objects::list(&self.bucket, &key::formats(), None).await?;
         }
@@ -377,7 +296,7 @@ impl Host {
         });
         let snapshot = Snapshot {
             host: self.id,
-            life: user.life,
+            life: user.life(),
             user: user.number,
             items: items.collect(),
             sessions: sessions.iter().map(seen_session).collect(),
@@ -386,40 +305,6 @@ impl Host {
             self.world.fail(broken);
         }
         snapshot
-    }
-}
-
-impl Bucket {
-    /// A named object, which must be there.
-    async fn get_named(&self, key: &Key) -> Result<Bytes> {
-        let bytes = holdfast_core::ports::Objects::get(self, key).await?;
-        bytes.ok_or_else(|| unseen(key.as_str()))
-    }
-}
-
-impl User {
-    fn absorb(&self, key: &Key, bytes: &[u8]) -> Result<()> {
-        let absorbed = self.journal.borrow_mut().absorb(key, bytes);
-        let mut owed = self.owed.borrow_mut();
-        match absorbed {
-            Ok(absorbed) => {
-                owed.remove(key);
-                owed.extend(absorbed.wanted);
-                Ok(())
-            }
-            Err(error) => {
-                owed.insert(key.clone());
-                Err(error)
-            }
-        }
-    }
-
-    fn wanted(&self, tried: &HashSet<Key>) -> Vec<Key> {
-        self.owed.borrow().iter().filter(|key| !tried.contains(*key)).cloned().collect()
-    }
-
-    fn highest(&self) -> Hlc {
-        self.journal.borrow().view().highest()
     }
 }
 
@@ -467,9 +352,4 @@ fn seen_session(found: &fold::FoundSession<'_>) -> SeenSession {
         order: found.fields_order.map(|order| order.to_string()),
         messages: found.messages,
     }
-}
-
-fn unseen(what: &str) -> Error {
-    let detail = format!("the store does not show {what} yet");
-    Error::because(Case::Unavailable, "not_yet_visible", detail)
 }

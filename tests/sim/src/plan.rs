@@ -1,6 +1,7 @@
 //! What a seed decides before it begins: how many take part, how long things take, and how often they fail.
 
 use crate::random::Random;
+use holdfast_journal::Rules;
 
 pub(crate) const SECOND: u64 = 1_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
@@ -58,6 +59,8 @@ pub struct Plan {
     pub rot: u64,
     /// A user leaves a host's memory (chance a request).
     pub evicted: u64,
+    /// The numbers of the protocol.
+    pub rules: Rules,
 }
 
 impl Plan {
@@ -103,6 +106,7 @@ impl Plan {
             jump: often(random, &[0, 0, 0, 2_000]),
             rot: often(random, &[0, 0, 0, 0, 0, 0, 5_000]),
             evicted: often(random, &[0, 0, 20_000, 100_000]),
+            rules: Rules::default(),
         }
     }
 }

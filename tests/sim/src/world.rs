@@ -9,6 +9,7 @@ use crate::random::Random;
 use crate::store::Store;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use holdfast_core::erase::Ledger;
 use holdfast_core::{Scope, TenantId, UserId, key};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -37,6 +38,8 @@ pub struct World {
     pub random: Random,
     /// Whose journals.
     pub users: Vec<Scope>,
+    /// Where erases are recorded.
+    pub ledger: Ledger,
     hosts: RefCell<Vec<Slot>>,
     calm: Cell<bool>,
     left: Cell<usize>,
@@ -69,6 +72,7 @@ impl World {
             store: Store::new(plan.clone(), fork()),
             checker: RefCell::new(Checker::new(prefixes)),
             users,
+            ledger: Ledger::new("a secret of the simulation"),
             hosts: RefCell::new((0..plan.hosts).map(|_| Slot::default()).collect()),
             calm: Cell::new(false),
             left: Cell::new(0),

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use half::f16;
 use holdfast_core::cover::Cover;
-use holdfast_core::erase::{REACH, Receipt};
+use holdfast_core::erase::{REACH, Receipt, Versions};
 use holdfast_core::graves::Of;
 use holdfast_core::message::MessageVectors;
-use holdfast_core::ports::Objects;
+use holdfast_core::ports::{Objects, Purged};
 use holdfast_core::record::{Kind, Record, Stamp};
 use holdfast_core::session::SessionFields;
 use holdfast_core::token::Frontier;
@@ -458,5 +458,25 @@ fn a_user_who_was_never_erased_has_nothing_to_sweep() {
         assert_eq!(world.memory.keys(), keys);
         let nobody = Journal::new(scope());
         assert_eq!(find_erase(&world, &RefCell::new(nobody)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_receipt_waits_for_old_versions_and_says_which_of_them_the_store_keeps() {
+    block_on(async {
+        let world = marked().await;
+        begin(&world).await.unwrap();
+        let kept = Versions::Kept { count: 2, until: Some(NOW + DAY) };
+        let purged = [true, false].map(|more| Purged { more, versions: kept });
+        world.purges.borrow_mut().extend(purged);
+        while world.purges.borrow().len() > 1 {
+            assert_eq!(step(&world).await.unwrap(), Next::More);
+            assert_eq!(last(&world).await.receipt, None);
+        }
+        assert_eq!(swept(&world).await.versions, kept);
+        // The second half looks again.
+        world.pass(SECOND_SWEEP);
+        let receipt = swept(&world).await;
+        assert_eq!((receipt.last, receipt.versions), (true, Versions::None));
     });
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use holdfast_core::erase::Ledger;
 use holdfast_core::fold::Applied;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
-use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
+use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page, Purged};
 use holdfast_core::record::{Kind, Writer, WriterKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Key, Prefix, Result, Scope, SessionId, TenantId, UserId, key};
@@ -34,6 +34,8 @@ pub struct World {
     pub lists: RefCell<Vec<(String, Option<String>)>>,
     /// Every GET's key.
     pub gets: RefCell<Vec<Key>>,
+    /// What the next purges answer.
+    pub purges: RefCell<VecDeque<Purged>>,
     /// Calls until the machine dies; the one that it dies in may still be done.
     pub dies_after: Cell<Option<u64>>,
     /// The call that it dies in is done, though nobody hears of it.
@@ -58,6 +60,7 @@ impl World {
             puts: RefCell::default(),
             lists: RefCell::default(),
             gets: RefCell::default(),
+            purges: RefCell::default(),
             dies_after: Cell::new(None),
             last_is_done: Cell::new(false),
             names: Cell::new(0),
@@ -226,6 +229,11 @@ impl Objects for World {
     async fn delete(&self, key: &Key) -> Result<()> {
         let dying = self.alive()?;
         self.answered(dying, self.memory.delete(key).await)
+    }
+
+    async fn purge(&self, prefix: &Prefix) -> Result<Purged> {
+        assert_eq!(prefix.as_str(), holdfast_core::key::user(&scope()).as_str());
+        Ok(self.purges.borrow_mut().pop_front().unwrap_or_default())
     }
 }
 

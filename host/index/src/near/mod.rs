@@ -8,7 +8,7 @@ mod view;
 
 use codes::Codes;
 use graph::{Build, Graph};
-use holdfast_search::Vectors;
+use holdfast_search::{Dense, Nearest, Vectors};
 pub use view::NearView;
 
 /// A graph is built anew when so many rows came since that a part of this size of it is missing: 1 / 4.
@@ -61,5 +61,23 @@ impl Near {
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
         self.codes.bytes() + self.graph.as_ref().map_or(0, Graph::bytes)
+    }
+}
+
+impl Nearest for Near {
+    fn anew(&self) -> Self {
+        Self::new(self.graph_from)
+    }
+
+    fn follow(&mut self, vectors: &Vectors) {
+        Near::follow(self, vectors);
+    }
+
+    fn on<'a>(&'a self, vectors: &'a Vectors) -> Box<dyn Dense + 'a> {
+        Box::new(Near::on(self, vectors))
+    }
+
+    fn bytes(&self) -> usize {
+        Near::bytes(self)
     }
 }

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 
 /// Plain messages, and everything that makes a fold hard: copies with lower orders, ids taken twice, children before
 /// their parents, vectors that come later and vectors that differ, deletes before and after what they hide.
-async fn lively(world: &World, user: &str) -> Vec<Written> {
+pub async fn lively(world: &World, user: &str) -> Vec<Written> {
     let mut random = StdRng::seed_from_u64(3);
     let (mut all, mut again) = (Vec::new(), Vec::new());
     for number in 0..60 {

@@ -13,6 +13,7 @@ mod erasing;
 mod hosts;
 mod loading;
 mod near;
+mod portable;
 mod room;
 mod sealed;
 mod serving;

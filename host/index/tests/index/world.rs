@@ -13,6 +13,7 @@ use holdfast_core::{Key, Prefix, Result, Scope, SessionId, TenantId, UserId};
 use holdfast_index::{Boosts, Bucket, Consistency, Index, Question, Reading, Settings};
 use holdfast_journal::{Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write};
 use holdfast_objects::Memory;
+use holdfast_view::{Limits, Portable, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -44,7 +45,7 @@ impl Clock for Time {
 }
 
 /// Time that passes when somebody waits.
-struct Jumping(Arc<AtomicU64>);
+pub struct Jumping(Arc<AtomicU64>);
 
 impl Clock for Jumping {
     fn now(&self) -> u64 {
@@ -96,6 +97,12 @@ impl Bucket for World {
         let mut skew = Skew::default();
         skew.observe(NOW, NOW + 1, NOW);
         skew
+    }
+}
+
+impl Store for World {
+    fn offset(&self) -> Option<i64> {
+        Bucket::skew(self).offset()
     }
 }
 
@@ -177,6 +184,11 @@ impl World {
         for key in self.memory.keys().into_iter().filter(|key| key.contains("/wal/")) {
             self.memory.delete(&Key::raw(key)).await.unwrap();
         }
+    }
+
+    /// The portable index over this store, as an instance holds it.
+    pub fn instance(&self, limits: Limits) -> Portable<World, Jumping> {
+        Portable::new(self.clone(), Jumping(self.ticks.clone()), ledger(), SPACE, limits)
     }
 
     pub fn lists(&self) -> u64 {
@@ -273,4 +285,48 @@ pub async fn until(mut done: impl AsyncFnMut() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it never came to pass");
+}
+
+/// A world in which each object takes its time.
+#[derive(Clone)]
+pub struct Slow {
+    pub world: World,
+    pub each: u64,
+}
+
+impl Slow {
+    /// The portable index over this store.
+    pub fn instance(&self, limits: Limits) -> Portable<Slow, Jumping> {
+        let clock = Jumping(self.world.ticks.clone());
+        Portable::new(self.clone(), clock, ledger(), SPACE, limits)
+    }
+}
+
+impl Store for Slow {
+    fn offset(&self) -> Option<i64> {
+        Store::offset(&self.world)
+    }
+}
+
+impl Objects for Slow {
+    async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
+        self.world.put(key, bytes).await
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
+        self.world.ticks.fetch_add(self.each, SeqCst);
+        self.world.get(key).await
+    }
+
+    async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
+        self.world.get_range(key, start, length).await
+    }
+
+    async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
+        self.world.list(prefix, after).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.world.delete(key).await
+    }
 }

@@ -1,6 +1,8 @@
 //! What the tests against real servers share.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses a part")]
 
+pub mod versions;
+
 use bytes::Bytes;
 use holdfast_objects::{Settings, Transport};
 use holdfast_ports::{Bucket, Limits, ReqwestTransport, bucket};

@@ -1,7 +1,6 @@
 //! Bodies in and out: received into a draft, sent from an object's file.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::SeekFrom;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use super::answer::blocking;
 use super::integrity::Integrity;
 use crate::draft::{Draft, Finished};
 use crate::fault::Fault;
+use crate::files::Handle;
 
 /// Bytes read from a file at a time; what fits is read with the object's description.
 const BLOCK: u64 = 1 << 20;
@@ -68,18 +68,18 @@ pub(super) enum Outgoing {
     /// All of them.
     Whole(Bytes),
     /// A file to read them from, positioned, and how many are left.
-    File(File, u64),
+    File(Box<dyn Handle>, u64),
 }
 
 impl Outgoing {
     /// Reads a range of a file where it is small; blocks.
-    pub(super) fn open(mut file: File, range: &Range<u64>) -> Result<Self, Fault> {
+    pub(super) fn open(mut file: Box<dyn Handle>, range: &Range<u64>) -> Result<Self, Fault> {
         let length = range.end - range.start;
         file.seek(SeekFrom::Start(range.start))?;
         if length > BLOCK {
             return Ok(Self::File(file, length));
         }
-        Ok(Self::Whole(block(&mut file, length)?))
+        Ok(Self::Whole(block(&mut *file, length)?))
     }
 
     /// The body of an answer.
@@ -93,19 +93,22 @@ impl Outgoing {
     }
 }
 
-async fn next((mut file, left): (File, u64)) -> Result<Option<(Bytes, (File, u64))>, Fault> {
+/// A file, and how many bytes of it are left.
+type Rest = (Box<dyn Handle>, u64);
+
+async fn next((mut file, left): Rest) -> Result<Option<(Bytes, Rest)>, Fault> {
     if left == 0 {
         return Ok(None);
     }
     let read = tokio::task::spawn_blocking(move || {
-        let bytes = block(&mut file, left.min(BLOCK))?;
+        let bytes = block(&mut *file, left.min(BLOCK))?;
         let left = left - bytes.len() as u64;
         Ok(Some((bytes, (file, left))))
     });
     read.await.unwrap_or_else(|stopped| Err(std::io::Error::other(stopped).into()))
 }
 
-fn block(file: &mut File, length: u64) -> Result<Bytes, Fault> {
+fn block(file: &mut dyn Handle, length: u64) -> Result<Bytes, Fault> {
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| Fault::Damaged)?];
     file.read_exact(&mut bytes)?;
     Ok(bytes.into())

@@ -1,6 +1,6 @@
 //! CopyObject and UploadPartCopy.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, SeekFrom};
 use std::sync::Arc;
 
 use s3s::dto::{

@@ -7,6 +7,8 @@ mod copy;
 mod integrity;
 mod list;
 mod parts;
+#[cfg(test)]
+mod power;
 mod read;
 mod write;
 

@@ -16,5 +16,6 @@ mod mirror;
 mod outage;
 mod passing;
 mod proxy;
+mod restored;
 mod sealed;
 mod storm;

@@ -1,56 +1,48 @@
 //! The feed of changes: what came to a user, by arrival.
 
-use crate::read::message;
-use crate::shard::Shard;
+use crate::answer::message;
 use crate::types::{Change, ChangePage, Reading};
+use crate::{Hlc, UserView};
 use holdfast_core::arrival::Told;
 use holdfast_core::fold::{self, View, What};
 use holdfast_core::graves::Of;
 use holdfast_core::record::Kind;
-use holdfast_core::{Error, Hlc, Result, Scope};
-use std::rc::Rc;
+use holdfast_core::{Error, Result};
+use holdfast_search::Nearest;
 
 /// Bytes of text after which a page ends.
 const PAGE_BYTES: usize = 4 << 20;
 
-impl Shard {
-    pub(crate) async fn changes(
-        self: Rc<Self>,
-        scope: Scope,
-        place: Option<String>,
-        limit: u32,
-        reading: Reading,
-    ) -> Result<ChangePage> {
-        if reading.as_of.is_some() {
-            let detail = "changes are told as of now: leave as_of out";
-            return Err(Error::invalid(detail).at("as_of"));
-        }
-        let told = place.as_deref().map(Told::parse).transpose()?.unwrap_or_default();
-        let user = self.ready(&scope, &reading).await?;
-        let journal = user.journal.borrow();
-        let (now, limit) = (self.shared.now(), limit as usize);
-        let changes = journal.changes(told, limit, PAGE_BYTES, now);
+/// What a follower was told before.
+///
+/// # Errors
+/// `invalid_cursor` for a place that is none; `invalid` for a reading of the past.
+pub fn told(place: Option<&str>, reading: &Reading) -> Result<Told> {
+    if reading.as_of.is_some() {
+        return Err(Error::invalid("changes are told as of now: leave as_of out").at("as_of"));
+    }
+    Ok(place.map(Told::parse).transpose()?.unwrap_or_default())
+}
+
+impl<N: Nearest> UserView<N> {
+    /// What came to the user and was not told. `now` is Unix milliseconds.
+    ///
+    /// # Errors
+    /// `internal` when fields cannot be written.
+    pub fn changes(&self, told: Told, limit: u32, now: u64) -> Result<ChangePage> {
+        let journal = self.journal.borrow();
+        let changes = journal.changes(told, limit as usize, PAGE_BYTES, now);
         let erase = changes.erased.map(erased);
         let records = changes.records.iter().map(|record| change(journal.view(), record));
         let items = erase.map(Ok).into_iter().chain(records).collect::<Result<_>>()?;
         let (place, more) = (changes.told.text(), changes.more);
-        Ok(ChangePage { items, place, more, frontier: user.frontier(now) })
+        Ok(ChangePage { items, place, more, frontier: self.frontier(now) })
     }
 }
 
 fn erased(at: Hlc) -> Change {
-    Change {
-        kind: "erase".to_owned(),
-        session: None,
-        id: String::new(),
-        order: at.to_string(),
-        arrived: at.milliseconds(),
-        of: None,
-        hidden: false,
-        digest: None,
-        message: None,
-        fields: None,
-    }
+    let kind = "erase".to_owned();
+    Change { kind, order: at.to_string(), arrived: at.milliseconds(), ..Change::default() }
 }
 
 fn change(view: &View, record: &fold::Change<'_>) -> Result<Change> {
@@ -60,11 +52,7 @@ fn change(view: &View, record: &fold::Change<'_>) -> Result<Change> {
         id: record.id.to_owned(),
         order: record.order.to_string(),
         arrived: record.order.ulid.timestamp_ms(),
-        of: None,
-        hidden: false,
-        digest: None,
-        message: None,
-        fields: None,
+        ..Change::default()
     };
     match &record.what {
         What::Message { number, entry, trusted } => {

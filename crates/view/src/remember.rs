@@ -15,7 +15,7 @@ struct Trace {
 
 /// Traces of users, the least recently used forgotten first.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub struct Memory {
     traces: HashMap<Scope, Trace>,
     by_use: BTreeMap<u64, Scope>,
     uses: u64,
@@ -23,7 +23,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Nothing yet; at most `limit` users are remembered.
+    pub fn new(limit: usize) -> Self {
         Self { traces: HashMap::new(), by_use: BTreeMap::new(), uses: 0, limit }
     }
 
@@ -31,7 +32,7 @@ impl Memory {
     ///
     /// # Errors
     /// `corrupt` when it is not an object of a journal.
-    pub(crate) fn note(&mut self, scope: &Scope, key: &Key, bytes: &[u8]) -> Result<()> {
+    pub fn note(&mut self, scope: &Scope, key: &Key, bytes: &[u8]) -> Result<()> {
         let (header, hlc) = skim(bytes)
             .ok_or_else(|| Error::corrupt("an object of the journal cannot be read").about(key))?;
         let trace = self.touch(scope);
@@ -47,26 +48,26 @@ impl Memory {
     }
 
     /// A user leaves that had been seen this far.
-    pub(crate) fn keep(&mut self, scope: &Scope, frontier: Frontier) {
+    pub fn keep(&mut self, scope: &Scope, frontier: Frontier) {
         let trace = self.touch(scope);
         trace.hlc = trace.hlc.max(frontier.hlc);
         trace.leaves.extend(frontier.keys);
     }
 
     /// How far a user was written.
-    pub(crate) fn frontier(&self, scope: &Scope) -> Frontier {
+    pub fn frontier(&self, scope: &Scope) -> Frontier {
         let Some(trace) = self.traces.get(scope) else { return Frontier::default() };
         let keys = trace.leaves.iter().rev().take(MAX_NAMED).cloned().collect();
         Frontier { hlc: trace.hlc, head: None, keys }
     }
 
     /// Every key that a load must read, whatever a list shows.
-    pub(crate) fn keys(&self, scope: &Scope) -> Vec<String> {
+    pub fn keys(&self, scope: &Scope) -> Vec<String> {
         self.traces.get(scope).into_iter().flat_map(|trace| trace.leaves.iter().cloned()).collect()
     }
 
     /// The user is loaded: its view knows all this.
-    pub(crate) fn forget(&mut self, scope: &Scope) {
+    pub fn forget(&mut self, scope: &Scope) {
         if let Some(trace) = self.traces.remove(scope) {
             self.by_use.remove(&trace.used);
         }

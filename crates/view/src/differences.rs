@@ -1,39 +1,61 @@
 //! What a user's sessions and messages were at a time and are not now.
 
-use crate::read::message;
-use crate::shard::Shard;
-use crate::types::{Difference, DifferencePage, Part, Reading};
-use crate::user::journal;
+use crate::answer::message;
+use crate::types::{Difference, DifferencePage, Part};
+use crate::{Frontier, Source, UserView};
 use holdfast_core::fold::{self, Wanted, Within, differences};
-use holdfast_core::{Error, Order, Result, Scope, SessionId};
+use holdfast_core::session::SessionFields;
+use holdfast_core::{Error, Order, Result, SessionId};
 use holdfast_journal::{Journal, open, settle};
+use holdfast_search::Nearest;
 use std::cell::RefCell;
-use std::rc::Rc;
 
 /// Bytes of text after which a page ends.
 const PAGE_BYTES: usize = 4 << 20;
 
-impl Shard {
-    pub(crate) async fn differences(
-        self: Rc<Self>,
-        scope: Scope,
-        wanted: Wanted,
-        part: Part,
-        reading: Reading,
+impl<N: Nearest> UserView<N> {
+    /// The user's journal up to the time without the deletes that came since, where those are wanted and there are any.
+    ///
+    /// # Errors
+    /// What reading the journal may meet.
+    pub async fn then(
+        &self,
+        source: &impl Source,
+        wanted: &Wanted,
+    ) -> Result<Option<RefCell<Journal>>> {
+        if !wanted.deleted || !self.journal.borrow().view().deleted_since(wanted) {
+            return Ok(None);
+        }
+        let session = wanted.session.as_deref().map(SessionId::parse).transpose()?;
+        let within = Within { until: Some(wanted.until), session };
+        let then = RefCell::new(self.journal.borrow().anew().within(within));
+        let now = source.now();
+        loop {
+            open(source, &then, now).await?;
+            let read = settle(source, &then, now, async |_| source.turn().await).await;
+            if !then.borrow_mut().renew_stale() {
+                return read.map(|()| Some(then));
+            }
+        }
+    }
+
+    /// A page of what was otherwise. `seen` is what was seen before the past was read.
+    ///
+    /// # Errors
+    /// `invalid` for a place that is none; `unavailable` when the user was erased while the past was read.
+    pub fn differences(
+        &self,
+        then: Option<&RefCell<Journal>>,
+        wanted: &Wanted,
+        part: &Part,
+        seen: Frontier,
     ) -> Result<DifferencePage> {
         let after = part.after.as_deref().map(place).transpose()?;
-        let user = self.ready(&scope, &reading).await?;
-        let before = user.frontier(self.shared.now());
-        let deleted = wanted.deleted && user.journal.borrow().view().deleted_since(&wanted);
-        let then = if deleted { Some(self.then(&scope, &wanted).await?) } else { None };
-        // Once more: what was deleted or erased while the past was read.
-        let user = self.ready(&scope, &reading).await?;
-        let now = user.journal.borrow();
-        let then = then.as_ref().map(RefCell::borrow);
+        let (now, then) = (self.journal.borrow(), then.map(RefCell::borrow));
         if then.as_ref().is_some_and(|then| then.erased() != now.erased()) {
             return Err(Error::unavailable("the user was erased meanwhile: try again"));
         }
-        let all = differences(now.view(), then.as_ref().map(|then| then.view()), &wanted);
+        let all = differences(now.view(), then.as_ref().map(|then| then.view()), wanted);
         let left = all.iter().filter(|one| after.as_ref().is_none_or(|at| one.place() > *at));
         let (mut items, mut held, mut next, mut more) = (Vec::new(), 0, None, false);
         for one in left {
@@ -46,34 +68,13 @@ impl Shard {
             items.push(item);
             next = Some(text(&one.place()));
         }
-        // What the past was read below, so that an erase from then on lies above what is made of it.
-        Ok(DifferencePage { items, next: next.filter(|_| more), frontier: before })
-    }
-
-    /// The user's journal up to the time, without the deletes that came since.
-    async fn then(&self, scope: &Scope, wanted: &Wanted) -> Result<RefCell<Journal>> {
-        let session = wanted.session.as_deref().map(SessionId::parse).transpose()?;
-        let within = Within { until: Some(wanted.until), session };
-        let then = RefCell::new(journal(scope, &self.settings).within(within));
-        let now = self.shared.now();
-        loop {
-            open(self, &then, now).await?;
-            let read = settle(self, &then, now, async |_| {
-                tokio::task::yield_now().await;
-                Ok(())
-            });
-            let read = read.await;
-            if !then.borrow_mut().renew_stale() {
-                return read.map(|()| then);
-            }
-        }
+        // Not what is seen now: an erase from then on lies above what is made of this.
+        Ok(DifferencePage { items, next: next.filter(|_| more), frontier: seen })
     }
 }
 
 fn item(one: &fold::Difference<'_>) -> Result<Difference> {
-    let json = |fields: &holdfast_core::session::SessionFields| {
-        Ok::<_, Error>(fields.encode()?.get().to_owned())
-    };
+    let json = |fields: &SessionFields| Ok::<_, Error>(fields.encode()?.get().to_owned());
     Ok(match one {
         fold::Difference::Fields { session, then, now, order } => Difference {
             session: (*session).to_owned(),

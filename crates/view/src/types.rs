@@ -1,4 +1,4 @@
-//! The nouns of `holdfast:index` as native types: what goes in and out of an [`Index`](crate::Index).
+//! The nouns of `holdfast:index` as native types: what goes in and out of an index.
 
 use holdfast_core::Hlc;
 use holdfast_core::record::Writer;
@@ -132,7 +132,7 @@ pub struct SessionPage {
 }
 
 /// One record of a user's journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// `message`, `session`, `tombstone` or `erase`.
     pub kind: String,

@@ -1,11 +1,12 @@
 //! The search side of one user: follows the journal's view, message by message, numbered alike.
 
 use crate::doc::{Space, compare, doc};
-use crate::near::Near;
 use holdfast_core::fold::{Applied, Found, Number, View};
 use holdfast_core::message::Message;
 use holdfast_core::{Hlc, Result};
-use holdfast_search::{ChunkVector, Doc, Language, Question, Recall, Scratch, UserIndex, search};
+use holdfast_search::{
+    ChunkVector, Doc, Language, Nearest, Question, Recall, Scratch, UserIndex, search,
+};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,10 +15,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// A new message is one more document, a deleted one is taken out, and a number that the view shows no message for is
 /// skipped. What changes a document that is there already (its order goes down, its id is taken by an earlier one) makes
 /// the whole index anew from the view before the next search: that is rare, and right.
-pub(crate) struct Shelf {
+pub struct Shelf<N> {
     index: UserIndex,
-    near: Near,
-    graph_from: usize,
+    near: N,
     outdated: bool,
     /// First message that came with an id, by a hash of session and id.
     ids: HashMap<u64, Number>,
@@ -29,12 +29,12 @@ pub(crate) struct Shelf {
     counted: (usize, usize),
 }
 
-impl Shelf {
-    pub(crate) fn new(graph_from: usize) -> Self {
+impl<N: Nearest> Shelf<N> {
+    /// Nothing yet; `near` finds the nearest vectors.
+    pub fn new(near: N) -> Self {
         Self {
             index: UserIndex::new(Language::default()),
-            near: Near::new(graph_from),
-            graph_from,
+            near,
             outdated: false,
             ids: HashMap::new(),
             twins: HashMap::new(),
@@ -43,13 +43,16 @@ impl Shelf {
         }
     }
 
+    /// Nothing again.
+    pub fn anew(&self) -> Self {
+        Self::new(self.near.anew())
+    }
+
     /// Takes in what an object changed.
-    pub(crate) fn follow(
-        &mut self,
-        view: &View,
-        applied: Vec<Applied>,
-        space: &Space,
-    ) -> Result<()> {
+    ///
+    /// # Errors
+    /// `corrupt` when a message cannot be read again.
+    pub fn follow(&mut self, view: &View, applied: Vec<Applied>, space: &Space) -> Result<()> {
         for change in applied {
             match change {
                 Applied::Message { number, body } => {
@@ -194,7 +197,7 @@ impl Shelf {
                 take_in(&mut index, doc(&found, message, self.vectors(view, number)))?;
             }
             self.index = index;
-            self.near = Near::new(self.graph_from);
+            self.near = self.near.anew();
             self.outdated = false;
         }
         self.near.follow(self.index.vectors());
@@ -202,24 +205,30 @@ impl Shelf {
     }
 
     /// Answers a question. Documents are numbered as the view's messages.
-    pub(crate) fn search(
+    ///
+    /// # Errors
+    /// As [`search`].
+    pub fn search(
         &mut self,
         view: &View,
         question: &Question,
         scratch: &mut Scratch,
     ) -> Result<Recall> {
         self.settle(view)?;
-        search(&self.index, &self.near.on(self.index.vectors()), question, scratch)
+        search(&self.index, &*self.near.on(self.index.vectors()), question, scratch)
     }
 
     /// Names of those who speak.
-    pub(crate) fn participants(&mut self, view: &View) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// `corrupt` when a message cannot be read again.
+    pub fn participants(&mut self, view: &View) -> Result<Vec<String>> {
         self.settle(view)?;
         Ok(holdfast_search::participants(&self.index))
     }
 
     /// All messages that were stored with this id, by their numbers.
-    pub(crate) fn with_id(&self, view: &View, session: &str, id: &str) -> Vec<Number> {
+    pub fn with_id(&self, view: &View, session: &str, id: &str) -> Vec<Number> {
         let hash = hash(session, id);
         let twins = self.twins.get(&hash).into_iter().flatten();
         let same = |number: &&Number| {
@@ -230,23 +239,28 @@ impl Shelf {
     }
 
     /// Messages without vectors, in the order of arrival.
-    pub(crate) fn pending(&self) -> impl Iterator<Item = Number> + '_ {
+    pub fn pending(&self) -> impl Iterator<Item = Number> + '_ {
         self.index.pending_docs()
     }
 
     /// How many they are.
-    pub(crate) fn pending_count(&self) -> u32 {
+    pub fn pending_count(&self) -> u32 {
         self.index.pending()
     }
 
+    /// No message is there.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Messages that are there.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.index.messages()
     }
 
     /// Bytes held, the view's texts included, about; a third more than what is asked of the allocator, as measured
     /// (`examples/index-bench.rs`). Counted anew when a tenth more messages are there, or fewer.
-    pub(crate) fn bytes(&mut self, view: &View) -> usize {
+    pub fn bytes(&mut self, view: &View) -> usize {
         let (len, (counted, bytes)) = (self.index.len(), self.counted);
         if len > counted + counted / 10 || bytes == 0 {
             self.counted = (len, self.index.bytes() + self.near.bytes() + self.ids.capacity() * 17);

@@ -30,14 +30,15 @@ pub(crate) fn doc(found: &Found<'_>, message: Message, vectors: Vec<ChunkVector>
 
 /// The embedding space whose vectors are searched.
 #[derive(Debug, Clone)]
-pub(crate) struct Space {
+pub struct Space {
     /// Its id: `<model>/<weights>/<dimensions>/…`.
-    pub(crate) id: String,
+    pub id: String,
     dimensions: Option<usize>,
 }
 
 impl Space {
-    pub(crate) fn new(id: &str) -> Self {
+    /// The space with this id; its third part is the number of dimensions.
+    pub fn new(id: &str) -> Self {
         let dimensions = id.split('/').nth(2).and_then(|dimensions| dimensions.parse().ok());
         Self { id: id.to_owned(), dimensions }
     }

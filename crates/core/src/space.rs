@@ -1,0 +1,67 @@
+//! Names of embedding spaces that several parts must agree on: whoever makes vectors, and whoever searches them.
+
+/// Space of `portable-models`: the input vectors of MiniLM's tokens, centred, weighed by rarity (SIF), in int8, summed.
+pub const PORTABLE: &str = "minilm-l6-v2-static/i8/384/cos/sif1/spk1";
+
+/// Space of a model behind an OpenAI-compatible API. The third part is the number of dimensions, as in every space.
+pub fn remote(model: &str, dimensions: u32) -> String {
+    // Parts of a name are split at slashes.
+    format!("{}/remote/{dimensions}/cos/spk1", model.replace('/', ":"))
+}
+
+/// Checks that `text` is an origin and nothing more: scheme, host and maybe a port, in lower case.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn origin(text: &str) -> Result<(), &'static str> {
+    let Some(("http" | "https", authority)) = text.split_once("://") else {
+        return Err(
+            "must be an origin, as https://host:port: its scheme is neither http nor https",
+        );
+    };
+    if authority.contains(['/', '?', '#']) {
+        return Err("must be an origin, as https://host:port: the path is a setting of its own");
+    }
+    if authority.contains('@') {
+        return Err("must be an origin, as https://host:port: a user or password is no part of it");
+    }
+    let odd = |c: char| c.is_ascii_uppercase() || c.is_whitespace() || "{},*".contains(c);
+    if authority.is_empty() || authority.contains(odd) {
+        return Err("must be one origin in lower case, as https://host:port");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_and_nothing_more() {
+        for good in ["https://api.example.com", "http://127.0.0.1:8080", "http://[::1]:80"] {
+            assert_eq!(origin(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "api.example.com",
+            "ftp://x",
+            "https://",
+            "https://x/",
+            "https://x/v1",
+            "https://X",
+            "https://u@x",
+            "https://a,https://b",
+            "https://*",
+            "https://x y",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_models_space_says_its_dimensions_in_the_third_part() {
+        for space in [remote("a/b", 256), remote("text-embedding-3-small", 1536), PORTABLE.into()] {
+            assert!(space.split('/').nth(2).unwrap().parse::<u32>().is_ok(), "{space}");
+        }
+    }
+}

@@ -206,7 +206,7 @@ fn tombstones_say_whether_bytes_go_and_up_to_when_messages_passed() {
     let object = read("tombstone-modes-v1");
     let purges: Vec<_> = object.records.iter().filter_map(Purge::of).collect();
     let session = SessionId::parse("s/é 1").unwrap();
-    let at = |low| Hlc(0x019d_0aa3_cc00_0000 + low);
+    let at = |low: u64| Hlc(0x019d_0aa3_cc00_0000 + low);
     assert_eq!(
         purges,
         [

@@ -4,11 +4,15 @@ use crate::command::Values;
 use crate::native::apart;
 use anyhow::Result;
 use holdfast_core::erase::Ledger;
-use holdfast_core::ports::Outside;
-use holdfast_core::{Key, Scope, TenantId};
-use holdfast_index::Index;
-use holdfast_journal::{Next, Rules, collect, compact, next_user, sweep, tenants, upkeeper};
-use holdfast_ports::{Bucket, SystemIds, bucket};
+use holdfast_core::ports::{Clock, Outside};
+use holdfast_core::record::Stamp;
+use holdfast_core::retention::written_down;
+use holdfast_core::{Hlc, Key, Scope, TenantId};
+use holdfast_index::{Index, Loaded, Reading};
+use holdfast_journal::{
+    Next, Rules, collect, compact, next_user, rewrite, sweep, tenants, upkeeper,
+};
+use holdfast_ports::{Bucket, SystemClock, SystemIds, bucket};
 use std::collections::HashMap;
 use std::future::pending;
 use std::time::Duration;
@@ -24,8 +28,12 @@ pub struct Tending {
     ledger: Ledger,
     compact_every: Duration,
     walk_every: Duration,
+    /// Messages of all users pass.
+    expire_all: bool,
     /// Objects of a user's journal when it was last compacted.
     sealed: HashMap<Scope, usize>,
+    /// The newest purge of a user that was known when its journal was last compacted for that.
+    purged: HashMap<Scope, u64>,
 }
 
 impl Tending {
@@ -37,7 +45,9 @@ impl Tending {
             ledger: values.ledger(),
             compact_every: values.milliseconds("compact_interval_ms")?,
             walk_every: values.milliseconds("upkeep_interval_ms")?,
+            expire_all: values.parsed::<u32>("retention_days")? > 0,
             sealed: HashMap::new(),
+            purged: HashMap::new(),
         })
     }
 
@@ -55,16 +65,28 @@ impl Tending {
     /// Compacts the loaded users whose journals have grown enough since the last time.
     async fn seal_grown(&mut self) {
         let Ok(journals) = self.index.journals().await else { return };
-        let least = Rules::default().least_objects;
-        self.sealed.retain(|scope, _| journals.iter().any(|(loaded, _)| loaded == scope));
-        for (scope, objects) in journals {
-            if objects < self.sealed.get(&scope).copied().unwrap_or(0) + least {
+        let rules = Rules::default();
+        let there = |scope: &Scope| journals.iter().any(|loaded| loaded.scope == *scope);
+        self.sealed.retain(|scope, _| there(scope));
+        self.purged.retain(|scope, _| there(scope));
+        let now = SystemClock.now();
+        for Loaded { scope, objects, purging } in journals {
+            let grown =
+                objects >= self.sealed.get(&scope).copied().unwrap_or(0) + rules.least_objects;
+            // By then its object is old enough to be sealed at once.
+            let purge = purging
+                .filter(|at| at.saturating_add(rules.purge_after) < now)
+                .filter(|at| self.purged.get(&scope) < Some(at));
+            if !grown && purge.is_none() {
                 continue;
             }
             let (store, user, ledger) = (self.store.clone(), scope.clone(), self.ledger.clone());
             let done = apart(async move || compacted(&bucket(store)?, &user, &ledger).await).await;
             match done {
-                Ok(()) => drop(self.sealed.insert(scope, objects)),
+                Ok(()) => {
+                    self.purged.extend(purge.map(|at| (scope.clone(), at)));
+                    self.sealed.insert(scope, objects);
+                }
                 Err(error) => {
                     tracing::warn!("{}: a journal is compacted later: {error}", error.reason)
                 }
@@ -72,13 +94,28 @@ impl Tending {
         }
     }
 
+    /// Writes down what has passed of loaded users' messages.
+    async fn expire_loaded(&self) {
+        let Ok(journals) = self.index.journals().await else { return };
+        for Loaded { scope, .. } in journals {
+            let (index, store) = (self.index.clone(), self.store.clone());
+            let done = apart(async move || expired(&index, &bucket(store)?, &scope).await).await;
+            if let Err(error) = done {
+                tracing::warn!("{}: what has passed is written down later: {error}", error.reason);
+            }
+        }
+    }
+
     /// Sweeps, compacts and collects the journals of all users of all tenants.
     async fn walk(&self) {
+        self.expire_loaded().await;
         let (store, ledger) = (self.store.clone(), self.ledger.clone());
+        // Without a retention of all, only loading them all would tell whose is due.
+        let index = self.expire_all.then(|| self.index.clone());
         let walked = apart(async move || {
             let store = bucket(store)?;
             for tenant in tenants(&store).await? {
-                tenant_walked(&store, &tenant, &ledger).await?;
+                tenant_walked(&store, &tenant, &ledger, index.as_ref()).await?;
             }
             Ok(())
         });
@@ -92,12 +129,16 @@ async fn tenant_walked(
     store: &Bucket,
     tenant: &TenantId,
     ledger: &Ledger,
+    index: Option<&Index>,
 ) -> holdfast_core::Result<()> {
     let mut place = None;
     while let Some(user) = next_user(store, tenant, place.as_deref()).await? {
         if let Some(scope) = &user.scope {
             let tended = async {
                 swept(store, scope, ledger).await?;
+                if let Some(index) = index {
+                    expired(index, store, scope).await?;
+                }
                 compacted(store, scope, ledger).await?;
                 collected(store, scope, ledger).await
             };
@@ -109,6 +150,23 @@ async fn tenant_walked(
         place = Some(user.place);
     }
     Ok(())
+}
+
+/// Writes down what has passed of a user's messages, and deletes what has ended.
+async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+    let found = index.find_user(scope.clone(), Reading::default()).await?;
+    let until = found.horizon.filter(|_| found.unsaid > 0);
+    if until.is_none() && found.ended.is_empty() {
+        return Ok(());
+    }
+    let (offset, seen) = (index.clock_offset().unwrap_or(0), found.frontier);
+    let now = SystemClock.now().saturating_add_signed(offset);
+    let stamp = Stamp { at: Hlc::mint(now, [seen.hlc]), by: upkeeper() };
+    let records = written_down(until, &found.ended, &stamp)?;
+    let outside = Outside { objects: store, clock: &SystemClock, ids: &SystemIds };
+    let written = rewrite(&outside, scope, &seen, offset, records).await?;
+    tracing::info!(messages = found.unsaid, things = found.ended.len(), "written down as passed");
+    index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await
 }
 
 /// Removes what is left of a user who was erased.

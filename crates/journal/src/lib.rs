@@ -13,6 +13,7 @@ mod ledger;
 mod mend;
 mod pending;
 mod publish;
+mod purge;
 mod read;
 mod renew;
 mod rules;

@@ -22,10 +22,11 @@ pub async fn mend(
     rules: &Rules,
 ) -> Result<Step> {
     let begun = outside.clock.now();
-    let Some(guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
+    let Some(mut guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
         return Ok(Step::default());
     };
     let mut survey = survey(outside.objects, scope, rules, begun, guard.erased).await?;
+    guard.learn(&survey);
     let mut corrupt = survey.look.corrupt.clone();
     corrupt.extend(unreadable(&survey));
     let (mut replaced, mut new) = (Vec::new(), Vec::new());
@@ -41,7 +42,7 @@ pub async fn mend(
     }
     let written = new.iter().map(|new| new.entry.bytes).sum();
     let (next, merged) = (Next::Done, replaced.len());
-    let mut step = Step { next, manifest: None, sealed: 0, merged, written, corrupt };
+    let mut step = Step { next, merged, written, corrupt, ..Step::default() };
     if new.is_empty() {
         return Ok(step);
     }

@@ -80,7 +80,11 @@ impl Tail {
     pub(crate) fn is_due(&self, rules: &Rules, now: u64) -> bool {
         let bytes: u64 = self.listed.values().map(|(_, _, bytes)| bytes).sum();
         let oldest = self.listed.first_key_value().map(|(ulid, _)| ulid.timestamp_ms());
-        let old = oldest.is_some_and(|at| at.saturating_add(rules.seal_after) <= now);
+        let past = |at: u64, after: u64| at.saturating_add(after) <= now;
+        let old = oldest.is_some_and(|at| past(at, rules.seal_after));
+        let purges = self.listed.iter().filter(|(_, (_, name, _))| key::is_purging(name));
+        let purge = purges.map(|(ulid, _)| ulid.timestamp_ms()).min();
+        let old = old || purge.is_some_and(|at| past(at, rules.purge_after));
         !self.listed.is_empty()
             && (self.listed.len() >= rules.least_objects || bytes >= rules.least_bytes || old)
     }

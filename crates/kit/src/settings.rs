@@ -31,6 +31,10 @@ pub struct Settings {
     pub remote: Option<Remote>,
     /// Longest query, in bytes.
     pub query_bytes: usize,
+    /// Messages of all users are kept for so many days at most; 0 is for ever.
+    pub retention_days: u32,
+    /// A delete that names no mode removes the bytes, too.
+    pub delete_physically: bool,
     /// Limits of what is stored.
     pub limits: Limits,
 }
@@ -67,6 +71,8 @@ impl Settings {
             embedding_space: text("embedding_space").await?,
             remote: Remote::read().await?,
             query_bytes: number("query_bytes").await?,
+            retention_days: number("retention_days").await?,
+            delete_physically: delete_mode().await?,
             limits: Limits {
                 message_bytes: number("message_bytes").await?,
                 batch_bytes: number("batch_bytes").await?,
@@ -75,6 +81,14 @@ impl Settings {
                 json_depth: number("json_depth").await?,
             },
         })
+    }
+}
+
+async fn delete_mode() -> Result<bool> {
+    match text("delete_mode").await?.as_str() {
+        "hide" => Ok(false),
+        "physical" => Ok(true),
+        _ => Err(wrong("delete_mode", "must be hide or physical")),
     }
 }
 

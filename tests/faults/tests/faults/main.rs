@@ -14,6 +14,7 @@ mod kill;
 mod kills;
 mod mirror;
 mod outage;
+mod passing;
 mod proxy;
 mod restored;
 mod sealed;

@@ -9,6 +9,7 @@ use holdfast_core::graves::Of;
 use holdfast_core::key::is_purging;
 use holdfast_core::message::MessageVectors;
 use holdfast_core::record::{Kind, Record, Stamp};
+use holdfast_core::retention::{Ended, written_down};
 use holdfast_core::session::SessionFields;
 use holdfast_core::thing::{Source, ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
@@ -401,5 +402,43 @@ fn a_memory_that_is_younger_than_the_messages_that_passed_goes_with_them() {
         collect_all(&world).await;
         assert_eq!(canaries(&world).await, [""; 0]);
         assert_eq!(memories(&world).await, ["stays"]);
+    });
+}
+
+#[test]
+fn a_memory_that_ended_goes_byte_by_byte_and_one_that_was_prolonged_stays() {
+    block_on(async {
+        for written in [true, false] {
+            let world = World::new();
+            save(&world, memory("ends", "canary-message", &[])).await;
+            save(&world, memory("longer", "canary-session", &[])).await;
+            world.compact_all(&eager()).await;
+            let (journal, _) = world.read().await.unwrap();
+            let ended = journal.view().all_things().map(|found| Ended {
+                kind: found.kind,
+                session: None,
+                id: found.id.to_owned(),
+                at: found.last().unwrap().order.hlc,
+            });
+            let ended: Vec<Ended> = ended.collect();
+            // Somebody changes the one before what has ended is written down.
+            save(&world, memory("longer", "stays", &[])).await;
+            let stamp = Stamp { at: Hlc::at(world.now.get()), by: writer() };
+            let records = written_down(None, &ended, &stamp).unwrap();
+            if written {
+                rewrite(&world.outside(), &scope(), &Frontier::default(), 0, records)
+                    .await
+                    .unwrap();
+                assert_eq!(memories(&world).await, ["longer"]);
+            }
+            world.compact_all(&eager()).await;
+            world.pass(9 * DAY);
+            collect_all(&world).await;
+            let left: &[&str] = if written { &[] } else { &CANARIES };
+            assert_eq!(canaries(&world).await, left, "written down: {written}");
+            let (journal, _) = world.read().await.unwrap();
+            let standing = journal.view().thing(ThingKind::Memory, "", "longer").unwrap();
+            assert!(standing.last().unwrap().text.contains("stays"));
+        }
     });
 }

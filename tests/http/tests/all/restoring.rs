@@ -219,3 +219,107 @@ fn what_is_no_restore_is_refused() {
     ask(&client, &other).problem(400, "contradicting_scope");
     assert_eq!(client.get(&path(&client)).header("allow"), Some("POST"));
 }
+
+fn memory(client: &Client, id: &str, text: &str, more: &Value) {
+    let mut body = json!({"id": id, "text": text});
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    client.post("/v1/memories", &body.to_string()).expect_status(201);
+}
+
+fn remembered(client: &Client) -> Vec<(String, String)> {
+    let all = client.get("/v1/memories?order=asc").expect_status(200).data();
+    let text = |memory: &Value, name: &str| memory[name].as_str().unwrap().to_owned();
+    let mut all: Vec<_> = all.iter().map(|one| (text(one, "id"), text(one, "text"))).collect();
+    all.sort();
+    all
+}
+
+/// A time after all that was stored before, by the store's clock.
+fn moment(client: &Client) -> String {
+    say(client, &fresh("moment").replace(' ', "-"), "now", None)
+}
+
+#[test]
+fn memories_and_what_lies_around_sessions_come_back_as_they_were() {
+    let client = client();
+    let user = client.user.clone().unwrap();
+    let (entry, preference) =
+        ("/v1/sessions/s/contexts/project/deadline", format!("/v1/users/{user}/preferences/tone"));
+    let put = |path: &str, value: &str| {
+        let body = json!({"value": value}).to_string();
+        assert!(client.send("PUT", path, &[], Some(body.as_bytes())).status < 300);
+    };
+    say(&client, "m1", "one", None);
+    memory(&client, "tea", "drinks tea", &json!({}));
+    memory(&client, "same", "stays the same", &json!({}));
+    put(entry, "May");
+    put(&preference, "plain");
+    let time = moment(&client);
+    let change = json!({"text": "drinks coffee"}).to_string();
+    client.send("PATCH", "/v1/memories/tea", &[], Some(change.as_bytes())).expect_status(200);
+    put(entry, "June");
+    put(&preference, "ornate");
+    memory(&client, "young", "came later", &json!({}));
+    let then = client.get(&format!("/v1/memories?as_of={time}")).expect_status(200).data();
+    assert_eq!(then.len(), 2, "{then:?}");
+    let done = restore(&client, &json!({"at": time}));
+    let mut kinds: Vec<&str> = done["restored"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["kind"].as_str().unwrap())
+        .collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["context", "memory", "preference"], "{done}");
+    assert!(
+        done["left_out"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["id"] == "young" && one["reason"] == "newer")
+    );
+    let expected = [("same", "stays the same"), ("tea", "drinks tea"), ("young", "came later")];
+    assert_eq!(remembered(&client), expected.map(|(id, text)| (id.to_owned(), text.to_owned())));
+    assert_eq!(client.get(entry).expect_status(200).json()["value"], "May");
+    assert_eq!(client.get(&preference).expect_status(200).json()["value"], "plain");
+    let history = client.get("/v1/memories/tea/history").expect_status(200).data();
+    assert_eq!(history.last().unwrap()["event"], "restored");
+    // Nothing is left to do.
+    assert_eq!(restore(&client, &json!({"at": time}))["restored"], json!([]));
+}
+
+#[test]
+fn a_deleted_memory_comes_back_with_the_message_that_it_was_made_of_and_goes_with_its_copy() {
+    let client = client();
+    say(&client, "m1", "one about tea", None);
+    let made_of = json!({"source_message_ids": [{"session_id": "s", "message_id": "m1"}]});
+    memory(&client, "tea", "drinks tea", &made_of);
+    memory(&client, "alone", "has no source", &json!({}));
+    let rating = json!({"rating": "up"}).to_string();
+    client.post(&format!("{}/m1/feedback", messages_of("s")), &rating).expect_status(201);
+    let time = moment(&client);
+    delete(&client, "m1");
+    client.send("DELETE", "/v1/memories/alone", &[], None).expect_status(204);
+    assert_eq!(remembered(&client), []);
+    let kept = restore(&client, &json!({"at": time}));
+    assert_eq!(remembered(&client), [], "{kept}");
+    let mut body = json!({"at": time, "deleted": true});
+    let mut steps = vec![restore(&client, &body)];
+    while steps.last().unwrap()["has_more"] == true {
+        body["cursor"] = steps.last().unwrap()["next_cursor"].clone();
+        steps.push(restore(&client, &body));
+    }
+    let all: Vec<&Value> =
+        steps.iter().flat_map(|step| step["restored"].as_array().unwrap()).collect();
+    let copy = all.iter().find(|one| one["deleted_id"] == "m1").expect("the message");
+    let copy = copy["id"].as_str().unwrap();
+    let expected = [("alone", "has no source"), ("tea", "drinks tea")];
+    assert_eq!(remembered(&client), expected.map(|(id, text)| (id.to_owned(), text.to_owned())));
+    let feedback = client.get(&format!("{}/{copy}/feedback", messages_of("s"))).expect_status(200);
+    assert_eq!(feedback.data()[0]["rating"], "up");
+    // It is bound to the copy.
+    delete(&client, copy);
+    assert_eq!(remembered(&client), [("alone".to_owned(), "has no source".to_owned())]);
+}

@@ -96,3 +96,46 @@ fn a_physical_delete_hides_at_once_and_may_follow_a_plain_one() {
     client.send("DELETE", "/v1/sessions/s?mode=physical", &[], None).expect_status(204);
     client.get("/v1/sessions/s").problem(404, "not_found");
 }
+
+#[test]
+fn what_has_ended_is_deleted_for_ever_by_upkeep_and_what_has_not_stays() {
+    let client = client();
+    let save = |id: &str, ends: Option<&str>| {
+        let body = json!({"id": id, "text": format!("memory {id}"), "expires_at": ends});
+        client.post("/v1/memories", &body.to_string()).expect_status(201);
+    };
+    save("ended", Some("2020-01-01T00:00:00Z"));
+    save("ends", Some("2100-01-01T00:00:00Z"));
+    save("stays", None);
+    client.store("s", &json!([{"role": "user", "content": "one"}]));
+    let entry = json!({"value": 1, "expires_at": "2020-01-01T00:00:00Z"}).to_string();
+    let path = "/v1/sessions/s/contexts/project/old";
+    assert!(client.send("PUT", path, &[], Some(entry.as_bytes())).status < 300);
+    let anybody = Client { user: None, ..client.clone() };
+    let body = json!({"user_id": client.user}).to_string();
+    let expire = || anybody.post("/v1/upkeep/expire", &body).expect_status(200).json();
+    let first = expire();
+    assert_eq!((&first["ended"], &first["expired"]), (&json!(2), &json!(0)), "{first}");
+    assert_eq!((&expire()["ended"], &expire()["has_more"]), (&json!(0), &json!(false)));
+    let left = client.get("/v1/memories?order=asc").expect_status(200).data();
+    let ids: Vec<&str> = left.iter().map(|memory| memory["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["ends", "stays"]);
+    // It is gone, and can be saved anew.
+    save("ended", None);
+    client.get("/v1/memories/ended").expect_status(200);
+}
+
+#[test]
+fn a_physical_delete_of_a_memory_hides_at_once_and_opens_it_to_a_new_one() {
+    let client = client();
+    let save = |text: &str| {
+        let body = json!({"id": "m", "text": text}).to_string();
+        client.post("/v1/memories", &body).expect_status(201);
+    };
+    save("before");
+    client.send("DELETE", "/v1/memories/m?mode=gentle", &[], None).any_problem();
+    client.send("DELETE", "/v1/memories/m?mode=physical", &[], None).expect_status(204);
+    client.get("/v1/memories/m").problem(404, "not_found");
+    save("anew");
+    assert_eq!(client.get("/v1/memories/m").expect_status(200).json()["text"], "anew");
+}

@@ -405,7 +405,7 @@ impl Item {
             json.extend(value.map(|value| (name.to_owned(), value)));
         };
         put("kind", Some(json!(self.kind)));
-        put("session_id", Some(json!(self.session)));
+        put("session_id", Some(&self.session).filter(|id| !id.is_empty()).map(|id| json!(id)));
         put("id", Some(json!(self.id)));
         put("restored_from", self.restored_from.as_ref().map(|order| json!(order)));
         put("deleted_id", self.deleted_id.as_ref().map(|id| json!(id)));

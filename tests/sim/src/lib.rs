@@ -4,6 +4,7 @@
 mod bucket;
 pub mod checker;
 pub mod client;
+mod ending;
 pub mod executor;
 pub mod host;
 pub mod mutants;
@@ -12,7 +13,9 @@ pub mod random;
 pub mod store;
 pub mod world;
 
-use mutants::Mutant;
+use mutants::{Mutant, Row};
+use plan::Plan;
+use random::Random;
 use world::World;
 
 /// Steps after which a run is taken for endless.
@@ -33,6 +36,16 @@ pub struct Report {
     pub reads: u64,
     /// Steps of tasks.
     pub steps: u64,
+    /// Hosts that died.
+    pub kills: u64,
+    /// WAL objects that were sealed.
+    pub sealed: u64,
+    /// Objects that were removed.
+    pub removed: u64,
+    /// Erases that were answered.
+    pub erased: u64,
+    /// Days that passed.
+    pub days: u64,
 }
 
 /// Runs one seed; `traced` keeps the last events.
@@ -65,7 +78,18 @@ pub fn run(seed: u64, mutant: Mutant, traced: bool) -> Report {
         acknowledged: checker.acknowledged,
         reads: checker.reads,
         steps: world.executor.polls(),
+        kills: world.counts.kills.get(),
+        sealed: world.counts.sealed.get(),
+        removed: world.counts.removed.get(),
+        erased: world.counts.erased.get(),
+        days: world.days(),
     }
+}
+
+/// What a seed decides.
+pub fn plan(seed: u64, mutant: Mutant) -> Plan {
+    let random = Random::new(seed);
+    mutant.plan(Plan::drawn(&random), &random)
 }
 
 /// Runs a seed again, to tell how it came to break.
@@ -76,7 +100,8 @@ pub fn explain(report: &Report, mutant: Mutant) -> String {
     format!("{}\nseed {}: {broken}{replays}", again.events.join("\n"), report.seed)
 }
 
-/// The first of these seeds in which the mutant is caught.
-pub fn caught(mutant: Mutant, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
-    seeds.into_iter().map(|seed| run(seed, mutant, false)).find(|report| report.broken.is_some())
+/// The first of these seeds in which the mutant is caught by what it breaks.
+pub fn caught(row: &Row, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
+    let broken = |report: &Report| report.broken.as_ref().is_some_and(|b| b.starts_with(row.by));
+    seeds.into_iter().map(|seed| run(seed, row.mutant, false)).find(broken)
 }

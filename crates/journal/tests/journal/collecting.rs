@@ -290,6 +290,28 @@ fn a_reader_that_slept_longer_than_the_grace_finds_what_was_sealed_and_removed_m
 }
 
 #[test]
+fn what_no_list_shows_a_reader_is_found_in_its_segment_though_polls_never_rest() {
+    block_on(async {
+        // Polls a day apart look at the manifests before the grace is over, polls a minute apart once in a cycle.
+        for (pause, polls) in [(DAY, 4), (MINUTE, 33)] {
+            let world = World::new();
+            filled(&world, 1).await;
+            let journal = RefCell::new(world.read().await.unwrap().0);
+            filled(&world, 2).await;
+            world.compact_all(&eager()).await;
+            world.keys_of("wal").iter().for_each(|key| world.memory.hide(key.as_str()));
+            for _ in 0..polls {
+                let last = world.now.get();
+                world.pass(pause);
+                let found = poll(&world, &journal, last, world.now.get()).await.unwrap();
+                journal.borrow_mut().owe(found);
+            }
+            assert_eq!(world.settle(&journal).await.unwrap().messages.len(), 3, "{pause}");
+        }
+    });
+}
+
+#[test]
 fn a_load_that_slept_longer_than_the_grace_does_not_wait_for_what_was_replaced_meanwhile() {
     block_on(async {
         let world = World::new();

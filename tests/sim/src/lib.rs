@@ -18,6 +18,8 @@ use plan::Plan;
 use random::Random;
 use world::World;
 
+/// Lines of a trace that are enough to tell how a run came to break.
+const TOLD: usize = 400;
 /// Steps after which a run is taken for endless.
 const MOST_STEPS: u64 = 5_000_000;
 
@@ -48,9 +50,9 @@ pub struct Report {
     pub days: u64,
 }
 
-/// Runs one seed; `traced` keeps the last events.
-pub fn run(seed: u64, mutant: Mutant, traced: bool) -> Report {
-    let world = World::new(seed, mutant, traced);
+/// Runs one seed; so many of the last events are kept.
+pub fn run(seed: u64, mutant: Mutant, kept: usize) -> Report {
+    let world = World::new(seed, mutant, kept);
     world.trace(|| format!("seed {seed}: {:?}", world.plan));
     world.populate();
     let ended = |clients: usize| {
@@ -94,7 +96,7 @@ pub fn plan(seed: u64, mutant: Mutant) -> Plan {
 
 /// Runs a seed again, to tell how it came to break.
 pub fn explain(report: &Report, mutant: Mutant) -> String {
-    let again = run(report.seed, mutant, true);
+    let again = run(report.seed, mutant, TOLD);
     let broken = report.broken.as_deref().unwrap_or("nothing");
     let replays = if again.broken == report.broken { "" } else { "\n(it does not replay)" };
     format!("{}\nseed {}: {broken}{replays}", again.events.join("\n"), report.seed)
@@ -103,5 +105,5 @@ pub fn explain(report: &Report, mutant: Mutant) -> String {
 /// The first of these seeds in which the mutant is caught by what it breaks.
 pub fn caught(row: &Row, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
     let broken = |report: &Report| report.broken.as_ref().is_some_and(|b| b.starts_with(row.by));
-    seeds.into_iter().map(|seed| run(seed, row.mutant, false)).find(broken)
+    seeds.into_iter().map(|seed| run(seed, row.mutant, 0)).find(broken)
 }

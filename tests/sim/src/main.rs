@@ -47,23 +47,28 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
     Some(arguments)
 }
 
-/// Runs seeds; the first that breaks is told with its events.
+/// Runs seeds; each that breaks is named, and the first of them told with its last events.
 fn sweep(from: u64, seeds: u64, mutant: Mutant) -> bool {
     let (begun, mut acknowledged, mut reads, mut steps) = (Instant::now(), 0, 0, 0);
     let (mut kills, mut sealed, mut removed, mut erased, mut days) = (0, 0, 0, 0, 0);
+    let mut broken = None;
     for seed in from..from + seeds {
-        let report = run(seed, mutant, false);
+        let report = run(seed, mutant, 0);
         acknowledged += report.acknowledged;
         reads += report.reads;
         steps += report.steps;
         kills += report.kills;
         (sealed, removed) = (sealed + report.sealed, removed + report.removed);
         (erased, days) = (erased + report.erased, days + report.days);
-        if report.broken.is_some() {
-            println!("{}", explain(&report, mutant));
-            println!("again: cargo xtask sim --seed {seed}");
-            return false;
+        if let Some(promise) = &report.broken {
+            println!("seed {seed}: {promise}");
+            broken.get_or_insert(report);
         }
+    }
+    if let Some(report) = broken {
+        println!("{}", explain(&report, mutant));
+        println!("all of it: cargo xtask sim --seed {}", report.seed);
+        return false;
     }
     let took = begun.elapsed().as_secs_f64();
     println!("{seeds} seeds from {from}: nothing broken in {took:.1} s");
@@ -75,7 +80,7 @@ fn sweep(from: u64, seeds: u64, mutant: Mutant) -> bool {
 
 fn replay(seed: u64, mutant: Mutant) -> bool {
     println!("{:?}", plan(seed, mutant));
-    let report = run(seed, mutant, true);
+    let report = run(seed, mutant, usize::MAX);
     report.events.iter().for_each(|event| println!("{event}"));
     match &report.broken {
         Some(broken) => println!("seed {seed}: {broken}"),

@@ -21,9 +21,6 @@ const START: u64 = 1_774_000_000_000;
 const USERS: [&str; 2] = ["ann", "ann2"];
 /// Between two rounds of upkeep when nobody asks, in milliseconds.
 const LONGEST_PAUSE: u64 = 6 * HOUR;
-/// Lines of the trace that are kept.
-const TRACE: usize = 400;
-
 /// One run.
 pub struct World {
     /// Runs it.
@@ -54,7 +51,9 @@ pub struct World {
     calm: Cell<bool>,
     left: Cell<usize>,
     broken: RefCell<Option<String>>,
-    trace: RefCell<Option<VecDeque<String>>>,
+    trace: RefCell<VecDeque<String>>,
+    /// Lines of it that are kept, the last ones.
+    kept: usize,
     me: Weak<World>,
 }
 
@@ -89,7 +88,7 @@ struct Slot {
 
 impl World {
     /// The world of a seed.
-    pub fn new(seed: u64, mutant: Mutant, traced: bool) -> Rc<Self> {
+    pub fn new(seed: u64, mutant: Mutant, kept: usize) -> Rc<Self> {
         let random = Random::new(seed);
         let plan = mutant.plan(Plan::drawn(&random), &random);
         let fork = || Random::new(random.bits());
@@ -116,7 +115,8 @@ impl World {
             calm: Cell::new(false),
             left: Cell::new(0),
             broken: RefCell::default(),
-            trace: RefCell::new(traced.then(VecDeque::new)),
+            trace: RefCell::default(),
+            kept,
             random: fork(),
             plan,
             mutant,
@@ -202,20 +202,21 @@ impl World {
 
     /// Notes what happens, if anybody will read it.
     pub fn trace(&self, line: impl FnOnce() -> String) {
-        if let Some(lines) = &mut *self.trace.borrow_mut() {
-            let now = self.now();
-            let since = now.saturating_sub(START);
-            let (days, rest) = (since / (24 * HOUR), since % (24 * HOUR));
-            lines.push_back(format!("{days}d {:>6}.{:03} {}", rest / 1000, rest % 1000, line()));
-            if lines.len() > TRACE {
-                lines.pop_front();
-            }
+        if self.kept == 0 {
+            return;
+        }
+        let since = self.now().saturating_sub(START);
+        let (days, rest) = (since / DAY, since % DAY);
+        let mut lines = self.trace.borrow_mut();
+        lines.push_back(format!("{days}d {:>6}.{:03} {}", rest / 1000, rest % 1000, line()));
+        if lines.len() > self.kept {
+            lines.pop_front();
         }
     }
 
     /// The last events.
     pub fn events(&self) -> Vec<String> {
-        self.trace.borrow().iter().flatten().cloned().collect()
+        self.trace.borrow().iter().cloned().collect()
     }
 
     /// The host, unless it is down.

@@ -17,14 +17,14 @@ const ONCE: &[(u64, &str)] = &[
 #[test]
 fn what_was_mended_stays_mended() {
     for (seed, once) in ONCE {
-        let report = run(*seed, Mutant::None, false);
+        let report = run(*seed, Mutant::None, 0);
         assert!(report.broken.is_none(), "{once}: {}", explain(&report, Mutant::None));
     }
 }
 
 #[test]
 fn two_hundred_seeds_keep_every_promise() {
-    let reports: Vec<_> = (0..200).map(|seed| run(seed, Mutant::None, false)).collect();
+    let reports: Vec<_> = (0..200).map(|seed| run(seed, Mutant::None, 0)).collect();
     if let Some(report) = reports.iter().find(|report| report.broken.is_some()) {
         panic!("{}", explain(report, Mutant::None));
     }
@@ -35,7 +35,7 @@ fn two_hundred_seeds_keep_every_promise() {
 #[test]
 fn a_seed_replays() {
     for seed in 0..5 {
-        let (one, other) = (run(seed, Mutant::None, true), run(seed, Mutant::None, true));
+        let (one, other) = (run(seed, Mutant::None, usize::MAX), run(seed, Mutant::None, usize::MAX));
         assert_eq!(one.events, other.events);
         assert_eq!(one.steps, other.steps);
     }

@@ -115,6 +115,7 @@ pub async fn compact(
     let erased = guard.erased;
     let surveyed = survey(outside.objects, scope, rules, begun, erased);
     let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+    survey.leave_out_gone(rules, begun)?;
     let mut tail = Tail::new(listed, &covered(&survey.segments), erased);
     let mut step = Step { corrupt: survey.look.corrupt.clone(), ..Step::default() };
     step.corrupt.extend(unreadable(&survey));

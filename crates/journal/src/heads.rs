@@ -77,6 +77,12 @@ impl Heads {
         }
     }
 
+    /// Counts this head no more.
+    pub(crate) fn set_aside(&mut self, ulid: Ulid) {
+        self.heads.remove(&ulid.0);
+        self.settle(ulid);
+    }
+
     /// Nothing is to be read there, now or later.
     pub(crate) fn settle(&mut self, ulid: Ulid) {
         self.settled.insert(ulid.0);

@@ -26,6 +26,7 @@ pub async fn mend(
         return Ok(Step::default());
     };
     let mut survey = survey(outside.objects, scope, rules, begun, guard.erased).await?;
+    survey.leave_out_gone(rules, begun)?;
     let mut corrupt = survey.look.corrupt.clone();
     corrupt.extend(unreadable(&survey));
     let (mut replaced, mut new) = (Vec::new(), Vec::new());

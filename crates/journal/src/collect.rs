@@ -17,7 +17,7 @@ use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Listed, Objects, Outside};
-use holdfast_core::record::Line;
+use holdfast_core::record::{Line, WalObject};
 use holdfast_core::{Key, Part, Prefix, Result, Scope, key, segment};
 use std::collections::{BTreeMap, HashSet};
 
@@ -263,7 +263,11 @@ impl<O: Objects> Going<'_, O> {
     async fn is_spare(&self, cover: &Cover, held: &HashSet<String>, pair: &[Seen]) -> Result<bool> {
         let erased = self.survey.heads.erased;
         let unheld = cover.wal.iter().filter(|name| !held.contains(*name));
-        let unheld: HashSet<Key> = unheld.filter_map(|name| key::named(self.scope, name)).collect();
+        let unheld: Vec<Key> = unheld.filter_map(|name| key::named(self.scope, name)).collect();
+        let read = fetch::all(self.objects, unheld).await?.into_iter();
+        let unread =
+            read.filter(|(_, got)| !got.as_ref().is_ok_and(|b| WalObject::decode(b).is_ok()));
+        let unheld: HashSet<Key> = unread.map(|(key, _)| key).collect();
         if unheld.iter().any(|key| !erased.may_lack(key)) {
             return Ok(false);
         }

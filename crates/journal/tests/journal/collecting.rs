@@ -189,8 +189,27 @@ fn an_orphan_that_alone_holds_what_it_covers_stays() {
         let step = world.compact(&eager()).await.unwrap();
         world.memory.delete(&step.manifest.unwrap()).await.unwrap();
         world.pass(30 * DAY);
+        world.memory.damage(world.keys_of("wal").last().unwrap().as_str());
         world.collect(&eager()).await.unwrap();
         assert_eq!(world.keys_of("seg").len(), 2);
+    });
+}
+
+#[test]
+fn an_orphan_goes_while_what_it_covers_is_there_and_not_sealed_elsewhere() {
+    block_on(async {
+        let world = sealed(8).await;
+        filled(&world, 2).await;
+        let step = world.compact(&eager()).await.unwrap();
+        world.memory.delete(&step.manifest.unwrap()).await.unwrap();
+        let before = world.read().await.unwrap().1;
+        world.pass(30 * DAY);
+        for _ in 0..2 {
+            world.collect(&eager()).await.unwrap();
+        }
+        let left = ["seg", "cov", "wal"].map(|part| world.keys_of(part).len());
+        assert_eq!(left, [1, 1, 2]);
+        assert_eq!(world.read().await.unwrap().1, before);
     });
 }
 

@@ -516,3 +516,19 @@ fn a_fork_that_no_list_showed_is_joined_without_what_is_gone_when_it_is_older_th
         assert_eq!(world.read().await.unwrap().1.messages.len(), 5);
     });
 }
+
+#[test]
+fn a_compaction_by_a_clock_that_is_hours_ahead_hides_nothing_from_those_who_load() {
+    block_on(async {
+        let world = World::new();
+        world.memory.set_page(2);
+        world.pass(1);
+        filled(&world, 3).await;
+        world.now.set(world.now.get() + 300 * MINUTE);
+        world.compact(&eager()).await.unwrap();
+        world.now.set(world.now.get() - 300 * MINUTE);
+        world.pass(MINUTE);
+        filled(&world, 3).await;
+        assert_eq!(world.read().await.unwrap().1.messages.len(), 6);
+    });
+}

@@ -128,6 +128,25 @@ fn merged_segments_go_a_grace_after_the_merge_and_manifests_with_them() {
 }
 
 #[test]
+fn a_segment_by_a_clock_that_is_ahead_of_the_merge_that_took_it_goes_too() {
+    block_on(async {
+        let rules = Rules { tier: 2, ..eager() };
+        let world = World::new();
+        filled(&world, 2).await;
+        world.compact(&rules).await.unwrap();
+        filled(&world, 2).await;
+        world.now.set(world.now.get() + 5_000);
+        world.compact(&rules).await.unwrap();
+        world.now.set(world.now.get() - 5_000);
+        world.compact_all(&rules).await;
+        assert_eq!(world.keys_of("seg").len(), 3);
+        world.pass(20 * DAY);
+        world.collect(&rules).await.unwrap();
+        assert_eq!(world.keys_of("seg").len(), 1);
+    });
+}
+
+#[test]
 fn a_segment_that_a_young_manifest_names_stays() {
     block_on(async {
         let rules = Rules { tier: 2, ..eager() };

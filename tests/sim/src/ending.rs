@@ -1,6 +1,7 @@
 //! The beginning and the end of a run: who takes part, and, when all faults have stopped, what everybody shows and what is
 //! left in the bucket.
 
+use crate::checker::Snapshot;
 use crate::client::Client;
 use crate::executor::Owner;
 use crate::plan::{HOUR, MINUTE, SECOND};
@@ -59,8 +60,28 @@ impl World {
         Ok(())
     }
 
-    /// Every host shows everything.
+    /// Every host shows everything. A manifest that no list showed for long, and whose segments went meanwhile, is waited
+    /// for until it is older than the grace.
     async fn shows_all(&self, client: &mut Client, host: usize, user: usize) -> Outcome {
+        for _ in 0..3 {
+            if let Some(snapshot) = self.shown(client, host, user).await? {
+                return self.checker.borrow().settled(&snapshot);
+            }
+            self.sleep(self.plan.rules.grace).await;
+            let _ = self.call(host, |host| host.tended(user)).await;
+        }
+        match self.store.rots(self.now()) {
+            true => Ok(()),
+            false => Err(format!("P7: user {user} stays unavailable at host {host}")),
+        }
+    }
+
+    async fn shown(
+        &self,
+        client: &mut Client,
+        host: usize,
+        user: usize,
+    ) -> Result<Option<Snapshot>, String> {
         for _ in 0..POLLS {
             let _ = self.call(host, |host| host.poll(user)).await;
         }
@@ -69,11 +90,7 @@ impl World {
             last = client.read_at(user, host, true).await?.or(last);
             self.sleep(SECOND).await;
         }
-        match last {
-            Some(snapshot) => self.checker.borrow().settled(&snapshot),
-            None if self.store.rots(self.now()) => Ok(()),
-            None => Err(format!("P7: user {user} stays unavailable at host {host}")),
-        }
+        Ok(last)
     }
 
     /// P7 and P6: when everything is well, garbage goes, and what was erased with it; receipts become final.

@@ -91,7 +91,7 @@ pub fn run(seed: u64, mutant: Mutant, kept: usize) -> Report {
 /// What a seed decides.
 pub fn plan(seed: u64, mutant: Mutant) -> Plan {
     let random = Random::new(seed);
-    mutant.plan(Plan::drawn(&random), &random)
+    mutant.plan(Plan::drawn(&random))
 }
 
 /// Runs a seed again, to tell how it came to break.

@@ -3,7 +3,6 @@
 mod wrong;
 
 use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND};
-use crate::random::Random;
 
 /// How the code is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,20 +126,26 @@ pub fn named(name: &str) -> Option<Mutant> {
 
 impl Mutant {
     /// The plan in which it shows: the seed's, with what it needs.
-    pub fn plan(self, mut plan: Plan, random: &Random) -> Plan {
+    pub fn plan(self, mut plan: Plan) -> Plan {
         match self {
             Mutant::AckBeforePut => plan.killed = plan.killed.max(5_000),
             // Three tries in a row must fail.
             Mutant::SkippedFailedPut => plan.refused = 300_000,
             Mutant::SharedKey => plan.think = plan.think.min(SECOND),
+            // Only a list may tell of what was written, soon after it was acknowledged, and somebody must ask then.
             Mutant::AckAfterTheBound => {
-                plan.paused = plan.paused.max(10_000);
-                plan.paused_for = random.between(HOUR, 5 * HOUR);
-                (plan.patience, plan.rot) = (2 * DAY, 0);
-                plan.poll = 10 * SECOND;
-                plan.think = plan.think.max(3 * MINUTE);
+                (plan.paused, plan.paused_for) = (10_000, 5 * HOUR);
+                (plan.patience, plan.killed, plan.evicted, plan.tenders) = (2 * DAY, 0, 0, 0);
+                (plan.rot, plan.hidden, plan.flicker, plan.jump, plan.wild) = (0, 0, 0, 0, 0);
+                (plan.hosts, plan.clients) = (plan.hosts.max(3), plan.clients.max(5));
+                (plan.requests, plan.think, plan.poll) = (60, HOUR, 10 * MINUTE);
             }
-            Mutant::TokenWithoutBound => plan.jump = plan.jump.max(5_000),
+            // A clock is set wrong under a host that writes, while others of its calls go on.
+            Mutant::TokenWithoutBound => {
+                plan.jump = plan.jump.max(5_000);
+                (plan.hosts, plan.think) = (plan.hosts.max(3), plan.think.min(3 * SECOND));
+                (plan.tenders, plan.tend) = (plan.hosts, 5 * SECOND);
+            }
             Mutant::HorizonWithoutMargin => plan.latency = plan.latency.max(2 * SECOND),
             Mutant::NoCommitWait => {
                 (plan.jump, plan.wild, plan.skew) = (0, 0, 400);

@@ -90,7 +90,7 @@ impl World {
     /// The world of a seed.
     pub fn new(seed: u64, mutant: Mutant, kept: usize) -> Rc<Self> {
         let random = Random::new(seed);
-        let plan = mutant.plan(Plan::drawn(&random), &random);
+        let plan = mutant.plan(Plan::drawn(&random));
         let fork = || Random::new(random.bits());
         let executor = Executor::new(fork(), START + fork().below(24 * HOUR));
         let users: Vec<Scope> =

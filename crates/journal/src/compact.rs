@@ -14,7 +14,7 @@ use crate::tail::{Sealing, Tail, listed_tail, unknown};
 use crate::write::fresh;
 use bytes::Bytes;
 use futures::future::try_join;
-use holdfast_core::cover::Cover;
+use holdfast_core::cover::{Cover, Frames};
 use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Entry;
@@ -130,6 +130,7 @@ pub async fn compact(
     let surveyed = survey(outside.objects, scope, rules, begun, erased);
     let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
     guard.learn(&survey);
+    survey.leave_out_gone(rules, begun)?;
     let mut tail = Tail::new(listed, &covered(&survey.segments), erased);
     let mut step = Step { corrupt: survey.look.corrupt.clone(), ..Step::default() };
     step.corrupt.extend(unreadable(&survey));
@@ -143,6 +144,9 @@ pub async fn compact(
         step.sealed = new.iter().map(|new| new.cover.wal.len()).sum();
     }
     let (mut replaced, mut looked) = (Vec::new(), false);
+    if new.is_empty() {
+        (replaced, new) = cleanse(outside, scope, &guard, &survey, &mut step.corrupt).await?;
+    }
     if new.is_empty() {
         let purged = purge(outside, scope, &guard, rules, &mut survey, &mut step.corrupt).await?;
         step.purged = purged.replaced.len();
@@ -235,6 +239,33 @@ pub(crate) async fn put(
         unknown: Map::new(),
     };
     Ok(New { ulid, entry, seg, cov, cover })
+}
+
+/// Seals a segment anew that holds what the erase hides, because who sealed it had not heard of that: which one went, and
+/// what took its place.
+async fn cleanse(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    guard: &Guard<'_>,
+    survey: &Survey,
+    corrupt: &mut Vec<Key>,
+) -> Result<(Vec<u128>, Vec<New>)> {
+    let hidden = |frames: &Frames| Some(frames.first.hlc) < guard.erased.at();
+    for (ulid, named) in &survey.segments {
+        if !named.cover.as_ref().is_some_and(|cover| cover.sessions.iter().any(hidden)) {
+            continue;
+        }
+        let read = read_again(outside.objects, scope, survey, *ulid, corrupt).await?;
+        let Some(mut sealing) = read else { continue };
+        let before = sealing.lines.len();
+        guard.filter(&mut sealing.lines);
+        // What cannot be read is not filtered, and would be sealed again for ever.
+        if sealing.lines.len() < before {
+            let new = put(outside, scope, guard, sealing, named.entry.tier).await?;
+            return Ok((vec![*ulid], vec![new]));
+        }
+    }
+    Ok((Vec::new(), Vec::new()))
 }
 
 /// Merges segments of one tier, when there are enough of them that together are small enough: which ones went, and what

@@ -9,6 +9,7 @@
 
 mod fill;
 mod guest;
+mod journal;
 mod machine;
 mod memory;
 mod retrieve;
@@ -28,6 +29,9 @@ struct Line {
     /// A smoke run: 10,000 messages at most and few repetitions.
     #[arg(long)]
     quick: bool,
+    /// Only the figures of this kind, printed and not written: `journal`.
+    #[arg(long, value_parser = ["journal"])]
+    only: Option<String>,
     /// Print only: leave `bench/results.md` as it is.
     #[arg(long)]
     print_only: bool,
@@ -54,6 +58,10 @@ async fn main() {
         false => Sizes { calls: 400, starts: 9, many: Some(100_000), seconds: 8 },
     };
     let mut table = Table::new(line.quick);
+    journal::measure(sizes, &mut table).await;
+    if line.only.is_some() {
+        return;
+    }
     without_model(sizes, &mut table).await;
     if model_is_there() {
         with_model(sizes, &mut table).await;

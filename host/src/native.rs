@@ -1,15 +1,14 @@
-//! What the host answers itself beside its components: API keys, the index's counters, the check of the bucket's format.
+//! What the host answers itself beside its components: API keys, the doctor; and the check of the bucket's format.
 
 use crate::command::Values;
+use crate::doctor::{Doctor, installation};
 use crate::http::Native;
 use crate::keys::Keys;
 use anyhow::Result;
-use bytes::Bytes;
-use holdfast_core::ports::{Ids, Objects};
 use holdfast_core::record::VERSION;
-use holdfast_core::{Case, Error, Key, key};
-use holdfast_ports::{SystemIds, bucket};
-use serde_json::{Value, json};
+use holdfast_core::{Case, Error};
+use holdfast_index::Index;
+use holdfast_ports::bucket;
 use std::collections::BTreeMap;
 
 /// Runs something that needs the bucket where nobody else waits: ports are not `Send`.
@@ -28,33 +27,27 @@ pub async fn apart<T: Send + 'static>(
     .map_err(|e| ended().caused_by(e))?
 }
 
-/// Checks that the bucket can be reached and is of a version that this program writes; marks a new one.
+/// Checks that the bucket can be reached and is of a version that this program writes; marks it as that of the installation
+/// with this root secret.
 ///
 /// # Errors
 /// `newer_format` when a newer program has raised the bucket's version; what the store answers.
-pub async fn check_format(objects: holdfast_objects::Settings) -> holdfast_core::Result<()> {
+pub async fn check_format(
+    objects: holdfast_objects::Settings,
+    root_secret: String,
+) -> holdfast_core::Result<()> {
     apart(async move || {
         let store = bucket(objects)?;
-        let prefix = key::formats();
-        let found = store.list(&prefix, None).await?;
-        let mut newest = 0;
-        for listed in &found.objects {
-            let Some(key) = Key::below(&prefix, &listed.key) else { continue };
-            let bytes = store.get(&key).await?.unwrap_or_default();
-            let record: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            newest = newest.max(record.get("v").and_then(Value::as_u64).unwrap_or(0));
-        }
+        let marks = installation::marks(&store).await?;
+        let newest = marks.iter().map(|mark| mark.version).max().unwrap_or(0);
         if newest > u64::from(VERSION) {
             let detail =
                 format!("the bucket has format {newest}, this program writes {VERSION}: upgrade");
             return Err(Error::because(Case::Corrupt, "newer_format", detail));
         }
-        if newest == 0 {
-            let mut random = [0; 16];
-            random[6..].copy_from_slice(&SystemIds.random());
-            let ulid = ulid::Ulid::from_parts(store.now(), u128::from_be_bytes(random));
-            let record = serde_json::to_vec(&json!({"v": VERSION})).unwrap_or_default();
-            store.put(&key::format(ulid), Bytes::from(record)).await?;
+        let own = installation::fingerprint(&root_secret);
+        if !marks.iter().any(|mark| mark.installation.as_deref() == Some(&own)) {
+            installation::leave(&store, &own).await?;
         }
         Ok(())
     })
@@ -62,10 +55,12 @@ pub async fn check_format(objects: holdfast_objects::Settings) -> holdfast_core:
 }
 
 /// The host's own routes, by path; a path that ends in `/` is served with all below it.
-pub fn routes(values: &Values) -> Result<BTreeMap<String, Native>> {
+pub fn routes(values: &Values, index: &Index) -> Result<BTreeMap<String, Native>> {
     let keys = Keys::new(values)?;
+    let doctor = Doctor::new(values, &keys, index.clone())?;
     Ok(BTreeMap::from([
         ("/v1/keys".to_owned(), keys.route()),
         ("/v1/keys/".to_owned(), keys.route()),
+        ("/v1/doctor".to_owned(), doctor.route()),
     ]))
 }

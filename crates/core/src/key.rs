@@ -123,6 +123,11 @@ pub fn hash32(bytes: &[u8]) -> String {
     hex
 }
 
+/// Everything.
+pub fn everything() -> Prefix {
+    Prefix("v1/".to_owned())
+}
+
 /// Everything of a tenant.
 pub fn tenant(tenant: &TenantId) -> Prefix {
     Prefix(format!("v1/t/{}/", segment(tenant.as_str())))
@@ -251,6 +256,28 @@ pub fn erase_sweep(prefix: &Prefix, erase: ulid::Ulid, step: ulid::Ulid) -> Key 
 pub fn erase_receipt(prefix: &Prefix, erase: ulid::Ulid, step: ulid::Ulid, last: bool) -> Key {
     let name = if last { "final" } else { "receipt" };
     Key(format!("{}{erase}-{step}-{name}.json", prefix.0))
+}
+
+/// Lists of users whom hosts wrote.
+pub fn dirty(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}dirty/", tenant(tenant_id).0))
+}
+
+/// One list: `dirty/<yyyymmddhh>/<ulid>.json`, the hour being that of the ULID.
+pub fn dirty_list(tenant_id: &TenantId, ulid: ulid::Ulid) -> Key {
+    let (day, hour) =
+        (crate::clock::day(ulid.timestamp_ms()), ulid.timestamp_ms() / 3_600_000 % 24);
+    Key(format!("{}{day}{hour:02}/{ulid}.json", dirty(tenant_id).0))
+}
+
+/// Records of looks at all users of a tenant.
+pub fn swept(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}op/swept/", tenant(tenant_id).0))
+}
+
+/// One of them.
+pub fn swept_record(tenant_id: &TenantId, ulid: ulid::Ulid) -> Key {
+    Key(format!("{}{ulid}.json", swept(tenant_id).0))
 }
 
 /// What one look at a store writes and removes again (`holdfast doctor`).

@@ -4,6 +4,7 @@ pub mod access;
 pub mod clock;
 pub mod context;
 pub mod cover;
+pub mod dirty;
 pub mod erase;
 pub mod error;
 pub mod fold;

@@ -66,7 +66,7 @@ settings! {
     tenant_loads Host Some("64"), false, "users of one tenant that load at once; 0 is without limit";
     cache_mib Host Some("1024"), false, "objects of the bucket kept on disk so that a restart reads less from it, in MiB; 0 keeps none, as with the embedded store";
     compact_interval_ms Host Some("60000"), false, "how often journals that grew are sealed into segments, in milliseconds; 0 is never";
-    upkeep_interval_ms Host Some("21600000"), false, "how often all users' journals are compacted and collected, in milliseconds; 0 is never";
+    upkeep_interval_ms Host Some("21600000"), false, "how often the journals of users who were written (once a week: of all) are compacted and collected, in milliseconds; 0 is never";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
     embedder_threads Host Some("1"), false, "embedding jobs at a time";
     tokenizer Host Some("o200k_base"), false, "how tokens are counted: o200k_base or cl100k_base";

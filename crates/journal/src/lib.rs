@@ -3,11 +3,13 @@
 mod authority;
 mod collect;
 mod compact;
+mod dirty;
 mod erase;
 mod fetch;
 mod follow;
 mod heads;
 mod keys;
+mod lag;
 mod ledger;
 mod mend;
 mod pending;
@@ -23,10 +25,12 @@ mod write;
 
 pub use authority::{Authority, key_text};
 pub use collect::{Collected, collect};
-pub use compact::{Next, Step, compact};
+pub use compact::{Compaction, Next, Step, compact};
+pub use dirty::{ToDo, last_sweep, note_dirty, note_sweep, to_do};
 pub use erase::{SECOND_SWEEP, erase, sweep, upkeeper};
 pub use follow::{list, look_again, open, poll, settle};
 pub use keys::{find_caller, find_key, list_keys, mint_key, revoke_key};
+pub use lag::{Lag, lag};
 pub use ledger::{Erasure, erased, erasure, find_erase};
 pub use mend::mend;
 pub use read::{Absorbed, Journal};

@@ -5,11 +5,13 @@
 use crate::fetch;
 use crate::follow::{open, settle};
 use crate::heads::{self, Heads, ulid};
+use crate::ledger;
 use crate::read::Journal;
 use crate::rules::Rules;
 use bytes::Bytes;
 use futures::stream::StreamExt;
 use holdfast_core::cover::Cover;
+use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Objects, Outside, Page};
 use holdfast_core::record::WalObject;
@@ -31,6 +33,8 @@ pub struct Verified {
     pub corrupt: Vec<Key>,
     /// Not what was written, and needed by nobody: what they held is elsewhere. They go with a collection.
     pub replaced: Vec<Key>,
+    /// Of before an erase of the user, and still there: they go with its sweeps, and nobody reads them.
+    pub erased: Vec<Key>,
     /// Written by a newer program: upgrade.
     pub newer: Vec<Key>,
     /// Why no reader gets the whole journal now. While there is none, whatever else is wrong can be mended.
@@ -45,7 +49,7 @@ impl Verified {
     }
 }
 
-/// Reads all of a user's journal. Writes nothing, so repeating is safe; a user without a journal has no objects. Give it the
+/// Reads all of a user's journal. What an erase removed is not missing. Writes nothing, so repeating is safe; a user without a journal has no objects. Give it the
 /// bucket itself, not a cache before it.
 ///
 /// # Errors
@@ -53,11 +57,13 @@ impl Verified {
 pub async fn verify<I>(
     outside: &Outside<'_, impl Objects, impl Clock, I>,
     scope: &Scope,
+    ledger: &Ledger,
     rules: &Rules,
 ) -> Result<Verified> {
     let now = outside.clock.now();
-    let watch = Watch { objects: outside.objects, seen: RefCell::default() };
-    let unreadable = read(&watch, scope, rules, now).await?;
+    let erased = ledger::erased(outside.objects, ledger, scope).await?;
+    let watch = Watch { objects: outside.objects, erased, seen: RefCell::default() };
+    let unreadable = read(&watch, scope, ledger, rules, now).await?;
     let mut modified = HashMap::new();
     for list in [key::manifests, key::covers, key::segments, key::wal] {
         let prefix = list(scope);
@@ -79,10 +85,12 @@ pub async fn verify<I>(
 async fn read(
     objects: &impl Objects,
     scope: &Scope,
+    ledger: &Ledger,
     rules: &Rules,
     now: u64,
 ) -> Result<Option<Error>> {
-    let journal = RefCell::new(Journal::with_rules(scope.clone(), *rules));
+    let journal = Journal::with_rules(scope.clone(), *rules).with_ledger(ledger);
+    let journal = RefCell::new(journal);
     let read = async {
         open(objects, &journal, now).await?;
         settle(objects, &journal, now, async |_| Ok(())).await
@@ -96,6 +104,8 @@ async fn read(
 /// A store that remembers what each object that was read is.
 struct Watch<'a, O> {
     objects: &'a O,
+    /// What it settles counts for nothing.
+    erased: Erased,
     seen: RefCell<BTreeMap<Key, Seen>>,
 }
 
@@ -188,7 +198,7 @@ impl<O: Objects> Watch<'_, O> {
     fn judge(&self, scope: &Scope, rules: &Rules, modified: &HashMap<Key, u64>) -> Judged {
         let seen = self.seen.borrow();
         let mut judged = Judged::default();
-        let heads = heads_of(&seen, rules, modified);
+        let heads = heads_of(&seen, self.erased, rules, modified);
         let (mut covered, mut names) = (HashSet::<&str>::new(), Vec::<Key>::new());
         let held = |key: &Key| match seen.get(key) {
             Some(Seen::Whole(_, held)) => Some(held),
@@ -219,7 +229,7 @@ impl<O: Objects> Watch<'_, O> {
             judged.needed.insert(head.clone());
         }
         let user = key::user(scope);
-        for one in seen.values() {
+        for (_, one) in seen.iter().filter(|(key, _)| !self.erased.settles(key)) {
             if let Seen::Whole(_, Held::Wal(named)) = one {
                 names.extend(named.iter().filter_map(|text| Key::below(&user, text)));
             }
@@ -232,6 +242,7 @@ impl<O: Objects> Watch<'_, O> {
             _ => false,
         });
         judged.needed.extend(names);
+        judged.needed.retain(|key| !self.erased.settles(key));
         let manifests = seen.keys().filter(|key| key.part() == Part::Manifest);
         let known = |key: &&Key| ulid(key).is_some_and(|ulid| heads.knows(ulid));
         let ancestors = manifests.filter(|key| !judged.needed.contains(*key)).filter(known);
@@ -240,9 +251,13 @@ impl<O: Objects> Watch<'_, O> {
     }
 
     fn report(self, judged: Judged, unreadable: Option<Error>) -> Verified {
-        let mut report = Verified { unreadable, ..Verified::default() };
+        let (mut report, erased) = (Verified { unreadable, ..Verified::default() }, self.erased);
         for (key, seen) in self.seen.into_inner() {
             match seen {
+                Seen::Gone if erased.may_lack(&key) => {}
+                Seen::Whole(..) | Seen::Corrupt | Seen::Newer if erased.settles(&key) => {
+                    report.erased.push(key);
+                }
                 Seen::Whole(..) if judged.wrong.contains(&key) => report.corrupt.push(key),
                 Seen::Whole(bytes, _) => {
                     report.objects += 1;
@@ -270,9 +285,14 @@ impl Judged {
 }
 
 /// The heads among the manifests that were read.
-fn heads_of(seen: &BTreeMap<Key, Seen>, rules: &Rules, modified: &HashMap<Key, u64>) -> Heads {
-    let mut heads = Heads::default();
-    for (key, one) in seen {
+fn heads_of(
+    seen: &BTreeMap<Key, Seen>,
+    erased: Erased,
+    rules: &Rules,
+    modified: &HashMap<Key, u64>,
+) -> Heads {
+    let mut heads = Heads::of(erased);
+    for (key, one) in seen.iter().filter(|(key, _)| !erased.settles(key)) {
         let (Seen::Whole(_, Held::Manifest(manifest)), Some(ulid)) = (one, ulid(key)) else {
             continue;
         };
@@ -293,6 +313,10 @@ impl<O: Objects> Objects for Watch<'_, O> {
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         let got = self.objects.get(key).await;
+        // The ledger is not the journal's.
+        if key.part() == Part::Other {
+            return got;
+        }
         self.seen.borrow_mut().extend(Seen::of(key, &got).map(|seen| (key.clone(), seen)));
         got
     }

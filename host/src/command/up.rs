@@ -8,14 +8,16 @@ use crate::doors::{Doors, LINKS, Models, NATIVE};
 use crate::http::{Check, Extras, Server};
 use crate::manifest::Manifest;
 use crate::metrics::Metrics;
-use crate::tend::Tending;
+use crate::quarantine::Quarantine;
+use crate::tend::{Tending, note};
+use crate::written::Written;
 use crate::{App, background, native};
 use anyhow::{Context, Result};
 use clap::Args;
 use futures::FutureExt;
 use holdfast_index::Index;
 use holdfast_models::{Embedder, EmbedderPool, PoolSettings, TokenCounter};
-use holdfast_ports::{Cache, CacheStats, Cached, SystemClock, bucket};
+use holdfast_ports::{Cache, CacheStats, Cached, SystemClock, bucket, traffic};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -68,7 +70,7 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     let model = load_model(&values, &up.data_dir)?;
 
     let objects = values.store()?;
-    native::check_format(objects.clone()).await?;
+    native::check_format(objects.clone(), values.text("root_secret").to_owned()).await?;
     let cache = Cache::open(up.data_dir.join("objects"), values.cache()?);
     let shared = cache.clone();
     let open = move || Cached::new(open(&objects), shared.clone());
@@ -79,7 +81,8 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
         tokens: TokenCounter::new(vocabulary),
         embed_deadline: values.embed_deadline()?,
     };
-    let doors = Arc::new(Doors { index: Some(index.clone()), models });
+    let (written, quarantine) = (Arc::new(Written::default()), Arc::new(Quarantine::default()));
+    let doors = Arc::new(Doors { index: Some(index.clone()), written: written.clone(), models });
     let hooks = Hooks {
         doors: doors.clone(),
         link: LINKS.to_vec(),
@@ -91,21 +94,27 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
 
     let metrics = Arc::new(Metrics::default());
     metrics.gauge("index".into(), move || kept(&cache));
+    let corrupt = quarantine.clone();
+    metrics.gauge("host".into(), move || {
+        vec![("read_bytes", traffic().total()), ("corrupt_objects", corrupt.count())]
+    });
     let manifest = Manifest::read(&up.manifest, &values.variables())?;
     let app = App::load(manifest, &settings, &hooks, &metrics)?;
     let extras = Extras {
-        native: native::routes(&values)?,
+        native: native::routes(&values, &index)?,
         ready: vec![ready(&index)],
         admission: Some(Arc::new(values.admission()?)),
     };
     let server = Server::bind(settings, app, metrics, extras).await?;
     let embedding =
         tokio::spawn(background::embed_pending(doors, values.store()?, values.ledger()));
-    let tending = tokio::spawn(Tending::new(index.clone(), &values)?.run());
+    let tending =
+        tokio::spawn(Tending::new(index.clone(), &values, written.clone(), quarantine)?.run());
     greet(&server, &values, &key, model.get().is_some(), store.is_some(), started);
     let in_time = server.serve(stop()).await;
     embedding.abort();
     tending.abort();
+    note(written, values.store()?).await;
     index.shutdown().await;
     if let Some(store) = store {
         store.shutdown().await;

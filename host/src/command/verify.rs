@@ -2,6 +2,7 @@
 
 use super::local;
 use super::settings::Values;
+use crate::doctor::fleet::bytes as size;
 use crate::native::apart;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -163,14 +164,14 @@ impl Look {
         if std::io::stderr().is_terminal() {
             eprint!("{}/{} …\r", scope.tenant, scope.user);
         }
-        let mut verified = verified(store, scope).await?;
+        let mut verified = verified(store, scope, &self.ledger).await?;
         let mut mended = 0;
         if self.repair && !verified.is_whole() {
             match repaired(store, scope, &self.ledger).await {
                 Ok(segments) => mended = segments,
                 Err(error) => eprintln!("{}/{} is not mended: {error}", scope.tenant, scope.user),
             }
-            verified = self::verified(store, scope).await?;
+            verified = self::verified(store, scope, &self.ledger).await?;
         }
         self.totals.users += 1;
         self.totals.wrong += u64::from(!verified.is_whole());
@@ -184,10 +185,14 @@ impl Look {
     }
 }
 
-async fn verified(store: &Bucket, scope: &Scope) -> holdfast_core::Result<Verified> {
+async fn verified(
+    store: &Bucket,
+    scope: &Scope,
+    ledger: &Ledger,
+) -> holdfast_core::Result<Verified> {
     let clock = store.clock();
     let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
-    holdfast_journal::verify(&outside, scope, &Rules::default()).await
+    holdfast_journal::verify(&outside, scope, ledger, &Rules::default()).await
 }
 
 /// Mends what can be, then seals and merges what is due: how many segments were mended.
@@ -211,9 +216,15 @@ fn row(scope: &Scope, verified: &Verified, mended: usize) -> String {
         (false, Some(error)) => format!("not readable: {error}"),
     };
     let (objects, size) = (verified.objects, size(verified.bytes));
+    let erased = match verified.erased.len() {
+        0 => String::new(),
+        count => format!("; {count} of before an erase are still there"),
+    };
     let mended = if mended > 0 { format!("; {mended} segments mended") } else { String::new() };
-    let mut row =
-        format!("{}/{}: {objects} objects, {size}, {whole}{mended}", scope.tenant, scope.user);
+    let mut row = format!(
+        "{}/{}: {objects} objects, {size}, {whole}{erased}{mended}",
+        scope.tenant, scope.user
+    );
     for (name, keys) in lists(verified) {
         row.extend(keys.iter().map(|key| format!("\n  {name:9} {key}")));
     }
@@ -229,6 +240,7 @@ fn line(scope: &Scope, verified: &Verified, mended: usize) -> String {
         "objects": verified.objects,
         "bytes": verified.bytes,
         "mended": mended,
+        "erased": verified.erased.len(),
     });
     for (name, keys) in lists(verified) {
         if let Some(members) = line.as_object_mut() {
@@ -236,14 +248,6 @@ fn line(scope: &Scope, verified: &Verified, mended: usize) -> String {
         }
     }
     line.to_string()
-}
-
-fn size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = units.iter().find(|(shift, _)| bytes >> shift > 0);
-    let Some((shift, name)) = unit else { return format!("{bytes} bytes") };
-    let tenths = (u128::from(bytes) * 10) >> shift;
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
@@ -268,12 +272,9 @@ mod tests {
 
     #[test]
     fn sizes_are_in_the_largest_unit_that_fits() {
-        for (bytes, text) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1536, "1.5 KiB"),
-            (u64::MAX, "17179869183.9 GiB"),
-        ] {
+        for (bytes, text) in
+            [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (u64::MAX, "16777215.9 TiB")]
+        {
             assert_eq!(size(bytes), text);
         }
     }

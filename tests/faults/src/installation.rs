@@ -78,9 +78,24 @@ impl Installation {
         self
     }
 
+    /// What its hosts, and commands about its bucket, are given.
+    pub fn settings(&self) -> &HostSettings {
+        &self.settings
+    }
+
     /// Starts a host with the local directory as it is.
     pub fn start(&self) -> Host {
         Host::start(self.data.path(), &self.settings)
+    }
+
+    /// As [`start`](Self::start), again and again where the store does not answer a host that starts: what supervises hosts
+    /// does so.
+    ///
+    /// # Panics
+    /// When many starts in a row fail.
+    pub fn start_in_any_weather(&self) -> Host {
+        let mut starts = (0..20).filter_map(|_| Host::try_start(self.data.path(), &self.settings));
+        starts.next().expect("one of many starts meets a store that answers")
     }
 
     /// Starts a host beside others: with an empty local directory of its own, on the same bucket.

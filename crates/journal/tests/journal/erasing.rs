@@ -1,6 +1,7 @@
 //! Erases: hidden at once, gone byte by byte, whoever dies or comes back in between, and never more than that.
 
 use crate::compacting::eager;
+use crate::verifying::verified;
 use crate::world::{DAY, MINUTE, NOW, World, body, draft, ids, ledger, scope, session, writer};
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -458,5 +459,27 @@ fn a_user_who_was_never_erased_has_nothing_to_sweep() {
         assert_eq!(world.memory.keys(), keys);
         let nobody = Journal::new(scope());
         assert_eq!(find_erase(&world, &RefCell::new(nobody)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_verification_misses_nothing_that_an_erase_removed_whenever_it_looks() {
+    block_on(async {
+        let world = marked().await;
+        begin(&world).await.unwrap();
+        let doomed = verified(&world).await.erased;
+        assert!(doomed.len() > 8, "{doomed:?}");
+        // A sweep that dies after any object of any part.
+        for key in &doomed {
+            world.memory.delete(key).await.unwrap();
+            let verified = verified(&world).await;
+            assert!(verified.is_whole() && verified.replaced.is_empty(), "{key}: {verified:?}");
+        }
+        swept(&world).await;
+        let after = write_all(&world, &Frontier::default(), vec![message("s", "n", "anew")]).await;
+        let whole = verified(&world).await;
+        assert!(whole.is_whole() && whole.erased.is_empty() && whole.objects == 2, "{whole:?}");
+        world.memory.damage(after.key.as_str());
+        assert_eq!(verified(&world).await.corrupt, [after.key], "what is stored after it counts");
     });
 }

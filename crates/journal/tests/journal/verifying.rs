@@ -8,8 +8,8 @@ use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
 use holdfast_journal::{Rules, Step, Verified, mend, verify};
 
-async fn verified(world: &World) -> Verified {
-    verify(&world.outside(), &scope(), &Rules::default()).await.unwrap()
+pub async fn verified(world: &World) -> Verified {
+    verify(&world.outside(), &scope(), &ledger(), &Rules::default()).await.unwrap()
 }
 
 async fn mended(world: &World) -> Step {
@@ -142,7 +142,8 @@ fn a_store_that_cannot_be_reached_is_an_error_and_no_verdict() {
     block_on(async {
         let world = grown().await;
         world.memory.set_unreachable(true);
-        let error = verify(&world.outside(), &scope(), &Rules::default()).await.unwrap_err();
+        let error =
+            verify(&world.outside(), &scope(), &ledger(), &Rules::default()).await.unwrap_err();
         assert_eq!(error.reason, "store_unavailable");
     });
 }

@@ -16,3 +16,5 @@ mod outage;
 mod proxy;
 mod sealed;
 mod storm;
+mod upkeep;
+mod verify;

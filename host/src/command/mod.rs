@@ -2,6 +2,7 @@
 
 mod doctor;
 mod local;
+mod remote;
 mod settings;
 mod up;
 mod upkeep;

@@ -79,9 +79,24 @@ impl Installation {
         self
     }
 
+    /// What its hosts, and commands about its bucket, are given.
+    pub fn settings(&self) -> &HostSettings {
+        &self.settings
+    }
+
     /// Starts a host with the local directory as it is.
     pub fn start(&self) -> Host {
         Host::start(self.data.path(), &self.settings)
+    }
+
+    /// As [`start`](Self::start), again and again where the store does not answer a host that starts: what supervises hosts
+    /// does so.
+    ///
+    /// # Panics
+    /// When many starts in a row fail.
+    pub fn start_in_any_weather(&self) -> Host {
+        let mut starts = (0..20).filter_map(|_| Host::try_start(self.data.path(), &self.settings));
+        starts.next().expect("one of many starts meets a store that answers")
     }
 
     /// Starts a host beside others: with an empty local directory of its own, on the same bucket.
@@ -103,11 +118,6 @@ impl Installation {
         let data = folder();
         let settings = HostSettings { portable: true, ..self.settings.clone() };
         (Host::start(data.path(), &settings), data)
-    }
-
-    /// What the settings say, by name; and the first key.
-    pub fn settings(&self) -> (&[(String, String)], &str) {
-        (&self.settings.set, self.settings.key.as_deref().unwrap_or_default())
     }
 
     /// Throws the local directory away, all but the bucket and compiled components; no host may run.

@@ -18,3 +18,5 @@ mod proxy;
 mod restored;
 mod sealed;
 mod storm;
+mod upkeep;
+mod verify;

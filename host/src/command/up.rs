@@ -12,7 +12,6 @@ use crate::metrics::Metrics;
 use crate::native::{self, patiently};
 use crate::quarantine::Quarantine;
 use crate::tend::{Tending, note};
-use crate::written::Written;
 use crate::{App, background};
 use anyhow::{Context, Result};
 use clap::Args;

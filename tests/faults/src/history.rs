@@ -1,9 +1,9 @@
 //! A session read back in pages, as its JSON text.
 
-use crate::{Answer, Api};
+use crate::Api;
+use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::time::Duration;
 
 /// A page as it came.
 #[derive(Debug, Deserialize)]
@@ -28,18 +28,6 @@ pub struct Item {
     pub content: String,
 }
 
-/// A store under load may be too slow for one answer: who is told to try again does, for a while.
-async fn patiently(api: &Api, path: &str, after: Option<&str>) -> Answer {
-    for _ in 0..60 {
-        let answer = api.get(path, after).await;
-        if answer.status != 503 {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    api.get(path, after).await
-}
-
 /// Every message of a session, and the text of its pages; empty when there is no such session.
 ///
 /// # Panics
@@ -56,7 +44,7 @@ pub async fn history(
     );
     let (mut items, mut texts, mut cursor) = (Vec::new(), Vec::new(), String::new());
     loop {
-        let answer = patiently(api, &format!("{path}{cursor}"), after).await;
+        let answer = api.patiently(Method::GET, &format!("{path}{cursor}"), None, after).await;
         if answer.status == 404 && texts.is_empty() {
             return (items, texts);
         }

@@ -4,7 +4,7 @@ use futures::{StreamExt, stream};
 use holdfast_core::ports::Objects;
 use holdfast_core::{Prefix, key};
 use holdfast_faults::{Api, Installation};
-use holdfast_ports::bucket;
+use holdfast_ports::{Bucket, bucket};
 use holdfast_servers::{Host, HostSettings, Rclone, SeaweedFs, Server};
 use serde_json::{Value, json};
 use std::process::Output;
@@ -29,7 +29,8 @@ fn found(findings: &[Value], name: &str) -> (String, String) {
     (text("verdict"), text("found"))
 }
 
-async fn leaves_nothing(server: &Server) {
+/// The bucket of a server, without anything between.
+pub fn bucket_of(server: &Server) -> Bucket {
     let settings = holdfast_objects::Settings {
         endpoint: server.endpoint.clone(),
         region: server.region.clone(),
@@ -38,8 +39,12 @@ async fn leaves_nothing(server: &Server) {
         secret_key: server.secret_key.clone(),
         ..holdfast_objects::Settings::default()
     };
+    bucket(settings).unwrap()
+}
+
+async fn leaves_nothing(server: &Server) {
     let probes = Prefix::raw("v1/probe/");
-    let page = bucket(settings).unwrap().list(&probes, None).await.unwrap();
+    let page = bucket_of(server).list(&probes, None).await.unwrap();
     assert!(page.objects.is_empty(), "{:?}", page.objects);
     assert_ne!(key::formats(), probes);
 }

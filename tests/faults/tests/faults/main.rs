@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod compactor;
 mod deletes;
 mod doctor;
 mod hosts;

@@ -1,6 +1,9 @@
 //! `holdfast verify` on a real bucket: its exit code says whether all is there, and `--repair` mends what it can.
 
+use crate::doctor::bucket_of;
 use futures::future::join_all;
+use holdfast_core::Key;
+use holdfast_core::ports::Objects;
 use holdfast_faults::{Api, Installation, history};
 use holdfast_servers::Host;
 use serde_json::{Value, json};
@@ -27,7 +30,7 @@ pub fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
 }
 
 /// The exit code, and what is said of the one user.
-fn verify(installation: &Installation, arguments: &[&str]) -> (Option<i32>, Value) {
+pub fn verify(installation: &Installation, arguments: &[&str]) -> (Option<i32>, Value) {
     let arguments = [&["--json"], arguments].concat();
     let output = Host::command("verify", &arguments, installation.settings()).output();
     let output = output.expect("run holdfast verify");
@@ -36,7 +39,7 @@ fn verify(installation: &Installation, arguments: &[&str]) -> (Option<i32>, Valu
     (output.status.code(), serde_json::from_str(line).expect("a line of JSON"))
 }
 
-async fn store(api: &Api, ids: impl Iterator<Item = usize>) {
+pub async fn store(api: &Api, ids: impl Iterator<Item = usize>) {
     let messages = ids.map(|n| json!({"user_id": "ann", "id": format!("m{n}"), "role": "user", "content": format!("text {n}")}));
     join_all(messages.map(|message| {
         let api = api.clone();
@@ -82,13 +85,15 @@ async fn the_exit_code_is_8_while_something_is_wrong_and_repair_mends_a_segment(
     );
     // One that a later one names, and that no segment holds.
     store(&api, MANY..=MANY).await;
-    let lost = files(&folder, "/wal/").pop().expect("an object");
+    let newest = files(&folder, "/wal/").pop().expect("an object");
+    let root = installation.bucket_folder();
+    let lost = newest.strip_prefix(&root).expect("in the bucket").to_string_lossy().into_owned();
     store(&api, MANY + 1..MANY + 2).await;
-    std::fs::remove_file(&lost).expect("lose it");
+    let server = installation.server().expect("a server");
+    bucket_of(server).delete(&Key::raw(&lost)).await.expect("lose it");
     let (code, missing) = verify(&installation, &[]);
     assert_eq!((code, &missing["readable"]), (Some(8), &json!(false)), "{missing}");
-    let name = lost.file_name().expect("a name").to_string_lossy().into_owned();
-    assert!(missing["missing"][0].as_str().expect("a key").ends_with(&name), "{missing}");
+    assert_eq!(missing["missing"], json!([lost]));
 
     // What an erase removed is not missing.
     api.post_for(200, "/v1/users/ann/erase", &json!({})).await;

@@ -1,6 +1,6 @@
 //! `holdfast doctor`: what the bucket's store really does and what lies in it, with a verdict and what to do.
 
-use super::remote::{Installation, key_with_admin};
+use super::remote::{Call, Installation, json as read, key_with_admin};
 use super::settings::Values;
 use crate::doctor::fleet::Bounds;
 use crate::doctor::{Depth, Look, finding};
@@ -25,6 +25,9 @@ Exit code 0 when memories are safe there, 7 when the store is not fit.";
 /// Without --full, so much is counted and so many users' journals are looked at.
 const SOME: Bounds = Bounds { objects: 100_000, users: 200 };
 const ALL: Bounds = Bounds { objects: u64::MAX, users: usize::MAX };
+
+/// A busy host is asked so many times.
+const TRIES: u32 = 3;
 
 /// Arguments of `holdfast doctor`.
 #[derive(Args)]
@@ -101,8 +104,9 @@ fn asked(url: &str, full: bool) -> Result<Answer> {
     let installation = Installation::new(url, key_with_admin()?)?;
     let path = if full { "/v1/doctor?full=true" } else { "/v1/doctor" };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(installation.get(path));
-    answer.with_context(|| format!("{url}{path}"))
+    let call = Call::get(path);
+    let answer = runtime.block_on(installation.patiently(&call, TRIES));
+    answer.and_then(|answer| read(&answer)).with_context(|| format!("{url}{path}"))
 }
 
 fn row(finding: &Value) -> String {

@@ -3,11 +3,12 @@
 use anyhow::{Result, bail};
 use bytes::Bytes;
 use holdfast_core::error::REASONS;
+use holdfast_core::ports::Clock;
 use holdfast_core::{Case, Error};
 use holdfast_objects::Transport;
-use holdfast_ports::{Limits, ReqwestTransport};
+use holdfast_ports::{Limits, ReqwestTransport, SystemClock};
 use http::{Method, Request, Response, Uri, header};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// The key of the environment.
@@ -20,10 +21,34 @@ pub(super) fn key_with_admin() -> Result<String> {
 }
 
 /// Where an installation answers, and what it is asked with.
-pub(super) struct Installation<T = ReqwestTransport> {
+pub(super) struct Installation<T = ReqwestTransport, C = SystemClock> {
     pub transport: T,
+    pub clock: C,
     pub base: String,
     pub key: String,
+}
+
+/// One call of an installation.
+pub(super) struct Call {
+    pub method: Method,
+    /// With its query.
+    pub path: String,
+    /// JSON, or empty.
+    pub body: Bytes,
+    /// The Idempotency-Key of a call that must not be made twice.
+    pub once: Option<String>,
+}
+
+impl Call {
+    /// `GET`s JSON.
+    pub(super) fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), body: Bytes::new(), once: None }
+    }
+
+    /// `POST`s JSON.
+    pub(super) fn post(path: &str, body: Bytes) -> Self {
+        Self { method: Method::POST, path: path.to_owned(), body, once: None }
+    }
 }
 
 impl Installation {
@@ -31,52 +56,65 @@ impl Installation {
     pub(super) fn new(url: &str, key: String) -> Result<Self> {
         let limits =
             Limits { request: Duration::from_secs(600), body: 16 << 20, ..Limits::default() };
-        Ok(Self { transport: ReqwestTransport::new(limits)?, base: base(url)?, key })
+        let transport = ReqwestTransport::new(limits)?;
+        Ok(Self { transport, clock: SystemClock, base: base(url)?, key })
     }
 }
 
-impl<T: Transport> Installation<T> {
-    /// `GET`s JSON.
-    pub(super) async fn get<A: DeserializeOwned>(&self, path: &str) -> holdfast_core::Result<A> {
-        self.ask(Method::GET, path, Bytes::new()).await
+impl<T: Transport, C: Clock> Installation<T, C> {
+    /// Makes a call, up to `tries` times while the installation says that it may go later: the body of the answer.
+    pub(super) async fn patiently(&self, call: &Call, tries: u32) -> holdfast_core::Result<Bytes> {
+        let mut tried = 1;
+        loop {
+            match self.send(call).await {
+                Err(error) if error.case.retryable() && tried < tries => {
+                    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
+                    eprintln!("{}: {error}; again in {seconds} s", call.path);
+                    self.clock.sleep(seconds * 1_000).await;
+                    tried += 1;
+                }
+                done => return done,
+            }
+        }
     }
 
-    /// `POST`s JSON.
-    pub(super) async fn post<A: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: Bytes,
-    ) -> holdfast_core::Result<A> {
-        self.ask(Method::POST, path, body).await
-    }
-
-    async fn ask<A: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> holdfast_core::Result<A> {
+    async fn send(&self, call: &Call) -> holdfast_core::Result<Bytes> {
         let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
+            .method(call.method.clone())
+            .uri(format!("{}{}", self.base, call.path))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
-        if !body.is_empty() {
+        if !call.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
+        if let Some(once) = &call.once {
+            request = request.header("idempotency-key", once);
+        }
         let request = request
-            .body(body)
+            .body(call.body.clone())
             .map_err(|e| Error::invalid("HOLDFAST_KEY or --url cannot be sent").caused_by(e))?;
         let answer = self.transport.send(request).await;
         let answer = answer.map_err(|e| {
             Error::unavailable("no answer: is the address right, and the installation up?")
                 .caused_by(e)
         })?;
-        if answer.status().is_success() {
-            let wrong = |e| Error::internal("this answer is not Holdfast's").caused_by(e);
-            return serde_json::from_slice(answer.body()).map_err(wrong);
-        }
-        Err(refused(&answer))
+        if answer.status().is_success() { Ok(answer.into_body()) } else { Err(refused(&answer)) }
     }
+}
+
+/// What an answer holds.
+pub(super) fn json<'a, A: Deserialize<'a>>(answer: &'a [u8]) -> holdfast_core::Result<A> {
+    let wrong = |e| Error::internal("this answer is not Holdfast's").caused_by(e);
+    serde_json::from_slice(answer).map_err(wrong)
+}
+
+/// Whether an URL names this machine.
+pub(super) fn is_local(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false)
+}
+
+fn is_loopback(host: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }
 
 /// Scheme, host and port of an URL.
@@ -88,8 +126,7 @@ fn base(url: &str) -> Result<String> {
     if authority.as_str().contains('@') || uri.query().is_some() {
         bail!(wrong());
     }
-    let local = ["localhost", "127.0.0.1", "[::1]"].contains(&authority.host());
-    if scheme == "http" && !local {
+    if scheme == "http" && !is_loopback(authority.host()) {
         eprintln!("holdfast: the key goes to {authority} in clear text: use https");
     }
     Ok(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')))

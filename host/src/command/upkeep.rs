@@ -1,13 +1,12 @@
 //! `holdfast upkeep`: has a running installation tend its journals, call by call until all is done.
 
-use super::remote::{Installation, key_with_admin};
+use super::remote::{Call, Installation, json as read, key_with_admin};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
 use holdfast_core::Error;
 use holdfast_core::ports::Clock;
 use holdfast_objects::Transport;
-use holdfast_ports::SystemClock;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -43,7 +42,7 @@ pub fn run(upkeep: &Upkeep) -> Result<()> {
     let installation = Installation::new(&upkeep.url, key_with_admin()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let corrupt = runtime.block_on(async {
-        let mut calls = Calls { installation, clock: SystemClock, corrupt: BTreeSet::new() };
+        let mut calls = Calls { installation, corrupt: BTreeSet::new() };
         let compacted = calls.all("compact", upkeep.user.as_deref()).await?;
         println!("compacted: {}", compacted.text());
         if upkeep.collect {
@@ -94,8 +93,7 @@ impl Done {
 
 /// Calls of one installation.
 struct Calls<T, C> {
-    installation: Installation<T>,
-    clock: C,
+    installation: Installation<T, C>,
     /// Objects that are not what was written.
     corrupt: BTreeSet<String>,
 }
@@ -130,27 +128,10 @@ impl<T: Transport, C: Clock> Calls<T, C> {
         }
     }
 
-    /// One call, again while the installation says that it may go later.
     async fn patiently(&self, work: &str, body: &Bytes) -> Result<Done> {
-        let mut tried = 1;
-        loop {
-            match self.call(work, body).await {
-                Err(error) if error.case.retryable() && tried < TRIES => {
-                    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
-                    eprintln!("{work}: {error}; again in {seconds} s");
-                    self.clock.sleep(seconds * 1_000).await;
-                    tried += 1;
-                }
-                done => {
-                    return done
-                        .with_context(|| format!("{}/v1/upkeep/{work}", self.installation.base));
-                }
-            }
-        }
-    }
-
-    async fn call(&self, work: &str, body: &Bytes) -> holdfast_core::Result<Done> {
-        self.installation.post(&format!("/v1/upkeep/{work}"), body.clone()).await
+        let call = Call::post(&format!("/v1/upkeep/{work}"), body.clone());
+        let done = self.installation.patiently(&call, TRIES).await.and_then(|done| read(&done));
+        done.with_context(|| format!("{}{}", self.installation.base, call.path))
     }
 }
 
@@ -199,8 +180,8 @@ mod tests {
 
     fn calls<'a>(server: &'a Server, slept: &'a Slept) -> Calls<&'a Server, &'a Slept> {
         let (base, key) = ("http://h".to_owned(), "hf_k".to_owned());
-        let installation = Installation { transport: server, base, key };
-        Calls { installation, clock: slept, corrupt: BTreeSet::new() }
+        let installation = Installation { transport: server, clock: slept, base, key };
+        Calls { installation, corrupt: BTreeSet::new() }
     }
 
     fn server(answers: &[(u16, &'static str)]) -> Server {

@@ -10,6 +10,7 @@
 mod around;
 mod canaries;
 mod changes;
+mod command_line;
 mod context;
 mod deleting;
 mod erasing;

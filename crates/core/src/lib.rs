@@ -5,6 +5,7 @@ pub mod arrival;
 pub mod clock;
 pub mod context;
 pub mod cover;
+pub mod dirty;
 pub mod erase;
 pub mod error;
 pub mod facts;

@@ -67,13 +67,14 @@ settings! {
     metadata_bytes Both Some("16384"), false, "largest metadata of a message or session, in bytes";
     query_bytes Both Some("8192"), false, "longest query, in bytes";
     json_depth Both Some("32"), false, "deepest JSON";
+    start_deadline_ms Host Some("60000"), false, "how long a host that starts asks a store that does not answer again, in milliseconds; 0 asks once";
     single_host Host Some("false"), false, "this host is the bucket's only writer: nothing is listed to learn of others";
     index_memory_mib Host Some("2048"), false, "memory for loaded users, in MiB; the least recently used leave first";
     index_shards Host Some("0"), false, "threads that hold users; 0 means one a core";
     tenant_loads Host Some("64"), false, "users of one tenant that load at once; 0 is without limit";
     cache_mib Host Some("1024"), false, "objects of the bucket kept on disk so that a restart reads less from it, in MiB; 0 keeps none, as with the embedded store";
     compact_interval_ms Host Some("60000"), false, "how often journals that grew are sealed into segments, in milliseconds; 0 is never";
-    upkeep_interval_ms Host Some("21600000"), false, "how often all users' journals are compacted and collected, in milliseconds; 0 is never";
+    upkeep_interval_ms Host Some("21600000"), false, "how often the journals of users who were written (once a week: of all) are compacted and collected, in milliseconds; 0 is never";
     erase_ledger Host Some(""), false, "folder outside the bucket, on another disk, that keeps a copy of every erase: a bucket restored from a backup does not bring back who was erased; empty keeps none";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
     embedder_threads Host Some("1"), false, "embedding jobs at a time";

@@ -40,6 +40,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// `GET`s JSON.
+    pub(super) fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), body: Bytes::new(), once: None }
+    }
+
     /// `POST`s JSON.
     pub(super) fn post(path: &str, body: Bytes) -> Self {
         Self { method: Method::POST, path: path.to_owned(), body, once: None }

@@ -8,7 +8,9 @@ mod tokens;
 pub use embedder::Models;
 
 use crate::state::State;
+use crate::written::Written;
 use holdfast_index::Index;
+use std::sync::Arc;
 use wasmtime::component::{HasData, Linker};
 
 #[allow(missing_docs, reason = "generated from WIT")]
@@ -33,6 +35,8 @@ mod generated {
 pub struct Doors {
     /// The index.
     pub index: Option<Index>,
+    /// Whom components wrote.
+    pub written: Arc<Written>,
     /// The embedder and the token counter.
     pub models: Models,
 }

@@ -45,6 +45,7 @@ async fn begin(tenant: &str, wish: Wish) -> Result<TrainingSet> {
         since: wish.selection.since,
         until: wish.selection.until,
         metadata: wish.selection.metadata,
+        feedback: wish.selection.feedback,
         shares: Shares { validation: wish.validation, test: wish.test },
         seed: wish.seed,
         anonymize: wish.anonymize,

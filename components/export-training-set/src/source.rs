@@ -1,15 +1,16 @@
 //! Conversations as the index knows them.
 
-use holdfast_core::session::SessionFields;
+use holdfast_core::thing::ThingKind;
 use holdfast_core::token::Frontier;
-use holdfast_core::{Error, Hlc, Order, Result, Scope, TenantId};
-use holdfast_export::{Feed, FeedPage, Source, SourceSession, SourceSessions};
-use holdfast_formats::training::Verdicts;
+use holdfast_core::{Result, Scope, SessionId, TenantId};
+use holdfast_export::{
+    Feed, FeedPage, Feedback, Placed, Source, SourceSession, SourceSessions, name_told, until,
+};
 use holdfast_journal::next_user;
 use holdfast_kit::State;
-use holdfast_kit::read::{latest, noun};
-use holdfast_kit::wit::index::{self, Consistency, Page, Reading};
-use serde_json::{Map, Value};
+use holdfast_kit::index::{self, Consistency, Page, Reading};
+use holdfast_kit::read::latest;
+use holdfast_kit::things::all;
 
 /// Sessions of one call.
 const SESSIONS: u32 = 100;
@@ -31,6 +32,7 @@ impl Source for Indexed<'_> {
         Ok(next.map(|user| (user.scope, user.place)))
     }
 
+    // The place for a mark of users: there is no record that holds one yet.
     async fn trains(&self, _: &Scope) -> Result<bool> {
         Ok(true)
     }
@@ -67,12 +69,19 @@ impl Source for Indexed<'_> {
         Ok(FeedPage { items, next })
     }
 
-    async fn verdicts(&self, _: &Scope, _: &str, _: u64) -> Result<Verdicts> {
-        Ok(Verdicts::new())
+    async fn feedback(&self, scope: &Scope, session: &str, as_of: u64) -> Result<Vec<Feedback>> {
+        let session = SessionId::parse(session)?;
+        let wanted = (ThingKind::Feedback, Some(&session), None);
+        let (found, _) = all(scope, wanted, then(as_of)).await?;
+        found.iter().map(|thing| Feedback::read(&thing.last.body, thing.last.trusted)).collect()
     }
 
     async fn names(&self, scope: &Scope) -> Result<Vec<String>> {
-        Ok(index::participants(scope.into()).await?)
+        let mut names = index::participants(scope.into()).await?;
+        let wanted = (ThingKind::Preference, None, None);
+        let (found, _) = all(scope, wanted, latest(&Frontier::default())).await?;
+        names.extend(found.iter().filter_map(|thing| name_told(&thing.id, &thing.last.body)));
+        Ok(names)
     }
 }
 
@@ -82,34 +91,14 @@ fn page(after: Option<&str>, limit: u32) -> Page {
 
 /// A reading of what had been written by the end of that millisecond.
 fn then(as_of: u64) -> Reading {
-    let until = Hlc::at(as_of + 1).0 - 1;
-    Reading { consistency: Consistency::Latest, after: None, as_of: Some(until) }
+    Reading { consistency: Consistency::Latest, after: None, as_of: Some(until(as_of).0) }
 }
 
 fn session(found: &index::Session) -> Result<SourceSession> {
-    let wrong = |e| Error::corrupt(format!("session {} cannot be read", found.id)).caused_by(e);
-    let fields: SessionFields = serde_json::from_str(&found.body).map_err(wrong)?;
-    let metadata = match fields.metadata.as_deref().map(serde_json::from_str) {
-        None => Map::new(),
-        Some(Ok(Value::Object(metadata))) => metadata,
-        Some(Ok(_)) => {
-            return Err(Error::corrupt(format!("session {} has odd metadata", found.id)));
-        }
-        Some(Err(e)) => return Err(wrong(e)),
-    };
-    Ok(SourceSession { id: found.id.clone(), metadata, messages: found.messages })
+    SourceSession::read(&found.id, &found.body, found.messages)
 }
 
 fn feed(found: index::Message) -> Result<Feed> {
-    let message = noun(&found)?;
-    let order = Order::parse(&found.order)
-        .map_err(|e| Error::corrupt(format!("message {} has no order", found.id)).caused_by(e))?;
-    Ok(Feed {
-        id: found.id,
-        conflict_of: found.conflict_of,
-        index: found.rank,
-        order,
-        trusted: found.trusted,
-        message,
-    })
+    let index::Message { id, conflict_of, rank: index, trusted, order, body, .. } = found;
+    Feed::read(Placed { id, conflict_of, index, trusted }, &order, &body)
 }

@@ -4,7 +4,7 @@ use crate::source::Indexed;
 use holdfast_core::clock::parse_rfc3339;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Error, Result, TenantId, UserId};
-use holdfast_export::{Asked, Selection, Shown, Status};
+use holdfast_export::{Asked, Rated, Selection, Shown, Status};
 use holdfast_formats::training::{Format, Shares};
 use holdfast_kit::{Bucket, GuestClock, GuestIds, State};
 use serde_json::{Map, Value};
@@ -21,6 +21,7 @@ pub struct Wish {
     pub since: Option<String>,
     pub until: Option<String>,
     pub metadata: Option<String>,
+    pub feedback: Option<String>,
     pub shares: Shares,
     pub seed: u64,
     pub anonymize: bool,
@@ -75,6 +76,7 @@ fn asked(wish: Wish, now: u64) -> Result<Asked> {
             from: time("since", wish.since.as_deref())?,
             to: time("until", wish.until.as_deref())?,
             metadata: metadata(wish.metadata.as_deref())?,
+            feedback: wish.feedback.as_deref().map(rated).transpose()?,
         },
         shares: wish.shares,
         seed: wish.seed,
@@ -88,15 +90,15 @@ fn asked(wish: Wish, now: u64) -> Result<Asked> {
 }
 
 fn format(name: &str) -> Result<Format> {
-    let known = Format::parse(name).ok_or_else(|| {
+    Format::parse(name).ok_or_else(|| {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
         Error::unprocessable("format", format!("format must be one of {}", names.join(", ")))
-    })?;
-    if known.wants_feedback() {
-        let detail = "this format is made of feedback, which this version does not store yet";
-        return Err(Error::unprocessable("format", detail));
-    }
-    Ok(known)
+    })
+}
+
+fn rated(name: &str) -> Result<Rated> {
+    let known = Rated::ALL.into_iter().find(|rated| rated.name() == name);
+    known.ok_or_else(|| Error::unprocessable("feedback", "feedback must be up, down or any"))
 }
 
 fn metadata(text: Option<&str>) -> Result<Map<String, Value>> {

@@ -13,6 +13,7 @@ mod changes;
 mod context;
 mod deleting;
 mod erasing;
+mod exports;
 mod idempotency;
 mod keys;
 mod limits;

@@ -10,6 +10,7 @@ pub mod command;
 pub mod compose;
 pub mod doors;
 pub mod engine;
+mod exports;
 pub mod http;
 mod keys;
 pub mod ledger;

@@ -74,6 +74,7 @@ settings! {
     cache_mib Host Some("1024"), false, "objects of the bucket kept on disk so that a restart reads less from it, in MiB; 0 keeps none, as with the embedded store";
     compact_interval_ms Host Some("60000"), false, "how often journals that grew are sealed into segments, in milliseconds; 0 is never";
     upkeep_interval_ms Host Some("21600000"), false, "how often all users' journals are compacted and collected, in milliseconds; 0 is never";
+    export_interval_ms Host Some("60000"), false, "an export that nobody has advanced for so long is advanced by the host, in milliseconds; 0 is never";
     erase_ledger Host Some(""), false, "folder outside the bucket, on another disk, that keeps a copy of every erase: a bucket restored from a backup does not bring back who was erased; empty keeps none";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
     embedder_threads Host Some("1"), false, "embedding jobs at a time";

@@ -5,6 +5,7 @@ use super::settings::Values;
 use super::start_log;
 use crate::app::Hooks;
 use crate::doors::{Doors, LINKS, Models, NATIVE};
+use crate::exports::Exporting;
 use crate::http::{Check, Extras, Server};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
@@ -168,7 +169,8 @@ impl Inside {
         let (doors, ledger) = (self.hooks.doors.clone(), values.ledger());
         let embedding = background::embed_pending(doors, values.store()?, ledger);
         let tending = Tending::new(index.clone(), values)?.run();
-        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending)])
+        let exporting = Exporting::new(index.clone(), values)?.run();
+        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending), tokio::spawn(exporting)])
     }
 
     /// How a search finds.

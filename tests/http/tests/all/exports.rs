@@ -1,14 +1,20 @@
 //! Exports: begun, advanced, listed, fetched, cancelled; whose they are; and what never enters them.
 
-use holdfast_http_tests::{Client, by_words};
+use holdfast_http_tests::{Client, Running, by_words, fresh};
+use holdfast_servers::HostSettings;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const EXPORTS: &str = "/v1/exports";
 
-/// A client of a user with three sessions, one of which must not be learned from.
 fn client() -> Client {
-    let client = Client::new(by_words());
+    filled(Client::new(by_words()))
+}
+
+/// A client of a user with three sessions, one of which must not be learned from.
+fn filled(client: Client) -> Client {
     for session in ["harbour", "oven", "secret"] {
         let marked = session == "secret";
         let new = json!({"id": session, "metadata": {"no_train": marked, "topic": session}});
@@ -112,6 +118,72 @@ fn a_selection_is_by_sessions_metadata_and_time() {
 }
 
 #[test]
+fn pairs_and_labels_are_made_of_feedback() {
+    let client = client();
+    let ids = |session: &str| client.messages(session)[1]["id"].as_str().unwrap().to_owned();
+    let say = |session: &str, said: Value| {
+        let path = format!("/v1/sessions/{session}/messages/{}/feedback", ids(session));
+        client.post(&path, &said.to_string()).expect_status(201);
+    };
+    say("oven", json!({"rating": "down", "better_answer": "it has two doors"}));
+    say("harbour", json!({"rating": "up"}));
+    say("secret", json!({"rating": "down", "better_answer": "never to be learned"}));
+    for (format, examples) in [("trl-preference", 1), ("openai-preference", 1), ("trl-kto", 3)] {
+        let begun = begin(&client, &json!({"format": format}));
+        let done = finish(&client, &begun);
+        assert_eq!(done["counts"]["examples"], examples, "{done}");
+        let lines = client.get(&of(&begun, "/files/train.jsonl")).expect_status(200).text;
+        assert!(lines.contains("it has two doors") && !lines.contains("never to be"), "{lines}");
+    }
+    let chosen = |feedback: &str| {
+        let wish = json!({"format": "openai", "feedback": feedback});
+        let begun = begin(&client, &wish);
+        finish(&client, &begun);
+        client.get(&of(&begun, "/files/train.jsonl")).expect_status(200).text
+    };
+    assert!(chosen("up").contains("harbour") && !chosen("up").contains("oven"));
+    assert!(chosen("any").contains("harbour") && chosen("any").contains("oven"));
+}
+
+#[test]
+fn who_is_erased_while_an_export_runs_is_not_in_it() {
+    let one = filled(Client::new(by_words()).acting_for(&fresh("exported").replace(' ', "-")));
+    let other = filled(one.acting_for(&fresh("exported").replace(' ', "-")));
+    let (gone, stays) = (one.user.clone().unwrap(), other.user.clone().unwrap());
+    let everybody = Client { user: None, ..one.clone() };
+    let begun = begin(&everybody, &json!({"format": "trl-sft", "users": [gone, stays]}));
+    everybody.post(&format!("/v1/users/{gone}/erase"), "{}").expect_status(200);
+    finish(&everybody, &begun);
+    let sources = everybody.get(&of(&begun, "/files/sources/train.jsonl")).expect_status(200).text;
+    assert!(sources.contains(&stays) && !sources.contains(&gone), "{sources}");
+}
+
+#[test]
+fn an_export_that_nobody_advances_is_advanced_by_the_host() {
+    let settings = HostSettings::default().with("export_interval_ms", "200");
+    let client = filled(Client::new(Arc::new(Running::start(settings))));
+    let wish = json!({"format": "trl-kto", "anonymize": true, "seed": 7});
+    let path = format!(
+        "/v1/sessions/oven/messages/{}/feedback",
+        client.messages("oven")[1]["id"].as_str().unwrap()
+    );
+    client.post(&path, r#"{"rating": "up"}"#).expect_status(201);
+    let begun = begin(&client, &wish);
+    let patience = Instant::now() + Duration::from_secs(60);
+    let done = loop {
+        let now = client.get(&of(&begun, "")).expect_status(200).json();
+        if now["status"] != "running" {
+            break now;
+        }
+        assert!(Instant::now() < patience, "{now}");
+        std::thread::yield_now();
+    };
+    assert_eq!((&done["status"], &done["counts"]["examples"]), (&json!("done"), &json!(1)));
+    let line = client.get(&of(&begun, "/files/train.jsonl")).expect_status(200).text;
+    assert!(line.contains("[EMAIL_") && !line.contains("mail.example"), "{line}");
+}
+
+#[test]
 fn a_cancelled_export_is_cancelled_for_good() {
     let client = client();
     let begun = begin(&client, &json!({"format": "mlx"}));
@@ -157,7 +229,7 @@ fn a_wish_that_makes_no_sense_is_refused_with_its_field() {
     let client = Client::new(by_words());
     for (wish, pointer) in [
         (r#"{"format": "word"}"#, "format"),
-        (r#"{"format": "trl-kto"}"#, "format"),
+        (r#"{"format": "openai", "feedback": "meh"}"#, "feedback"),
         (r#"{"format": "openai", "formt": 1}"#, "formt"),
         (r#"{"format": "openai", "split": {"validation": 2}}"#, "split"),
         (r#"{"format": "openai", "split": {"validation": 0.6, "test": 0.6}}"#, "split"),

@@ -107,14 +107,18 @@ def pull(s3, export, folder):
     return prefix, manifest
 
 
+class Bucket(ArrowFSWrapper):
+    """Arrow's S3 client under a name that DuckDB itself does not claim."""
+
+    protocol = "bucket"
+
+
 def read_where_it_lies(prefix, manifest):
     """DuckDB and pandas read the parquet files in the bucket."""
     host = urllib.parse.urlparse(ENDPOINT)
     s3 = S3FileSystem(access_key=ACCESS, secret_key=SECRET, endpoint_override=host.netloc, scheme=host.scheme, region="us-east-1")
-    wrapped = ArrowFSWrapper(s3)
-    wrapped.protocol = "bucket"
     connection = duckdb.connect()
-    connection.register_filesystem(wrapped)
+    connection.register_filesystem(Bucket(s3))
     for split, count in manifest["splits"].items():
         path = f"{BUCKET}/{prefix}data/{split}-00000-of-00001.parquet"
         rows = connection.sql(f"select count(*), count(distinct session_id) from read_parquet('bucket://{path}')").fetchall()

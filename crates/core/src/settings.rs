@@ -61,6 +61,12 @@ settings! {
     embed_key Both Some(""), true, "key of that API, sent as a bearer token; empty sends none";
     embed_model Both Some(""), false, "model that it is asked for";
     embed_dimensions Both Some("0"), false, "components of that model's vectors";
+    generate_endpoint Both Some(""), false, "origin of an OpenAI-compatible API that writes summaries: scheme, host and port, nothing else; empty makes them of what was said, without a model";
+    generate_path Both Some("/v1/chat/completions"), false, "path of its chat completions below the origin";
+    generate_key Both Some(""), true, "key of that API, sent as a bearer token; empty sends none";
+    generate_model Both Some(""), false, "model that it is asked for";
+    generate_deadline_ms Both Some("20000"), false, "longest wait for a summary of that API, in milliseconds";
+    store_summaries Both Some("true"), false, "summaries are kept; false makes them for the answer only";
     message_bytes Both Some("1048576"), false, "largest message, in bytes";
     batch_bytes Both Some("8388608"), false, "largest request body, in bytes";
     batch_items Both Some("1000"), false, "most messages of one request";

@@ -4,7 +4,7 @@ use super::local::{self, FirstKey};
 use super::settings::Values;
 use super::start_log;
 use crate::app::Hooks;
-use crate::doors::{Doors, LINKS, Models, NATIVE};
+use crate::doors::{Doors, Generator, LINKS, Models, NATIVE};
 use crate::exports::Exporting;
 use crate::http::{Check, Extras, Server};
 use crate::ledger::Ledger;
@@ -154,7 +154,15 @@ impl Inside {
         let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
         metrics.gauge("index".into(), move || kept(&cache));
         let tokens = TokenCounter::new(values.parsed("tokenizer")?);
-        let models = Models { embedder, tokens, embed_deadline: values.embed_deadline()? };
+        let generator = Generator::new(
+            values.text("generate_endpoint"),
+            values.text("generate_path"),
+            values.text("generate_key"),
+            values.text("generate_model"),
+            values.milliseconds("generate_deadline_ms")?,
+        )?;
+        let embed_deadline = values.embed_deadline()?;
+        let models = Models { embedder, tokens, generator, embed_deadline };
         let hooks = Hooks {
             doors: Arc::new(Doors { index: Some(index.clone()), models }),
             link: LINKS.to_vec(),

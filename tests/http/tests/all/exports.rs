@@ -135,14 +135,11 @@ fn pairs_and_labels_are_made_of_feedback() {
         let lines = client.get(&of(&begun, "/files/train.jsonl")).expect_status(200).text;
         assert!(lines.contains("it has two doors") && !lines.contains("never to be"), "{lines}");
     }
-    let chosen = |feedback: &str| {
+    let sessions = |feedback: &str| {
         let wish = json!({"format": "openai", "feedback": feedback});
-        let begun = begin(&client, &wish);
-        finish(&client, &begun);
-        client.get(&of(&begun, "/files/train.jsonl")).expect_status(200).text
+        finish(&client, &begin(&client, &wish))["counts"]["sessions"].clone()
     };
-    assert!(chosen("up").contains("harbour") && !chosen("up").contains("oven"));
-    assert!(chosen("any").contains("harbour") && chosen("any").contains("oven"));
+    assert_eq!(["up", "down", "any"].map(sessions), [json!(1), json!(1), json!(2)]);
 }
 
 #[test]

@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+#[path = "../../../standin/tests/api/mod.rs"]
+mod api;
 mod around;
 mod canaries;
 mod changes;
@@ -30,5 +32,6 @@ mod search;
 mod session_file;
 mod sessions;
 mod transcripts;
+mod summaries;
 mod upkeep;
 mod wild;

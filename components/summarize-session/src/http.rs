@@ -1,8 +1,9 @@
-//! `/v1/sessions/:session/summaries` over HTTP.
+//! `/v1/sessions/:session/summaries` and `/v1/upkeep/summarize` over HTTP.
 
+use crate::idle::{Done, WALK, of_user, walk};
 use crate::summarize::{Shown, TOKENS, TOKENS_RANGE, Wish, list, summarize};
 use holdfast_core::access::Permission;
-use holdfast_core::{Result, SessionId};
+use holdfast_core::{Error, Result, Scope, SessionId, UserId};
 use holdfast_formats::Body;
 use holdfast_kit::read::{as_of, reading};
 use holdfast_kit::{Answer, Call};
@@ -18,6 +19,8 @@ pub async fn route(call: &Call) -> Result<Answer> {
     match (call.method.as_str(), call.segments().as_slice()) {
         ("POST", ["v1", "sessions", session, "summaries"]) => post(call, session).await,
         ("GET", ["v1", "sessions", session, "summaries"]) => get(call, session).await,
+        ("POST", ["v1", "upkeep", "summarize"]) => upkeep(call).await,
+        (_, ["v1", "upkeep", "summarize"]) => Err(call.no_route(&["POST"])),
         (_, ["v1", "sessions", _, "summaries"]) => Err(call.no_route(&["GET", "POST"])),
         _ => Err(call.no_route(&[])),
     }
@@ -58,6 +61,42 @@ async fn get(call: &Call, session: &str) -> Result<Answer> {
     let (found, frontier) = list(&scope, &SessionId::parse(session)?, reading).await?;
     let items: Vec<String> = found.iter().map(|one| shown(one).to_string()).collect();
     Ok(Answer::list(&items, None).seen(call.state, &scope, &frontier))
+}
+
+async fn upkeep(call: &Call) -> Result<Answer> {
+    call.query.only(&[])?;
+    let caller = call.caller(Permission::Admin).await?;
+    let limits = &call.state.settings.limits;
+    let bytes = call.body(limits.batch_bytes).await?;
+    let mut body = Body::open(&bytes, limits, "upkeep", &["user_id", "cursor"])?;
+    let (user_id, cursor) = (body.string("user_id"), body.string("cursor"));
+    body.close()?;
+    if caller.user.is_some() {
+        return Err(Error::denied("a key of one user tends no sessions of others"));
+    }
+    let (done, more, next) = match user_id {
+        Some(user) => {
+            let scope = Scope { tenant: caller.tenant, user: UserId::parse(&user)? };
+            let mut done = Done { users: 1, ..Done::default() };
+            let begun = call.state.bucket.now();
+            let over = || call.state.bucket.now().saturating_sub(begun) >= WALK;
+            let whole = of_user(call.state, &scope, &mut done, &over).await?;
+            (done, !whole, None)
+        }
+        None => {
+            let (done, next) = walk(call.state, &caller.tenant, cursor).await?;
+            (done, next.is_some(), next)
+        }
+    };
+    let body = json!({
+        "has_more": more,
+        "next_cursor": next,
+        "users": done.users,
+        "summaries": done.summaries,
+        "failed": done.failed,
+        "tokens": {"prompt": done.prompt_tokens, "completion": done.completion_tokens},
+    });
+    Ok(Answer::json(200, &body))
 }
 
 fn shown(made: &Shown) -> Value {

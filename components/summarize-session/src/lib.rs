@@ -1,8 +1,9 @@
-//! The component `summarize-session`: sums up what came first in a session, as the door `summaries` and over HTTP.
+//! The component `summarize-session`: sums up what came first in a session, asked or when it is idle, as the door `summaries` and over HTTP.
 
 mod bindings;
 mod door;
 mod http;
+mod idle;
 mod summarize;
 
 use bytes::Bytes;

@@ -98,7 +98,7 @@ pub async fn summarize(
     let (summaries, frontier) = list(scope, session, local.clone()).await?;
     let read = read(scope, session, &summaries, local).await?;
     let texts: Vec<String> = summaries.iter().map(|one| one.summary.text.clone()).collect();
-    let told = tokens::count(&texts).into_iter().map(|count| count as usize).sum();
+    let told: usize = tokens::count(&texts).into_iter().map(|count| count as usize).sum();
     let rules = Rules { max_tokens: wish.max_tokens, keep: wish.keep, most: MOST };
     let range = match oldest(&read.weighed, told, &rules) {
         Ok(range) => range,
@@ -106,12 +106,12 @@ pub async fn summarize(
     };
     let count = bounded(&read.open, range.len());
     let open = read.open.get(..count).unwrap_or_default();
-    let summary = generated(scope, open, wish.tokens).await?;
+    let (summary, tokens) = generated(scope, open, wish.tokens).await?;
     let more = {
         let mut after = read.weighed;
         let done = after.iter_mut().skip(range.start).take(count);
         done.for_each(|one| one.covered = true);
-        oldest(&after, told, &Rules { max_tokens: None, ..rules }).is_ok()
+        oldest(&after, told + tokens, &rules).is_ok()
     };
     let covers: Vec<Source> = open.iter().map(|one| one.source.clone()).collect();
     if !wish.store || !state.settings.store_summaries {
@@ -191,7 +191,8 @@ fn bounded(open: &[Open], most: usize) -> usize {
     open.iter().take(most).take_while(fits).count().max(1).min(most)
 }
 
-async fn generated(scope: &Scope, open: &[Open], max_tokens: u32) -> Result<Summary> {
+/// The summary and its tokens.
+async fn generated(scope: &Scope, open: &[Open], max_tokens: u32) -> Result<(Summary, usize)> {
     let said = open.iter().map(|one| generator::Utterance {
         speaker: one.speaker.clone(),
         at: Some(one.at),
@@ -203,12 +204,13 @@ async fn generated(scope: &Scope, open: &[Open], max_tokens: u32) -> Result<Summ
         let detail = "the generator wrote more than it was asked for: nothing is stored";
         return Err(Error::because(Case::Unavailable, "model_unavailable", detail));
     }
-    Ok(Summary {
+    let summary = Summary {
         text: made.text,
         by: made.by,
         prompt_tokens: made.prompt_tokens,
         completion_tokens: made.completion_tokens,
-    })
+    };
+    Ok((summary, counted))
 }
 
 /// Keeps a summary. Two that begin with the same message are one: the later stands.

@@ -67,6 +67,7 @@ settings! {
     generate_model Both Some(""), false, "model that it is asked for";
     generate_deadline_ms Both Some("20000"), false, "longest wait for a summary of that API, in milliseconds";
     store_summaries Both Some("true"), false, "summaries are kept; false makes them for the answer only";
+    summarize_idle_ms Both Some("0"), false, "sessions in which nothing was said for so long, and which are long, are summed up by `POST /v1/upkeep/summarize`, in milliseconds; 0 is never";
     message_bytes Both Some("1048576"), false, "largest message, in bytes";
     batch_bytes Both Some("8388608"), false, "largest request body, in bytes";
     batch_items Both Some("1000"), false, "most messages of one request";

@@ -31,6 +31,8 @@ pub struct Settings {
     pub remote: Option<Remote>,
     /// Summaries are kept.
     pub store_summaries: bool,
+    /// Sessions are idle after so many milliseconds; 0 is never.
+    pub summarize_idle: u64,
     /// Longest query, in bytes.
     pub query_bytes: usize,
     /// Limits of what is stored.
@@ -69,6 +71,7 @@ impl Settings {
             embedding_space: text("embedding_space").await?,
             remote: Remote::read().await?,
             store_summaries: flag(text("store_summaries").await?),
+            summarize_idle: number("summarize_idle_ms").await?,
             query_bytes: number("query_bytes").await?,
             limits: Limits {
                 message_bytes: number("message_bytes").await?,

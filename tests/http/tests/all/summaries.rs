@@ -185,6 +185,29 @@ fn f2_8_a_context_holds_the_newest_verbatim_and_a_summary_of_what_was_cut() {
 }
 
 #[test]
+fn long_idle_sessions_are_summed_up_by_upkeep_and_by_nobody_where_it_is_off() {
+    let settings = HostSettings::default().with("summarize_idle_ms", "1");
+    let (client, api) = with_api(settings);
+    talk(&client, 0, 100);
+    client.store("short", &json!([{"role": "user", "content": "hello"}]));
+    let upkeep = |client: &Client, body: Value| {
+        let operator = Client { user: None, ..client.clone() };
+        operator.post("/v1/upkeep/summarize", &body.to_string())
+    };
+    let done = upkeep(&client, json!({})).expect_status(200).json();
+    assert_eq!((&done["summaries"], &done["has_more"]), (&json!(1), &json!(false)), "{done}");
+    assert_eq!((api.calls().len(), listed(&client).len()), (1, 1));
+    assert!(done["tokens"]["prompt"].as_u64().unwrap() > 0);
+    let again = upkeep(&client, json!({"user_id": client.user})).expect_status(200).json();
+    assert_eq!((&again["summaries"], api.calls().len()), (&json!(0), 1));
+    api.set(Manner::Garbage);
+    talk(&client, 100, 100);
+    let failed = upkeep(&client, json!({})).expect_status(200).json();
+    assert_eq!((&failed["failed"], listed(&client).len()), (&json!(1), 1), "{failed}");
+    upkeep(&Client::new(by_words()), json!({})).problem(422, "unprocessable");
+}
+
+#[test]
 fn a_summary_is_refused_to_who_may_not_write_and_with_a_field_that_is_wrong() {
     let client = Client::new(by_words());
     talk(&client, 0, 2);

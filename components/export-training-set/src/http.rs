@@ -8,6 +8,7 @@ use holdfast_core::{Case, Error, Key, Result, key};
 use holdfast_export::{MANIFEST, Shown, Status, cancel, list, show};
 use holdfast_formats::Body;
 use holdfast_formats::training::Shares;
+use holdfast_kit::read::MAX_PAGE;
 use holdfast_kit::{Answer, Call};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,8 +32,8 @@ const FIELDS: &[&str] = &[
 /// Longest life of a presigned link, in seconds.
 const LINK: u32 = 900;
 
-/// Largest page of exports: each costs a few reads.
-const PAGE: u32 = 100;
+/// Exports of one answer, at most: each costs a few reads.
+const PAGE: usize = 100;
 
 /// Serves one request.
 pub async fn route(call: &Call) -> Result<Answer> {
@@ -145,42 +146,47 @@ fn shown(export: &Shown) -> Value {
     })
 }
 
-async fn all(call: &Call) -> Result<Answer> {
-    call.query.only(&["limit", "cursor"])?;
+/// Who asks, with these parameters beside `user_id`: a user whom the key may act for. An export is the tenant's, or the
+/// one's whose key began it: which users it takes was said when it was begun.
+async fn asks(call: &Call, query: &[&str]) -> Result<Caller> {
+    call.query.only(&[query, &["user_id"]].concat())?;
     let caller = call.caller(Permission::Export).await?;
-    let limit = usize::try_from(call.query.number("limit", 20, PAGE)?).unwrap_or(20);
+    named_user(call, &caller, None)?;
+    Ok(caller)
+}
+
+async fn all(call: &Call) -> Result<Answer> {
+    let caller = asks(call, &["limit", "cursor"]).await?;
+    let limit = call.query.number("limit", 20, MAX_PAGE)? as usize;
     let owner = owner(&caller);
     let after = call.query.get("cursor");
     let outside = outside(call.state);
-    let listed = list(&outside, &caller.tenant, after, limit, owner.as_deref()).await?;
+    let listed = list(&outside, &caller.tenant, after, limit.min(PAGE), owner.as_deref()).await?;
     let items: Vec<String> = listed.items.iter().map(|one| shown(one).to_string()).collect();
     Ok(Answer::list(&items, listed.next.as_deref()))
 }
 
 async fn one(call: &Call, id: &str) -> Result<Answer> {
-    call.query.only(&[])?;
-    let (_, export) = seen(call, id).await?;
+    let (_, export) = seen(call, id, &[]).await?;
     Ok(Answer::json(200, &shown(&export)))
 }
 
-async fn seen(call: &Call, id: &str) -> Result<(Caller, Shown)> {
-    let caller = call.caller(Permission::Export).await?;
+async fn seen(call: &Call, id: &str, query: &[&str]) -> Result<(Caller, Shown)> {
+    let caller = asks(call, query).await?;
     let owner = owner(&caller);
     let export = show(&outside(call.state), &caller.tenant, id, owner.as_deref()).await?;
     Ok((caller, export))
 }
 
 async fn go_on(call: &Call, id: &str) -> Result<Answer> {
-    call.query.only(&[])?;
-    let caller = call.caller(Permission::Export).await?;
+    let caller = asks(call, &[]).await?;
     let owner = owner(&caller);
     let export = wish::advance(call.state, &caller.tenant, id, owner.as_deref()).await?;
     Ok(Answer::json(200, &shown(&export)))
 }
 
 async fn end(call: &Call, id: &str) -> Result<Answer> {
-    call.query.only(&[])?;
-    let caller = call.caller(Permission::Export).await?;
+    let caller = asks(call, &[]).await?;
     let owner = owner(&caller);
     let export = cancel(&outside(call.state), &caller.tenant, id, owner.as_deref()).await?;
     Ok(Answer::json(200, &shown(&export)))
@@ -188,8 +194,7 @@ async fn end(call: &Call, id: &str) -> Result<Answer> {
 
 /// Files of an export that is done; with `links` (seconds) where each can be fetched without a key.
 async fn files(call: &Call, id: &str) -> Result<Answer> {
-    call.query.only(&["links"])?;
-    let (caller, export) = seen(call, id).await?;
+    let (caller, export) = seen(call, id, &["links"]).await?;
     let seconds = call.query.get("links").map(|_| call.query.number("links", LINK, LINK));
     let seconds = seconds.transpose()?;
     let prefix = prefix(&caller, &export)?;
@@ -209,8 +214,7 @@ async fn files(call: &Call, id: &str) -> Result<Answer> {
 }
 
 async fn file(call: &Call, id: &str, name: &str) -> Result<Answer> {
-    call.query.only(&[])?;
-    let (caller, export) = seen(call, id).await?;
+    let (caller, export) = seen(call, id, &[]).await?;
     let known = whole(&export)?.files.iter().any(|file| file.name == name) || name == MANIFEST;
     let missing = || Error::not_found("the export has no file of this name");
     let key = named(&prefix(&caller, &export)?, name)?;

@@ -117,6 +117,17 @@ pub async fn existing_store(
     store(values, data_dir).await
 }
 
+/// The first key of a local installation, where one is in `data_dir`.
+///
+/// # Errors
+/// When its file cannot be read.
+pub fn kept_key(data_dir: &Path) -> Result<Option<String>> {
+    if !data_dir.join(FILE).exists() {
+        return Ok(None);
+    }
+    Ok(Some(read_or_make(data_dir)?.key))
+}
+
 fn read_or_make(data_dir: &Path) -> Result<Local> {
     let path = data_dir.join(FILE);
     if let Ok(text) = std::fs::read_to_string(&path) {

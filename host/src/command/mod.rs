@@ -1,7 +1,9 @@
 //! The command line.
 
+mod client;
 mod doctor;
 mod local;
+mod remote;
 mod settings;
 mod up;
 mod upkeep;
@@ -27,6 +29,24 @@ enum Command {
     /// Serve the application of a spin.toml.
     #[command(after_help = up::EXAMPLES)]
     Up(up::Up),
+    /// Sessions of a user of a running installation.
+    #[command(after_help = client::SESSIONS_EXAMPLES)]
+    Sessions(client::Sessions),
+    /// Messages of a session.
+    #[command(after_help = client::MESSAGES_EXAMPLES)]
+    Messages(client::Messages),
+    /// Model memories of a user, and what is known about it.
+    #[command(after_help = client::MEMORIES_EXAMPLES)]
+    Memories(client::Memories),
+    /// Find messages and memories by meaning and word.
+    #[command(after_help = client::SEARCH_EXAMPLES)]
+    Search(client::Search),
+    /// What a model should see next, within a budget of tokens.
+    #[command(after_help = client::CONTEXT_EXAMPLES)]
+    Context(client::Context),
+    /// Training sets, written into the bucket and downloaded.
+    #[command(after_help = client::EXPORTS_EXAMPLES)]
+    Exports(client::Exports),
     /// Look at what the bucket's store really does, and say what to do.
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Doctor),
@@ -44,6 +64,12 @@ enum Command {
 pub fn run() -> ExitCode {
     let done = match Line::parse().command {
         Command::Up(up) => up::run(up),
+        Command::Sessions(sessions) => sessions.run(),
+        Command::Messages(messages) => messages.run(),
+        Command::Memories(memories) => memories.run(),
+        Command::Search(search) => search.run(),
+        Command::Context(context) => context.run(),
+        Command::Exports(exports) => exports.run(),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Verify(verify) => verify::run(&verify),
         Command::Upkeep(upkeep) => upkeep::run(&upkeep),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const PREFIX: &str = "HOLDFAST_";
 /// Environment names with this prefix that are no settings.
-const OTHERS: &[&str] = &["HOLDFAST_KEY", "HOLDFAST_NO_MODEL"];
+const OTHERS: &[&str] = &["HOLDFAST_KEY", "HOLDFAST_NO_MODEL", "HOLDFAST_URL", "HOLDFAST_USER"];
 /// Environment names of tests and tools, which the program ignores.
 const TOOLS: &str = "HOLDFAST_TEST_";
 

@@ -1,18 +1,15 @@
 //! `holdfast upkeep`: has a running installation tend its journals, call by call until all is done.
 
+use super::remote::{Call, Installation, json as read, key_with_admin};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
-use holdfast_core::error::REASONS;
+use holdfast_core::Error;
 use holdfast_core::ports::Clock;
-use holdfast_core::{Case, Error};
 use holdfast_objects::Transport;
-use holdfast_ports::{Limits, ReqwestTransport, SystemClock};
-use http::{Request, Response, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// Examples of `--help`.
 pub const EXAMPLES: &str = "Examples:
@@ -42,18 +39,10 @@ pub struct Upkeep {
 
 /// Calls until there is no more to do.
 pub fn run(upkeep: &Upkeep) -> Result<()> {
-    let key = std::env::var("HOLDFAST_KEY").unwrap_or_default();
-    if key.is_empty() {
-        bail!(Error::invalid("set HOLDFAST_KEY to a key that has the permission admin"));
-    }
-    let base = base(&upkeep.url)?;
+    let installation = Installation::new(&upkeep.url, key_with_admin()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let corrupt = runtime.block_on(async {
-        let limits =
-            Limits { request: Duration::from_secs(120), body: 16 << 20, ..Limits::default() };
-        let transport = ReqwestTransport::new(limits)?;
-        let mut calls =
-            Calls { transport, clock: SystemClock, base, key, corrupt: BTreeSet::new() };
+        let mut calls = Calls { installation, corrupt: BTreeSet::new() };
         let compacted = calls.all("compact", upkeep.user.as_deref()).await?;
         println!("compacted: {}", compacted.text());
         if upkeep.collect {
@@ -66,22 +55,6 @@ pub fn run(upkeep: &Upkeep) -> Result<()> {
         bail!(Error::corrupt(format!("{corrupt} objects are not what was written: see above")));
     }
     Ok(())
-}
-
-/// Scheme, host and port of an URL.
-fn base(url: &str) -> Result<String> {
-    let wrong = || Error::invalid(format!("--url {url}: write http(s)://host[:port]")).at("url");
-    let uri: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
-    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
-    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else { bail!(wrong()) };
-    if authority.as_str().contains('@') || uri.query().is_some() {
-        bail!(wrong());
-    }
-    let local = ["localhost", "127.0.0.1", "[::1]"].contains(&authority.host());
-    if scheme == "http" && !local {
-        eprintln!("holdfast: the key goes to {authority} in clear text: use https");
-    }
-    Ok(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')))
 }
 
 /// What a call answers.
@@ -120,10 +93,7 @@ impl Done {
 
 /// Calls of one installation.
 struct Calls<T, C> {
-    transport: T,
-    clock: C,
-    base: String,
-    key: String,
+    installation: Installation<T, C>,
     /// Objects that are not what was written.
     corrupt: BTreeSet<String>,
 }
@@ -158,76 +128,19 @@ impl<T: Transport, C: Clock> Calls<T, C> {
         }
     }
 
-    /// One call, again while the installation says that it may go later.
     async fn patiently(&self, work: &str, body: &Bytes) -> Result<Done> {
-        let mut tried = 1;
-        loop {
-            match self.call(work, body).await {
-                Err(error) if error.case.retryable() && tried < TRIES => {
-                    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
-                    eprintln!("{work}: {error}; again in {seconds} s");
-                    self.clock.sleep(seconds * 1_000).await;
-                    tried += 1;
-                }
-                done => return done.with_context(|| format!("{}/v1/upkeep/{work}", self.base)),
-            }
-        }
-    }
-
-    async fn call(&self, work: &str, body: &Bytes) -> holdfast_core::Result<Done> {
-        let request = Request::post(format!("{}/v1/upkeep/{work}", self.base))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body.clone());
-        let request = request
-            .map_err(|e| Error::invalid("HOLDFAST_KEY or --url cannot be sent").caused_by(e))?;
-        let answer = self.transport.send(request).await;
-        let answer = answer.map_err(|e| {
-            Error::unavailable("no answer: is the address right, and the installation up?")
-                .caused_by(e)
-        })?;
-        if answer.status().is_success() {
-            let wrong = |e| Error::internal("this answer is not Holdfast's").caused_by(e);
-            return serde_json::from_slice(answer.body()).map_err(wrong);
-        }
-        Err(refused(&answer))
-    }
-}
-
-/// The error that an answer is: of the table where it says which, else by its status.
-fn refused(answer: &Response<Bytes>) -> Error {
-    let status = answer.status();
-    let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-    let member = |name| problem.get(name).and_then(serde_json::Value::as_str);
-    let code = member("code").unwrap_or_default();
-    let detail = format!("{status}: {}", member("detail").unwrap_or("no reason given"));
-    let error = match REASONS.iter().find(|row| row.reason == code) {
-        Some(row) => Error::because(row.case, row.reason, detail),
-        None => Error::new(by_status(status.as_u16()), detail),
-    };
-    let after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    match after.and_then(|seconds| seconds.parse().ok()) {
-        Some(seconds) => error.retry_after(seconds),
-        None => error,
-    }
-}
-
-/// What an answer means that others gave on the way, or that is not Holdfast's.
-fn by_status(status: u16) -> Case {
-    match status {
-        401 | 403 => Case::Denied,
-        404 => Case::NotFound,
-        429 => Case::Exhausted,
-        502..=504 => Case::Unavailable,
-        400..=499 => Case::Invalid,
-        _ => Case::Internal,
+        let call = Call::post(&format!("/v1/upkeep/{work}"), body.clone());
+        let done = self.installation.patiently(&call, TRIES).await.and_then(|done| read(&done));
+        done.with_context(|| format!("{}{}", self.installation.base, call.path))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdfast_core::Case;
     use holdfast_objects::{Reach, TransportError};
+    use http::{Request, Response, header};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
@@ -267,7 +180,8 @@ mod tests {
 
     fn calls<'a>(server: &'a Server, slept: &'a Slept) -> Calls<&'a Server, &'a Slept> {
         let (base, key) = ("http://h".to_owned(), "hf_k".to_owned());
-        Calls { transport: server, clock: slept, base, key, corrupt: BTreeSet::new() }
+        let installation = Installation { transport: server, clock: slept, base, key };
+        Calls { installation, corrupt: BTreeSet::new() }
     }
 
     fn server(answers: &[(u16, &'static str)]) -> Server {
@@ -326,14 +240,5 @@ mod tests {
         let error = calls(&server, &slept).all("compact", None).await.unwrap_err();
         assert_eq!(error.downcast_ref::<Error>().unwrap().case, Case::Unavailable);
         assert_eq!(server.asked.borrow().len(), 4 + 6);
-    }
-
-    #[test]
-    fn an_url_is_scheme_host_and_port_and_maybe_a_path() {
-        assert_eq!(base("http://127.0.0.1:8080/").unwrap(), "http://127.0.0.1:8080");
-        assert_eq!(base("https://h/memory/").unwrap(), "https://h/memory");
-        for wrong in ["h:1", "ftp://h", "", "https://user@h", "https://h/?q=1"] {
-            assert!(base(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -12,6 +12,7 @@ mod api;
 mod around;
 mod canaries;
 mod changes;
+mod command_line;
 mod context;
 mod deleting;
 mod erasing;

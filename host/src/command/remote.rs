@@ -1,0 +1,172 @@
+//! A running installation as a command calls it: by its URL, with the key of the environment.
+
+use anyhow::{Result, bail};
+use bytes::Bytes;
+use holdfast_core::error::REASONS;
+use holdfast_core::ports::Clock;
+use holdfast_core::{Case, Error};
+use holdfast_objects::Transport;
+use holdfast_ports::{Limits, ReqwestTransport, SystemClock};
+use http::{Method, Request, Response, Uri, header};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// The key of the environment.
+pub(super) fn key_with_admin() -> Result<String> {
+    let key = std::env::var("HOLDFAST_KEY").unwrap_or_default();
+    if key.is_empty() {
+        bail!(Error::invalid("set HOLDFAST_KEY to a key that has the permission admin"));
+    }
+    Ok(key)
+}
+
+/// Where an installation answers, and what it is asked with.
+pub(super) struct Installation<T = ReqwestTransport, C = SystemClock> {
+    pub transport: T,
+    pub clock: C,
+    pub base: String,
+    pub key: String,
+}
+
+/// One call of an installation.
+pub(super) struct Call {
+    pub method: Method,
+    /// With its query.
+    pub path: String,
+    /// JSON, or empty.
+    pub body: Bytes,
+    /// The Idempotency-Key of a call that must not be made twice.
+    pub once: Option<String>,
+}
+
+impl Call {
+    /// `POST`s JSON.
+    pub(super) fn post(path: &str, body: Bytes) -> Self {
+        Self { method: Method::POST, path: path.to_owned(), body, once: None }
+    }
+}
+
+impl Installation {
+    /// The installation at `url`.
+    pub(super) fn new(url: &str, key: String) -> Result<Self> {
+        let limits =
+            Limits { request: Duration::from_secs(600), body: 64 << 20, ..Limits::default() };
+        let transport = ReqwestTransport::new(limits)?;
+        Ok(Self { transport, clock: SystemClock, base: base(url)?, key })
+    }
+}
+
+impl<T: Transport, C: Clock> Installation<T, C> {
+    /// Makes a call, up to `tries` times while the installation says that it may go later: the body of the answer.
+    pub(super) async fn patiently(&self, call: &Call, tries: u32) -> holdfast_core::Result<Bytes> {
+        let mut tried = 1;
+        loop {
+            match self.send(call).await {
+                Err(error) if error.case.retryable() && tried < tries => {
+                    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
+                    eprintln!("{}: {error}; again in {seconds} s", call.path);
+                    self.clock.sleep(seconds * 1_000).await;
+                    tried += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn send(&self, call: &Call) -> holdfast_core::Result<Bytes> {
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(format!("{}{}", self.base, call.path))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        if !call.body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(once) = &call.once {
+            request = request.header("idempotency-key", once);
+        }
+        let request = request
+            .body(call.body.clone())
+            .map_err(|e| Error::invalid("HOLDFAST_KEY or --url cannot be sent").caused_by(e))?;
+        let answer = self.transport.send(request).await;
+        let answer = answer.map_err(|e| {
+            Error::unavailable("no answer: is the address right, and the installation up?")
+                .caused_by(e)
+        })?;
+        if answer.status().is_success() { Ok(answer.into_body()) } else { Err(refused(&answer)) }
+    }
+}
+
+/// What an answer holds.
+pub(super) fn json<'a, A: Deserialize<'a>>(answer: &'a [u8]) -> holdfast_core::Result<A> {
+    let wrong = |e| Error::internal("this answer is not Holdfast's").caused_by(e);
+    serde_json::from_slice(answer).map_err(wrong)
+}
+
+/// Whether an URL names this machine.
+pub(super) fn is_local(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.and_then(|uri| uri.host().map(is_loopback)).unwrap_or(false)
+}
+
+fn is_loopback(host: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+}
+
+/// Scheme, host and port of an URL.
+fn base(url: &str) -> Result<String> {
+    let wrong = || Error::invalid(format!("--url {url}: write http(s)://host[:port]")).at("url");
+    let uri: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
+    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
+    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else { bail!(wrong()) };
+    if authority.as_str().contains('@') || uri.query().is_some() {
+        bail!(wrong());
+    }
+    if scheme == "http" && !is_loopback(authority.host()) {
+        eprintln!("holdfast: the key goes to {authority} in clear text: use https");
+    }
+    Ok(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')))
+}
+
+/// The error that an answer is: of the table where it says which, else by its status.
+fn refused(answer: &Response<Bytes>) -> Error {
+    let status = answer.status();
+    let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let member = |name| problem.get(name).and_then(serde_json::Value::as_str);
+    let code = member("code").unwrap_or_default();
+    let detail = format!("{status}: {}", member("detail").unwrap_or("no reason given"));
+    let error = match REASONS.iter().find(|row| row.reason == code) {
+        Some(row) => Error::because(row.case, row.reason, detail),
+        None => Error::new(by_status(status.as_u16()), detail),
+    };
+    let after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    match after.and_then(|seconds| seconds.parse().ok()) {
+        Some(seconds) => error.retry_after(seconds),
+        None => error,
+    }
+}
+
+/// What an answer means that others gave on the way, or that is not Holdfast's.
+fn by_status(status: u16) -> Case {
+    match status {
+        401 | 403 => Case::Denied,
+        404 => Case::NotFound,
+        429 => Case::Exhausted,
+        502..=504 => Case::Unavailable,
+        400..=499 => Case::Invalid,
+        _ => Case::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_url_is_scheme_host_and_port_and_maybe_a_path() {
+        assert_eq!(base("http://127.0.0.1:8080/").unwrap(), "http://127.0.0.1:8080");
+        assert_eq!(base("https://h/memory/").unwrap(), "https://h/memory");
+        for wrong in ["h:1", "ftp://h", "", "https://user@h", "https://h/?q=1"] {
+            assert!(base(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -45,7 +45,7 @@ enum Command {
     #[command(after_help = client::CONTEXT_EXAMPLES)]
     Context(client::Context),
     /// Training sets, written into the bucket and downloaded.
-    #[command(after_help = client::EXPORTS_EXAMPLES)]
+    #[command(visible_alias = "export", after_help = client::EXPORTS_EXAMPLES)]
     Exports(client::Exports),
     /// Look at what the bucket's store really does, and say what to do.
     #[command(after_help = doctor::EXAMPLES)]

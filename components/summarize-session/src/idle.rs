@@ -38,6 +38,7 @@ pub async fn walk(
     tenant: &TenantId,
     mut place: Option<String>,
 ) -> Result<(Done, Option<String>)> {
+    idle(state)?;
     let (begun, mut done) = (state.bucket.now(), Done::default());
     let over = || state.bucket.now().saturating_sub(begun) >= WALK;
     while let Some(user) = next_user(&state.bucket, tenant, place.as_deref()).await? {
@@ -55,6 +56,12 @@ pub async fn walk(
     Ok((done, None))
 }
 
+fn idle(state: &State) -> Result<u64> {
+    let detail = "the setting summarize_idle_ms is 0: nothing is summed up without being asked";
+    let off = || Error::because(Case::Invalid, "unprocessable", detail);
+    Some(state.settings.summarize_idle).filter(|idle| *idle > 0).ok_or_else(off)
+}
+
 /// Sums up idle sessions of one user; false when there was no time for all.
 ///
 /// # Errors
@@ -65,12 +72,7 @@ pub async fn of_user(
     done: &mut Done,
     over: &impl Fn() -> bool,
 ) -> Result<bool> {
-    let idle = state.settings.summarize_idle;
-    if idle == 0 {
-        let detail = "the setting summarize_idle_ms is 0: nothing is summed up without being asked";
-        return Err(Error::because(Case::Invalid, "unprocessable", detail));
-    }
-    let before = state.bucket.now().saturating_sub(idle);
+    let before = state.bucket.now().saturating_sub(idle(state)?);
     let (mut after, mut reading) = (None, latest(&Frontier::default()));
     loop {
         let page = Page { after, rank: None, limit: PAGE, descending: false };

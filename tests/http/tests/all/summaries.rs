@@ -14,7 +14,7 @@ fn with_api(settings: HostSettings) -> (Client, Api) {
     let settings = settings
         .with("generate_endpoint", &api.origin)
         .with("generate_model", "m")
-        .with("generate_key", "sk")
+        .with("generate_key", "sk-secret")
         .with("generate_deadline_ms", "1500");
     (Client::new(Arc::new(Running::start(settings))), api)
 }
@@ -50,9 +50,9 @@ fn f2_6_nothing_is_generated_below_the_budget_or_without_being_asked() {
     client.post("/v1/search", r#"{"query": "boats"}"#).expect_status(200);
     assert_eq!(ask(&client, json!({"keep_messages": 6}))["reason"], "nothing_left");
     assert!(api.calls().is_empty() && listed(&client).is_empty());
-    let made = ask(&client, json!({"max_tokens": 60}));
+    let made = ask(&client, json!({"max_tokens": 40}));
     assert_eq!(api.calls().len(), 1);
-    assert_eq!(api.calls()[0].authorization.as_deref(), Some("Bearer sk"));
+    assert_eq!(api.calls()[0].authorization.as_deref(), Some("Bearer sk-secret"));
     let covered = made["summary"]["covers"]["messages"].as_array().unwrap().len();
     assert!((1..6).contains(&covered), "{made}");
 }
@@ -119,7 +119,7 @@ fn nothing_is_lost_or_stored_wrong_when_the_generator_errs() {
     ] {
         api.set(manner);
         let problem = client.post(SUMMARIES, "{}").problem(503, "model_unavailable");
-        assert!(!problem.to_string().contains("sk"), "{problem}");
+        assert!(!problem.to_string().contains("sk-secret"), "{problem}");
         assert!(!api.calls().is_empty(), "{manner:?}");
         assert!(listed(&client).is_empty(), "{manner:?}");
     }

@@ -112,6 +112,10 @@ class Bucket(ArrowFSWrapper):
 
     protocol = "bucket"
 
+    @classmethod
+    def _strip_protocol(cls, path):
+        return path.removeprefix("bucket://")
+
 
 def read_where_it_lies(prefix, manifest):
     """DuckDB and pandas read the parquet files in the bucket."""

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+#[allow(dead_code, reason = "the stand-in asks more of it")]
 #[path = "../../../standin/tests/api/mod.rs"]
 mod api;
 mod around;

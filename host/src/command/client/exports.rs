@@ -162,27 +162,28 @@ struct File {
 }
 
 impl Exports {
-    /// Does what was said.
-    pub fn run(&self) -> Result<()> {
-        asking(&self.target, async |client| self.ask(&client).await)
+    /// Asks, and shows the answer.
+    pub fn run(self) -> Result<()> {
+        let Self { verb, target } = self;
+        asking(&target, |client| answer(client, verb))
     }
+}
 
-    async fn ask(&self, client: &Client<'_>) -> Result<()> {
-        match &self.verb {
-            Verb::New(new) => {
-                let begun: Export = read(&client.post(&["exports"], new.said()?).await?)?;
-                fetched(client, &begun.id, new.to.as_deref()).await
-            }
-            Verb::List { length } => {
-                client.show_list(&client.list(&["exports"], &[], length).await?, COLUMNS)
-            }
-            Verb::Show { id } => client.show_one(&client.get(&["exports", id], &[]).await?),
-            Verb::Get { id, to } => fetched(client, id, Some(to)).await,
-            Verb::Cancel { id } => {
-                client.post(&["exports", id, "cancel"], Said::default()).await?;
-                client.say(&format!("Export {id} is cancelled."));
-                Ok(())
-            }
+async fn answer(client: Client<'_>, verb: Verb) -> Result<()> {
+    match verb {
+        Verb::New(new) => {
+            let begun: Export = read(&client.post(&["exports"], new.said()?).await?)?;
+            fetched(&client, &begun.id, new.to.as_deref()).await
+        }
+        Verb::List { length } => {
+            client.show_list(&client.list(&["exports"], &[], &length).await?, COLUMNS)
+        }
+        Verb::Show { id } => client.show_one(&client.get(&["exports", &id], &[]).await?),
+        Verb::Get { id, to } => fetched(&client, &id, Some(&to)).await,
+        Verb::Cancel { id } => {
+            client.post(&["exports", &id, "cancel"], Said::default()).await?;
+            client.say(&format!("cancelled: export {id}"));
+            Ok(())
         }
     }
 }

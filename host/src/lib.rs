@@ -11,6 +11,7 @@ pub mod compose;
 pub mod doctor;
 pub mod doors;
 pub mod engine;
+mod exports;
 pub mod http;
 mod keys;
 pub mod ledger;

@@ -24,6 +24,7 @@ pub mod segment;
 pub mod session;
 pub mod settings;
 pub mod space;
+pub mod summary;
 pub mod thing;
 pub mod token;
 mod wit;

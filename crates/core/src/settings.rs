@@ -61,6 +61,13 @@ settings! {
     embed_key Both Some(""), true, "key of that API, sent as a bearer token; empty sends none";
     embed_model Both Some(""), false, "model that it is asked for";
     embed_dimensions Both Some("0"), false, "components of that model's vectors";
+    generate_endpoint Both Some(""), false, "origin of an OpenAI-compatible API that writes summaries: scheme, host and port, nothing else; empty makes them of what was said, without a model";
+    generate_path Both Some("/v1/chat/completions"), false, "path of its chat completions below the origin";
+    generate_key Both Some(""), true, "key of that API, sent as a bearer token; empty sends none";
+    generate_model Both Some(""), false, "model that it is asked for";
+    generate_deadline_ms Both Some("20000"), false, "longest wait for a summary of that API, in milliseconds";
+    store_summaries Both Some("true"), false, "summaries are kept; false makes them for the answer only";
+    summarize_idle_ms Both Some("0"), false, "sessions in which nothing was said for so long, and which are long, are summed up by `POST /v1/upkeep/summarize`, in milliseconds; 0 is never";
     message_bytes Both Some("1048576"), false, "largest message, in bytes";
     batch_bytes Both Some("8388608"), false, "largest request body, in bytes";
     batch_items Both Some("1000"), false, "most messages of one request";
@@ -75,6 +82,7 @@ settings! {
     cache_mib Host Some("1024"), false, "objects of the bucket kept on disk so that a restart reads less from it, in MiB; 0 keeps none, as with the embedded store";
     compact_interval_ms Host Some("60000"), false, "how often journals that grew are sealed into segments, in milliseconds; 0 is never";
     upkeep_interval_ms Host Some("21600000"), false, "how often the journals of users who were written (once a week: of all) are compacted and collected, in milliseconds; 0 is never";
+    export_interval_ms Host Some("60000"), false, "an export that nobody has advanced for so long is advanced by the host, in milliseconds; 0 is never";
     erase_ledger Host Some(""), false, "folder outside the bucket, on another disk, that keeps a copy of every erase: a bucket restored from a backup does not bring back who was erased; empty keeps none";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
     embedder_threads Host Some("1"), false, "embedding jobs at a time";

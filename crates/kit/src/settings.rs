@@ -29,6 +29,10 @@ pub struct Settings {
     pub embedding_space: String,
     /// The models of an OpenAI-compatible API, where one is named.
     pub remote: Option<Remote>,
+    /// Summaries are kept.
+    pub store_summaries: bool,
+    /// Sessions are idle after so many milliseconds; 0 is never.
+    pub summarize_idle: u64,
     /// Longest query, in bytes.
     pub query_bytes: usize,
     /// Limits of what is stored.
@@ -66,6 +70,8 @@ impl Settings {
             load_deadline: number("load_deadline_ms").await?,
             embedding_space: text("embedding_space").await?,
             remote: Remote::read().await?,
+            store_summaries: flag(text("store_summaries").await?),
+            summarize_idle: number("summarize_idle_ms").await?,
             query_bytes: number("query_bytes").await?,
             limits: Limits {
                 message_bytes: number("message_bytes").await?,
@@ -141,6 +147,44 @@ impl Remote {
     /// The embedding space of its vectors.
     pub fn space(&self) -> String {
         space::remote(&self.model, self.dimensions)
+    }
+}
+
+/// What `remote-models` needs to have an OpenAI-compatible API write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generating {
+    /// Origin: scheme, host and port.
+    pub endpoint: String,
+    /// Path of the chat completions.
+    pub path: String,
+    /// Bearer token; empty sends none.
+    pub key: String,
+    /// The model.
+    pub model: String,
+    /// Longest wait, in milliseconds.
+    pub deadline: u64,
+}
+
+impl Generating {
+    /// Reads the variables of this component; none where no endpoint is named.
+    ///
+    /// # Errors
+    /// As [`Remote::read`].
+    pub async fn read() -> Result<Option<Self>> {
+        let endpoint = text("generate_endpoint").await?;
+        if endpoint.is_empty() {
+            return Ok(None);
+        }
+        space::origin(&endpoint).map_err(|what| wrong("generate_endpoint", what))?;
+        let (path, model) = (text("generate_path").await?, text("generate_model").await?);
+        if !path.starts_with('/') {
+            return Err(wrong("generate_path", "must begin with /"));
+        }
+        if model.is_empty() {
+            return Err(wrong("generate_model", "is not set, and generate_endpoint is"));
+        }
+        let (key, deadline) = (text("generate_key").await?, number("generate_deadline_ms").await?);
+        Ok(Some(Self { endpoint, path, key, model, deadline }))
     }
 }
 

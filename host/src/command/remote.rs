@@ -55,7 +55,7 @@ impl Installation {
     /// The installation at `url`.
     pub(super) fn new(url: &str, key: String) -> Result<Self> {
         let limits =
-            Limits { request: Duration::from_secs(600), body: 16 << 20, ..Limits::default() };
+            Limits { request: Duration::from_secs(600), body: 64 << 20, ..Limits::default() };
         let transport = ReqwestTransport::new(limits)?;
         Ok(Self { transport, clock: SystemClock, base: base(url)?, key })
     }

@@ -4,7 +4,8 @@ use super::local::{self, FirstKey};
 use super::settings::Values;
 use super::start_log;
 use crate::app::Hooks;
-use crate::doors::{Doors, LINKS, Models, NATIVE};
+use crate::doors::{Doors, Generator, LINKS, Models, NATIVE};
+use crate::exports::Exporting;
 use crate::http::{Check, Extras, Server};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
@@ -161,7 +162,15 @@ impl Inside {
         let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
         metrics.gauge("index".into(), move || kept(&cache));
         let tokens = TokenCounter::new(values.parsed("tokenizer")?);
-        let models = Models { embedder, tokens, embed_deadline: values.embed_deadline()? };
+        let generator = Generator::new(
+            values.text("generate_endpoint"),
+            values.text("generate_path"),
+            values.text("generate_key"),
+            values.text("generate_model"),
+            values.milliseconds("generate_deadline_ms")?,
+        )?;
+        let embed_deadline = values.embed_deadline()?;
+        let models = Models { embedder, tokens, generator, embed_deadline };
         let hooks = Hooks {
             doors: Arc::new(Doors { index: Some(index.clone()), written: Arc::default(), models }),
             link: LINKS.to_vec(),
@@ -180,7 +189,8 @@ impl Inside {
         metrics.gauge("host".into(), move || vec![("corrupt_objects", corrupt.count())]);
         let written = self.hooks.doors.written.clone();
         let tending = Tending::new(index.clone(), values, written, quarantine)?.run();
-        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending)])
+        let exporting = Exporting::new(index.clone(), values)?.run();
+        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending), tokio::spawn(exporting)])
     }
 
     /// How a search finds.

@@ -2,10 +2,12 @@
 
 mod embedder;
 mod error;
+mod generator;
 mod index;
 mod tokens;
 
 pub use embedder::Models;
+pub use generator::Generator;
 
 use crate::state::State;
 use crate::written::Written;
@@ -22,6 +24,7 @@ mod generated {
                 import holdfast:index/index@0.1.0;
                 import holdfast:models/embedder@0.1.0;
                 import holdfast:models/tokens@0.1.0;
+                import holdfast:models/generator@0.1.0;
             }
         ",
         path: ["../wit/models", "../wit/index"],
@@ -37,7 +40,7 @@ pub struct Doors {
     pub index: Option<Index>,
     /// Whom components wrote.
     pub written: Arc<Written>,
-    /// The embedder and the token counter.
+    /// The embedder, the token counter and the generator.
     pub models: Models,
 }
 
@@ -48,7 +51,7 @@ pub const NATIVE: &[&str] = &["holdfast:index", "holdfast:models"];
 pub type Link = fn(&mut Linker<State>) -> wasmtime::Result<()>;
 
 /// All doors.
-pub const LINKS: &[Link] = &[index::link, embedder::link, tokens::link];
+pub const LINKS: &[Link] = &[index::link, embedder::link, tokens::link, generator::link];
 
 /// The host's side of every door.
 struct Door;

@@ -7,6 +7,9 @@
     reason = "tests"
 )]
 
+#[allow(dead_code, reason = "the stand-in asks more of it")]
+#[path = "../../../standin/tests/api/mod.rs"]
+mod api;
 mod around;
 mod canaries;
 mod changes;
@@ -14,6 +17,7 @@ mod command_line;
 mod context;
 mod deleting;
 mod erasing;
+mod exports;
 mod idempotency;
 mod keys;
 mod limits;
@@ -30,5 +34,6 @@ mod search;
 mod session_file;
 mod sessions;
 mod transcripts;
+mod summaries;
 mod upkeep;
 mod wild;

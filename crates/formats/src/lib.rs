@@ -10,6 +10,7 @@ mod calls;
 mod json;
 pub mod langchain;
 mod limits;
+pub mod mcp;
 mod memory;
 mod object;
 pub mod openai;

@@ -35,7 +35,7 @@ impl From<Result<Reply, Fault>> for Outcome {
 pub async fn answer(
     call: &Call,
     caller: &Caller,
-    message: &Message,
+    message: &Message<'_>,
     revision: Revision,
 ) -> Result<Outcome> {
     let one_page = |reply: Reply| match message.text("cursor") {
@@ -63,7 +63,7 @@ pub async fn answer(
     Ok(reply.into())
 }
 
-async fn tool(call: &Call, caller: &Caller, message: &Message) -> Result<Outcome> {
+async fn tool(call: &Call, caller: &Caller, message: &Message<'_>) -> Result<Outcome> {
     let tool = match ToolCall::read(message) {
         Ok(tool) => tool,
         Err(fault) => return Ok(Err(fault).into()),
@@ -82,7 +82,7 @@ async fn tool(call: &Call, caller: &Caller, message: &Message) -> Result<Outcome
     })
 }
 
-async fn run(call: &Call, caller: &Caller, tool: &ToolCall) -> Result<Told> {
+async fn run(call: &Call, caller: &Caller, tool: &ToolCall<'_>) -> Result<Told> {
     if tool.is_destructive() && !may_destroy(call, caller) {
         let detail = "this tool is off for user keys: the operator may allow it (mcp_user_deletes)";
         return Err(Error::denied(detail));
@@ -105,7 +105,7 @@ fn authenticated(told: Told) -> Result<Told> {
 async fn resource(
     call: &Call,
     caller: &Caller,
-    message: &Message,
+    message: &Message<'_>,
     revision: Revision,
 ) -> Result<Outcome> {
     let uri = message.text("uri");

@@ -82,7 +82,8 @@ impl Neighbours {
 async fn pour(mut body: Answer, mut pieces: mpsc::Sender<Piece>) {
     while let Some(piece) = body.frame().await {
         let piece = piece.map_err(|e| Error::InternalError(Some(e.to_string())));
-        if pieces.send(piece).await.is_err() {
+        let broken = piece.is_err();
+        if pieces.send(piece).await.is_err() || broken {
             return;
         }
     }

@@ -7,25 +7,25 @@ use serde_json::{Map, Value};
 
 /// A request, or without an id a notification.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Message {
+pub struct Message<'a> {
     /// JSON text of its id, a string or a whole number.
     pub id: Option<String>,
     /// The method.
     pub method: String,
     /// JSON text of its parameters, an object.
-    pub params: String,
+    pub params: &'a str,
     /// What stands in `_meta` of the parameters.
     pub meta: Option<Map<String, Value>>,
 }
 
-impl Message {
+impl<'a> Message<'a> {
     /// Reads a body.
     ///
     /// # Errors
     /// What keeps it from being one message, with the JSON text of its id as far as that could be read.
-    pub fn read(bytes: &[u8]) -> Result<Self, (Fault, String)> {
+    pub fn read(bytes: &'a [u8]) -> Result<Self, (Fault, String)> {
         let unread = |fault: Fault| (fault, "null".to_owned());
-        let text: &RawValue = serde_json::from_slice(bytes)
+        let text: &'a RawValue = serde_json::from_slice(bytes)
             .map_err(|_| unread(Fault::parse("the body is not JSON")))?;
         if text.get().starts_with('[') {
             return Err(unread(Fault::invalid_request(
@@ -47,7 +47,7 @@ impl Message {
         Self::of(id.clone(), field).map_err(|fault| (fault, id.unwrap_or("null".to_owned())))
     }
 
-    fn of<'a>(id: Option<String>, field: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Fault> {
+    fn of(id: Option<String>, field: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Fault> {
         if field("jsonrpc") != Some("\"2.0\"") {
             return Err(Fault::invalid_request("jsonrpc must be \"2.0\""));
         }
@@ -61,12 +61,12 @@ impl Message {
             return Err(Fault::invalid_params("params must be an object"));
         }
         let meta = json::field(params, "_meta").and_then(|meta| serde_json::from_str(meta).ok());
-        Ok(Self { id, method, params: params.to_owned(), meta })
+        Ok(Self { id, method, params, meta })
     }
 
     /// A parameter's JSON text.
-    pub fn param(&self, name: &str) -> Option<&str> {
-        json::field(&self.params, name)
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        json::field(self.params, name)
     }
 
     /// A parameter that is a string.

@@ -58,7 +58,7 @@ impl Reply {
     }
 
     /// The answer to `initialize`: the client's revision where it is spoken, else the newest of its generation.
-    pub fn initialize(message: &Message, about: About) -> Self {
+    pub fn initialize(message: &Message<'_>, about: About) -> Self {
         let wanted = message.text("protocolVersion").unwrap_or_default();
         let spoken = HANDSHAKE.iter().find(|own| **own == wanted).unwrap_or(&HANDSHAKE[0]);
         Self::capable()

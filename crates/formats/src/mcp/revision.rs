@@ -31,7 +31,7 @@ impl Revision {
     ///
     /// # Errors
     /// Of the revision that the answer is to be in: -32602, -32020 or -32022.
-    pub fn of(message: &Message, header: Header<'_>) -> Result<Self, (Fault, Self)> {
+    pub fn of(message: &Message<'_>, header: Header<'_>) -> Result<Self, (Fault, Self)> {
         let named = header("mcp-protocol-version");
         let in_meta = message.meta.as_ref().is_some_and(|meta| meta.contains_key(VERSION));
         let stateless = in_meta
@@ -55,7 +55,7 @@ impl Revision {
 }
 
 fn older(
-    message: &Message,
+    message: &Message<'_>,
     named: holdfast_core::Result<Option<String>>,
 ) -> Result<Revision, Fault> {
     let named = named.map_err(|e| Fault::header_mismatch(e.detail))?;
@@ -69,7 +69,7 @@ fn older(
 }
 
 /// The rules of 2026-07-28, in the order of the specification's own implementation.
-fn check(message: &Message, header: Header<'_>) -> Result<(), Fault> {
+fn check(message: &Message<'_>, header: Header<'_>) -> Result<(), Fault> {
     let meta = message.meta.as_ref();
     let said = |key: &str| meta.and_then(|meta| meta.get(key));
     let missing = |key: &str| Fault::invalid_params(format!("params._meta lacks {key}"));

@@ -42,37 +42,56 @@ pub(crate) struct Route {
 /// The argument that names the user: it is the scope, and goes into no body.
 pub(crate) const USER: &str = "user_id";
 
+/// Where a request grows.
+#[derive(Default)]
+struct Parts {
+    path: String,
+    query: Vec<String>,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
 impl Route {
     /// The request of these arguments for this user; what is missing is noted in the body.
     pub(crate) fn asked(&self, known: &[&str], given: &mut Body<'_>, user: &str) -> Asked {
-        let mut target = self.path.clone();
-        let (mut query, mut headers, mut body) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut parts = Parts { path: self.path.clone(), ..Parts::default() };
         for name in known.iter().filter(|name| **name != USER) {
-            let hole = format!("{{{name}}}");
-            if target.contains(&hole) {
-                let id = given.string(name).unwrap_or_default();
-                if id.is_empty() {
-                    given.refuse(name, format!("{name} is missing"));
-                }
-                target = target.replace(&hole, &encoded(&id));
-            } else if let Some(header) = self.headers.get(*name) {
-                headers.extend(given.string(name).map(|value| (header.clone(), value)));
-            } else if self.query.iter().any(|own| own == name) {
-                query.extend(given.raw(name).map(|raw| format!("{name}={}", encoded(&plain(raw)))));
-            } else {
-                let raw = given.raw(name).or_else(|| given.is_null(name).then_some("null"));
-                body.extend(raw.map(|raw| format!("{}:{raw}", json::quote(name))));
+            self.place(name, given, &mut parts);
+        }
+        let path = parts.path.replace("{user_id}", &encoded(user));
+        let mark = if parts.query.is_empty() { "" } else { "?" };
+        let takes_body = matches!(self.method.as_str(), "POST" | "PATCH");
+        Asked {
+            component: self.component.clone(),
+            method: self.method.clone(),
+            target: format!("{path}{mark}{}", parts.query.join("&")),
+            headers: parts.headers,
+            body: takes_body.then(|| {
+                parts.body.insert(0, '{');
+                parts.body + "}"
+            }),
+        }
+    }
+
+    /// Puts one argument where it belongs: into the path, a header, the query or, as it came, the body.
+    fn place(&self, name: &str, given: &mut Body<'_>, parts: &mut Parts) {
+        let hole = format!("{{{name}}}");
+        if parts.path.contains(&hole) {
+            let id = given.string(name).unwrap_or_default();
+            if id.is_empty() {
+                given.refuse(name, format!("{name} is missing"));
             }
+            parts.path = parts.path.replace(&hole, &encoded(&id));
+        } else if let Some(header) = self.headers.get(name) {
+            parts.headers.extend(given.string(name).map(|value| (header.clone(), value)));
+        } else if self.query.iter().any(|own| own == name) {
+            let value = given.raw(name).map(|raw| format!("{name}={}", encoded(&plain(raw))));
+            parts.query.extend(value);
+        } else if let Some(raw) = given.raw(name).or(given.is_null(name).then_some("null")) {
+            // One copy: a batch of messages is large.
+            let comma = if parts.body.is_empty() { "" } else { "," };
+            parts.body.extend([comma, &json::quote(name), ":", raw]);
         }
-        target = target.replace("{user_id}", &encoded(user));
-        if !query.is_empty() {
-            let mark = if target.contains('?') { '&' } else { '?' };
-            target = format!("{target}{mark}{}", query.join("&"));
-        }
-        let takes_body = matches!(self.method.as_str(), "POST" | "PATCH" | "PUT");
-        let body = takes_body.then(|| format!("{{{}}}", body.join(",")));
-        let (component, method) = (self.component.clone(), self.method.clone());
-        Asked { component, method, target, headers, body }
     }
 }
 

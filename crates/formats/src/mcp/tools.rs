@@ -56,17 +56,17 @@ impl Tool {
 
 /// One call of a tool.
 #[derive(Debug)]
-pub struct ToolCall {
+pub struct ToolCall<'a> {
     tool: &'static Tool,
-    arguments: String,
+    arguments: &'a str,
 }
 
-impl ToolCall {
+impl<'a> ToolCall<'a> {
     /// Reads the parameters of `tools/call`.
     ///
     /// # Errors
     /// When there is no such tool, or the arguments are no object.
-    pub fn read(message: &Message) -> Result<Self, Fault> {
+    pub fn read(message: &Message<'a>) -> Result<Self, Fault> {
         let name = message
             .text("name")
             .ok_or_else(|| Fault::invalid_params("params.name must be a string"))?;
@@ -76,7 +76,7 @@ impl ToolCall {
         if !arguments.starts_with('{') {
             return Err(Fault::invalid_params("params.arguments must be an object"));
         }
-        Ok(Self { tool, arguments: arguments.to_owned() })
+        Ok(Self { tool, arguments })
     }
 
     /// Does it remove what does not come back?
@@ -86,7 +86,7 @@ impl ToolCall {
 
     /// The user that the arguments name.
     pub fn user(&self) -> Option<String> {
-        crate::json::field(&self.arguments, USER).and_then(crate::json::string)
+        crate::json::field(self.arguments, USER).and_then(crate::json::string)
     }
 
     /// What is asked for `user`.
@@ -97,7 +97,7 @@ impl ToolCall {
         // A batch of messages is one argument: what limits one message is asked of each by the route itself.
         let limits = Limits { message_bytes: limits.batch_bytes, ..limits.clone() };
         let (known, name) = (self.tool.arguments(), &self.tool.name);
-        let mut given = Body::at("", &self.arguments, &limits, name, &known)?;
+        let mut given = Body::at("", self.arguments, &limits, name, &known)?;
         for name in self.tool.required().filter(|name| !self.tool.route.path.contains(*name)) {
             if given.raw(name).is_none() {
                 given.refuse(name, format!("{name} is missing"));
@@ -122,15 +122,19 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn call(name: &str, arguments: &str) -> ToolCall {
-        let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{name}","arguments":{arguments}}}}}"#
-        );
-        ToolCall::read(&Message::read(body.as_bytes()).unwrap()).unwrap()
+    /// What `tools/call` with these parameters is.
+    fn read<T>(params: &str, of: impl FnOnce(Result<ToolCall<'_>, Fault>) -> T) -> T {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        of(ToolCall::read(&Message::read(body.as_bytes()).unwrap()))
+    }
+
+    fn call<T>(name: &str, arguments: &str, of: impl FnOnce(ToolCall<'_>) -> T) -> T {
+        let params = format!(r#"{{"name":"{name}","arguments":{arguments}}}"#);
+        read(&params, |call| of(call.unwrap()))
     }
 
     fn asked(name: &str, arguments: &str) -> Asked {
-        call(name, arguments).asked(&Limits::default(), "ann/1").unwrap()
+        call(name, arguments, |call| call.asked(&Limits::default(), "ann/1").unwrap())
     }
 
     #[test]
@@ -207,7 +211,8 @@ mod tests {
             ("list_sessions", r#"{"user_id":7}"#, "user_id"),
             ("update_memory", r#"{"memory_id":"m","if_match":7}"#, "if_match"),
         ] {
-            let error = call(name, arguments).asked(&Limits::default(), "ann").unwrap_err();
+            let asked = |call: ToolCall<'_>| call.asked(&Limits::default(), "ann").unwrap_err();
+            let error = call(name, arguments, asked);
             let told = format!("{} {:?}", error.detail, error.field);
             assert!(told.contains(word), "{name} {arguments}: {told}");
         }
@@ -221,10 +226,8 @@ mod tests {
             r#"{"name":7}"#,
             "{}",
         ] {
-            let body =
-                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
-            let message = Message::read(body.as_bytes()).unwrap();
-            assert_eq!(ToolCall::read(&message).unwrap_err().code, -32602, "{params}");
+            let code = read(params, |call| call.unwrap_err().code);
+            assert_eq!(code, -32602, "{params}");
         }
     }
 
@@ -236,13 +239,13 @@ mod tests {
                 && tools(false).contains("\"store_message\"")
         );
         assert!(!tools(true).contains("\"route\""));
-        assert!(call("delete_memory", "{}").is_destructive());
+        assert!(call("delete_memory", "{}", |call| call.is_destructive()));
     }
 
     #[test]
     fn a_text_is_shown_where_an_answer_holds_one() {
         let answer = r#"{"context":"a\nb","tokens":2}"#;
-        assert_eq!(call("retrieve_context", "{}").shown(answer), "a\nb");
-        assert_eq!(call("get_session", "{}").shown(answer), answer);
+        assert_eq!(call("retrieve_context", "{}", |call| call.shown(answer)), "a\nb");
+        assert_eq!(call("get_session", "{}", |call| call.shown(answer)), answer);
     }
 }

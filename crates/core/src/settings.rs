@@ -75,6 +75,8 @@ settings! {
     query_bytes Both Some("8192"), false, "longest query, in bytes";
     json_depth Both Some("32"), false, "deepest JSON";
     start_deadline_ms Host Some("60000"), false, "how long a host that starts asks a store that does not answer again, in milliseconds; 0 asks once";
+    mcp_origins Both Some(""), false, "origins of web pages that may ask `/mcp` (`https://chat.example.com`), comma separated; those of this machine always may";
+    mcp_user_deletes Both Some("false"), false, "over MCP user keys may delete, too, where they hold the permission `delete`";
     single_host Host Some("false"), false, "this host is the bucket's only writer: nothing is listed to learn of others";
     index_memory_mib Host Some("2048"), false, "memory for loaded users, in MiB; the least recently used leave first";
     index_shards Host Some("0"), false, "threads that hold users; 0 means one a core";

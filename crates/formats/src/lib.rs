@@ -11,6 +11,7 @@ pub mod generate;
 mod json;
 pub mod langchain;
 mod limits;
+pub mod mcp;
 mod memory;
 mod object;
 pub mod openai;

@@ -37,6 +37,10 @@ pub struct Settings {
     pub query_bytes: usize,
     /// Limits of what is stored.
     pub limits: Limits,
+    /// Origins of web pages that may ask `/mcp`.
+    pub mcp_origins: Vec<String>,
+    /// Over MCP user keys may delete, too.
+    pub mcp_user_deletes: bool,
 }
 
 impl Settings {
@@ -80,6 +84,8 @@ impl Settings {
                 metadata_bytes: number("metadata_bytes").await?,
                 json_depth: number("json_depth").await?,
             },
+            mcp_origins: list(&text("mcp_origins").await?),
+            mcp_user_deletes: flag(text("mcp_user_deletes").await?),
         })
     }
 }
@@ -208,6 +214,11 @@ async fn text(name: &'static str) -> Result<String> {
             .ok_or_else(|| wrong(name, "is not set")),
         Err(e) => Err(wrong(name, "cannot be read").caused_by(e)),
     }
+}
+
+/// What stands between commas.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 async fn number<T: std::str::FromStr>(name: &'static str) -> Result<T> {

@@ -22,6 +22,7 @@ mod idempotency;
 mod keys;
 mod limits;
 mod malformed;
+mod mcp;
 mod memories;
 mod messages;
 mod outside;

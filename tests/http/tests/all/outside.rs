@@ -1,5 +1,5 @@
-//! Against what we did not write: LangChain reads and writes our messages, boto3 reads our bucket, and trainers' libraries read
-//! what we export.
+//! Against what we did not write: LangChain reads and writes our messages, boto3 reads our bucket, trainers' libraries read
+//! what we export, MCP's own client and its conformance suite ask `/mcp`.
 
 use holdfast_http_tests::{Running, by_words, root};
 use holdfast_servers::HostSettings;
@@ -98,4 +98,40 @@ fn boto3_pulls_every_export_as_its_manifest_says_and_trainers_libraries_read_it(
         .arg("tests/formats/training_sets.py")
         .env("HOLDFAST_TRAINING_SETS", sets.path()));
     assert!(said.contains(" passed") && !said.contains("skipped"), "{said}");
+}
+
+#[test]
+fn the_official_sdk_calls_every_tool_and_reads_every_resource() {
+    let mut python = python(&["mcp", "jsonschema"]);
+    let running = by_words();
+    let said = run(python
+        .arg("tests/mcp/client.py")
+        .env("HOLDFAST_URL", &running.host.url)
+        .env("HOLDFAST_KEY", &running.host.key));
+    for revision in ["mode legacy: 10 tools and 2 resources in 2025-11-25", "in 2026-07-28"] {
+        assert!(said.contains(revision), "{said}");
+    }
+}
+
+/// `tests/mcp/failures-*.yml` name what is known to fail; all else fails this test, and what passes though it is listed.
+#[test]
+fn the_official_conformance_suite_finds_nothing_new() {
+    let there = Command::new("node").arg("--version").output();
+    if !there.is_ok_and(|done| done.status.success()) {
+        println!("skipped: no `node` is on the PATH, and this test runs the conformance suite of MCP with it");
+        return;
+    }
+    let tools = std::env::var_os("HOLDFAST_TEST_NODE_MODULES")
+        .map_or_else(|| root().join("target/tools/mcp/node_modules"), PathBuf::from);
+    let suite = tools.join("@modelcontextprotocol/conformance/dist/index.js");
+    assert!(suite.exists(), "{} is not there: run `cargo xtask tools`", suite.display());
+    // The suite wants a newer Node than many have: it comes with it.
+    let mut node = Command::new(tools.join("node/bin/node"));
+    let running = by_words();
+    run(node
+        .current_dir(root())
+        .arg("tests/mcp/conformance.mjs")
+        .arg(suite)
+        .env("HOLDFAST_URL", &running.host.url)
+        .env("HOLDFAST_KEY", &running.host.key));
 }

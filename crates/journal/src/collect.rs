@@ -17,7 +17,7 @@ use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Listed, Objects, Outside};
-use holdfast_core::record::Line;
+use holdfast_core::record::{Line, WalObject};
 use holdfast_core::{Key, Part, Prefix, Result, Scope, key, segment};
 use std::collections::{BTreeMap, HashSet};
 
@@ -149,6 +149,13 @@ struct Word {
     covered: HashSet<String>,
 }
 
+impl Word {
+    /// Names of the manifests that it took the place of.
+    fn before(&self) -> impl Iterator<Item = &str> {
+        self.manifest.parents.iter().chain(&self.manifest.ancestors).map(String::as_str)
+    }
+}
+
 struct Going<'a, O> {
     ages: Ages<'a>,
     objects: &'a O,
@@ -192,8 +199,7 @@ impl<O: Objects> Going<'_, O> {
 
     /// Manifests that the word took the place of, but the parents of heads, which stand in for them; and void ones.
     fn manifests(&mut self, word: &Word) {
-        let before = word.manifest.parents.iter().chain(&word.manifest.ancestors);
-        let before: HashSet<&str> = before.map(String::as_str).collect();
+        let before: HashSet<&str> = word.before().collect();
         let parents = self.survey.heads.iter().flat_map(|(_, manifest)| &manifest.parents);
         let parents: HashSet<&str> = parents.map(String::as_str).collect();
         let heads: HashSet<&Key> = self.survey.heads.iter().map(|(key, _)| key).collect();
@@ -233,12 +239,14 @@ impl<O: Objects> Going<'_, O> {
         if pairs.is_empty() {
             return Ok(());
         }
-        let Some(named) = self.named_by_any().await? else { return Ok(()) };
+        let Some(named) = self.named_by_any(word).await? else { return Ok(()) };
         let held: HashSet<String> =
             covered(&self.survey.segments).into_iter().map(str::to_owned).collect();
         for (ulid, pair) in pairs {
             let at = ulid::Ulid(ulid).timestamp_ms();
-            let dropped = at < word.manifest.begun && !names(&word.manifest, self.scope, ulid);
+            // Its maker saw it: by its clock, or, where clocks differ, in what it took the place of.
+            let seen = at < word.manifest.begun || named.before.contains(&ulid);
+            let dropped = seen && !names(&word.manifest, self.scope, ulid);
             let orphan = pair.iter().all(|seen| self.ages.past_orphan(seen));
             if named.young.contains(&ulid) || !(dropped || orphan && !named.any.contains(&ulid)) {
                 continue;
@@ -259,11 +267,15 @@ impl<O: Objects> Going<'_, O> {
         Ok(())
     }
 
-    /// The present heads hold all that the segment does, but what was erased.
+    /// The present heads, or WAL objects that are there, hold all that the segment does, but what was erased.
     async fn is_spare(&self, cover: &Cover, held: &HashSet<String>, pair: &[Seen]) -> Result<bool> {
         let erased = self.survey.heads.erased;
         let unheld = cover.wal.iter().filter(|name| !held.contains(*name));
-        let unheld: HashSet<Key> = unheld.filter_map(|name| key::named(self.scope, name)).collect();
+        let unheld: Vec<Key> = unheld.filter_map(|name| key::named(self.scope, name)).collect();
+        let read = fetch::all(self.objects, unheld).await?.into_iter();
+        let unread =
+            read.filter(|(_, got)| !got.as_ref().is_ok_and(|b| WalObject::decode(b).is_ok()));
+        let unheld: HashSet<Key> = unread.map(|(key, _)| key).collect();
         if unheld.iter().any(|key| !erased.may_lack(key)) {
             return Ok(false);
         }
@@ -305,7 +317,8 @@ impl<O: Objects> Going<'_, O> {
     }
 
     /// Segments that manifests name, of the void ones too. None while one of them cannot be read.
-    async fn named_by_any(&self) -> Result<Option<ByManifests>> {
+    async fn named_by_any(&self, word: &Word) -> Result<Option<ByManifests>> {
+        let before: HashSet<&str> = word.before().collect();
         let keys = self.man.iter().map(|seen| seen.key.clone()).collect();
         let got: BTreeMap<Key, _> = fetch::all(self.objects, keys).await?.into_iter().collect();
         let mut named = ByManifests::default();
@@ -322,6 +335,9 @@ impl<O: Objects> Going<'_, O> {
             if !self.ages.past_grace(seen) {
                 named.young.extend(&ulids);
             }
+            if before.contains(key::name(self.scope, &seen.key)) {
+                named.before.extend(&ulids);
+            }
             named.any.extend(ulids);
         }
         Ok(Some(named))
@@ -332,6 +348,8 @@ impl<O: Objects> Going<'_, O> {
 struct ByManifests {
     any: HashSet<u128>,
     young: HashSet<u128>,
+    /// By those that the word took the place of.
+    before: HashSet<u128>,
 }
 
 fn names(manifest: &Manifest, scope: &Scope, ulid: u128) -> bool {

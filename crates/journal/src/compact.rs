@@ -13,7 +13,7 @@ use crate::tail::{Sealing, Tail, listed_tail, unknown};
 use crate::write::fresh;
 use bytes::Bytes;
 use futures::future::try_join;
-use holdfast_core::cover::Cover;
+use holdfast_core::cover::{Cover, Frames};
 use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Entry;
@@ -142,7 +142,8 @@ impl<'a> Compaction<'a> {
         };
         let erased = guard.erased;
         let surveyed = survey(outside.objects, scope, rules, begun, erased);
-        let (survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+        let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+        survey.leave_out_gone(rules, begun)?;
         let tail = Tail::new(listed, &covered(&survey.segments), erased);
         Ok(Some(Self { scope, rules, guard, begun, survey, tail }))
     }
@@ -166,6 +167,9 @@ impl<'a> Compaction<'a> {
             step.sealed = new.iter().map(|new| new.cover.wal.len()).sum();
         }
         let mut replaced = Vec::new();
+        if new.is_empty() {
+            (replaced, new) = cleanse(outside, scope, guard, survey, &mut step.corrupt).await?;
+        }
         if new.is_empty() {
             (replaced, new) =
                 merge(outside, scope, guard, rules, survey, &mut step.corrupt).await?;
@@ -254,6 +258,33 @@ pub(crate) async fn put(
         unknown: Map::new(),
     };
     Ok(New { ulid, entry, seg, cov, cover })
+}
+
+/// Seals a segment anew that holds what the erase hides, because who sealed it had not heard of that: which one went, and
+/// what took its place.
+async fn cleanse(
+    outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    scope: &Scope,
+    guard: &Guard<'_>,
+    survey: &Survey,
+    corrupt: &mut Vec<Key>,
+) -> Result<(Vec<u128>, Vec<New>)> {
+    let hidden = |frames: &Frames| Some(frames.first.hlc) < guard.erased.at();
+    for (ulid, named) in &survey.segments {
+        if !named.cover.as_ref().is_some_and(|cover| cover.sessions.iter().any(hidden)) {
+            continue;
+        }
+        let read = read_again(outside.objects, scope, survey, *ulid, corrupt).await?;
+        let Some(mut sealing) = read else { continue };
+        let before = sealing.lines.len();
+        guard.filter(&mut sealing.lines);
+        // What cannot be read is not filtered, and would be sealed again for ever.
+        if sealing.lines.len() < before {
+            let new = put(outside, scope, guard, sealing, named.entry.tier).await?;
+            return Ok((vec![*ulid], vec![new]));
+        }
+    }
+    Ok((Vec::new(), Vec::new()))
 }
 
 /// Merges segments of one tier, when there are enough of them that together are small enough: which ones went, and what

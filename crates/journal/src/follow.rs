@@ -67,11 +67,13 @@ pub async fn look_again(
         (journal.scope().clone(), journal.rules, journal.heads.clone())
     };
     let look = heads::look(objects, &scope, &rules, now, &mut heads).await?;
-    journal.borrow_mut().found(look, &heads)
+    let mut journal = journal.borrow_mut();
+    journal.looked = now;
+    journal.found(look, &heads)
 }
 
-/// Keys of recent WAL objects that the journal does not know: what appeared since the list that began at `last`. When that is
-/// so long ago that some of it may be sealed and gone by now, the manifests are looked at too: what they name is owed then.
+/// Keys of recent WAL objects that the journal does not know: what appeared since the list that began at `last`. Now and then
+/// the manifests are looked at too, before any of what no list showed can be sealed and gone: what they name is owed then.
 ///
 /// # Errors
 /// As [`open`].
@@ -82,14 +84,14 @@ pub async fn poll(
     now: u64,
 ) -> Result<Vec<Key>> {
     let plan = journal.borrow_mut().poll_plan(last, now);
-    let (scope, grace) = {
+    let (scope, looks) = {
         let journal = journal.borrow();
-        (journal.scope().clone(), journal.rules.grace)
+        (journal.scope().clone(), journal.looks(now))
     };
     let lists = plan.into_iter().map(|span| list_span(objects, &scope, span));
     let lists = try_join_all(lists).await?;
     // What was removed before these lists began is in manifests that were published long before.
-    if last.saturating_add(grace / 2) < now {
+    if looks {
         look_again(objects, journal, now).await?;
     }
     Ok(journal.borrow().missing(lists.into_iter().flatten()))

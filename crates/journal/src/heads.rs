@@ -77,6 +77,12 @@ impl Heads {
         }
     }
 
+    /// Counts this head no more.
+    pub(crate) fn set_aside(&mut self, ulid: Ulid) {
+        self.heads.remove(&ulid.0);
+        self.settle(ulid);
+    }
+
     /// Nothing is to be read there, now or later.
     pub(crate) fn settle(&mut self, ulid: Ulid) {
         self.settled.insert(ulid.0);
@@ -145,7 +151,11 @@ impl Look {
                 heads.settle(ulid);
                 self.void.push(key);
             }
-            Ok(manifest) => {
+            Ok(mut manifest) => {
+                // Its maker's clock was ahead, and so is what it says of the list that it had.
+                if manifest.begun > modified.saturating_add(rules.ahead) {
+                    manifest.from = manifest.from.min(modified.saturating_sub(rules.void_after));
+                }
                 heads.add(&key, ulid, manifest.clone());
                 self.found.push((key, manifest));
             }

@@ -3,15 +3,15 @@
 use crate::compact::{Guard, Next, Step, put, read_again, unreadable};
 use crate::publish;
 use crate::rules::Rules;
-use crate::survey::survey;
+use crate::survey::{Survey, covered, survey};
 use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::{Result, Scope};
 
 /// Reads every segment of the heads. One that is not what was written is sealed again from the WAL objects that it covers,
-/// while they are all there; one whose cover is not, from itself. One manifest names the new ones in their place. Nothing is
-/// removed; repeating is safe, and so is stopping anywhere. What cannot be read is in `corrupt`, mended or not; `merged`
-/// counts what was mended.
+/// while they are all there; one whose cover is not, from itself; one that others hold all of is left out. One manifest names
+/// the new ones in their place. Nothing is removed; repeating is safe, and so is stopping anywhere. What cannot be read is in
+/// `corrupt`, mended or not; `merged` counts what was mended.
 ///
 /// # Errors
 /// As [`compact`](fn@crate::compact).
@@ -26,23 +26,29 @@ pub async fn mend(
         return Ok(Step::default());
     };
     let mut survey = survey(outside.objects, scope, rules, begun, guard.erased).await?;
+    survey.leave_out_gone(rules, begun)?;
     let mut corrupt = survey.look.corrupt.clone();
     corrupt.extend(unreadable(&survey));
-    let (mut replaced, mut new) = (Vec::new(), Vec::new());
+    let (mut replaced, mut new, mut lost) = (Vec::new(), Vec::new(), Vec::new());
     // One after the other: a segment may be large.
     for (ulid, named) in &survey.segments {
         let before = corrupt.len();
         let sealing = read_again(outside.objects, scope, &survey, *ulid, &mut corrupt).await?;
         let whole = named.whole && corrupt.len() == before;
-        if let Some(sealing) = sealing.filter(|_| !whole) {
-            new.push(put(outside, scope, &guard, sealing, named.entry.tier).await?);
-            replaced.push(*ulid);
+        match sealing {
+            Some(sealing) if !whole => {
+                new.push(put(outside, scope, &guard, sealing, named.entry.tier).await?);
+                replaced.push(*ulid);
+            }
+            Some(_) => {}
+            None => lost.push(*ulid),
         }
     }
+    replaced.extend(held_by_others(&survey, &lost));
     let written = new.iter().map(|new| new.entry.bytes).sum();
     let (next, merged) = (Next::Done, replaced.len());
     let mut step = Step { next, manifest: None, sealed: 0, merged, written, corrupt };
-    if new.is_empty() {
+    if replaced.is_empty() {
         return Ok(step);
     }
     survey.segments.retain(|ulid, _| !replaced.contains(ulid));
@@ -52,4 +58,16 @@ pub async fn mend(
     guard.holds(outside.objects, scope).await?;
     step.manifest = Some(publish::publish(outside, scope, rules, &mut survey, begun, from).await?);
     Ok(step)
+}
+
+/// Those of the lost ones all of whose WAL objects segments hold that are not lost.
+fn held_by_others(survey: &Survey, lost: &[u128]) -> Vec<u128> {
+    let mut others = survey.segments.clone();
+    others.retain(|ulid, _| !lost.contains(ulid));
+    let held = covered(&others);
+    let is_held = |ulid: &u128| {
+        let cover = survey.segments.get(ulid).and_then(|named| named.cover.as_ref());
+        cover.is_some_and(|cover| cover.wal.iter().all(|name| held.contains(name.as_str())))
+    };
+    lost.iter().copied().filter(is_held).collect()
 }

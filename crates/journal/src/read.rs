@@ -38,6 +38,8 @@ pub struct Journal {
     pub(crate) leaves: BTreeMap<u128, String>,
     oldest: Option<u64>,
     pub(crate) rotation: u64,
+    /// When the manifests were last looked at, in Unix milliseconds.
+    pub(crate) looked: u64,
     /// Where the user's erases are recorded.
     pub(crate) ledger: Option<Prefix>,
     /// Erases that were read there.
@@ -78,6 +80,7 @@ impl Journal {
             leaves: BTreeMap::new(),
             oldest: None,
             rotation: 0,
+            looked: 0,
             ledger: None,
             markers: BTreeMap::new(),
             stale: false,
@@ -440,6 +443,12 @@ impl Journal {
             plan.push(Span { prefix: key::wal(&self.scope), after: None, until });
         }
         plan
+    }
+
+    /// Is a poll to look at the manifests too? Once in a cycle, and when some of what the lists left out may be sealed and
+    /// gone since the last look.
+    pub(crate) fn looks(&self, now: u64) -> bool {
+        self.rotation == 0 || now.abs_diff(self.looked) > self.rules.grace / 2
     }
 
     fn day(&self, day: &str) -> Span {

@@ -6,10 +6,11 @@ use crate::rules::Rules;
 use bytes::Bytes;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::Erased;
-use holdfast_core::manifest::Entry;
+use holdfast_core::manifest::{Entry, Manifest};
 use holdfast_core::ports::Objects;
 use holdfast_core::{Key, Result, Scope, segment};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use ulid::Ulid;
 
 /// What the present heads hold.
 #[derive(Debug)]
@@ -34,6 +35,36 @@ pub(crate) struct Named {
     pub whole: bool,
     /// Neither is there.
     pub gone: bool,
+}
+
+impl Survey {
+    /// Leaves out segments that are gone. Others hold all of them, but the list may have left those others out: a head that
+    /// names one is set aside until it is older than `now` (Unix milliseconds) by more than the grace. What its maker would
+    /// publish of it nobody could read.
+    ///
+    /// # Errors
+    /// `not_yet_visible` when all heads name some.
+    pub(crate) fn leave_out_gone(&mut self, rules: &Rules, now: u64) -> Result<()> {
+        let gone = self.segments.values().find(|named| named.gone).map(|named| named.seg.clone());
+        let Some(gone) = gone else { return Ok(()) };
+        let lacks = |manifest: &Manifest| manifest.segments.iter().any(|entry| self.is_gone(entry));
+        let lacking = self.heads.iter().filter(|(_, manifest)| lacks(manifest));
+        let lacking: Vec<_> = lacking.filter_map(|(key, _)| heads::ulid(key)).collect();
+        if lacking.len() == self.heads.iter().count() {
+            return Err(fetch::unseen(&gone));
+        }
+        let young = |head: &Ulid| head.timestamp_ms().saturating_add(rules.grace) >= now;
+        lacking.into_iter().filter(young).for_each(|head| self.heads.set_aside(head));
+        let left = self.heads.iter().flat_map(|(_, manifest)| &manifest.segments);
+        let left: HashSet<&str> = left.map(|entry| entry.seg.as_str()).collect();
+        self.segments.retain(|_, named| !named.gone && left.contains(named.entry.seg.as_str()));
+        Ok(())
+    }
+
+    fn is_gone(&self, entry: &Entry) -> bool {
+        let ulid = heads::ulid_of_name(&entry.seg);
+        ulid.and_then(|ulid| self.segments.get(&ulid.0)).is_some_and(|named| named.gone)
+    }
 }
 
 /// Reads manifests and covers of what came after the erase. `now` is Unix milliseconds.

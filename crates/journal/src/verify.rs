@@ -16,7 +16,7 @@ use holdfast_core::ports::{Clock, Objects, Outside, Page};
 use holdfast_core::record::WalObject;
 use holdfast_core::{Error, Key, Part, Prefix, Result, Scope, key, segment};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::pin;
 
 /// What a look at all of a user's objects found.
@@ -59,7 +59,7 @@ pub async fn verify<I>(
     let now = outside.clock.now();
     let watch = Watch { objects: outside.objects, seen: RefCell::default() };
     let (unreadable, erased) = read(&watch, scope, rules, now).await?;
-    let mut modified = HashMap::new();
+    let mut modified = BTreeMap::new();
     for list in [key::manifests, key::covers, key::segments, key::wal] {
         let prefix = list(scope);
         for one in fetch::list(&watch, &prefix).await? {
@@ -196,7 +196,7 @@ impl<O: Objects> Watch<'_, O> {
         Ok(count)
     }
 
-    fn judge(&self, scope: &Scope, rules: &Rules, modified: &HashMap<Key, u64>) -> Judged {
+    fn judge(&self, scope: &Scope, rules: &Rules, modified: &BTreeMap<Key, u64>) -> Judged {
         let seen = self.seen.borrow();
         let mut judged = Judged::default();
         let heads = heads_of(&seen, rules, modified);
@@ -281,7 +281,7 @@ impl Judged {
 }
 
 /// The heads among the manifests that were read.
-fn heads_of(seen: &BTreeMap<Key, Seen>, rules: &Rules, modified: &HashMap<Key, u64>) -> Heads {
+fn heads_of(seen: &BTreeMap<Key, Seen>, rules: &Rules, modified: &BTreeMap<Key, u64>) -> Heads {
     let mut heads = Heads::default();
     for (key, one) in seen {
         let (Seen::Whole(_, Held::Manifest(manifest)), Some(ulid)) = (one, ulid(key)) else {

@@ -15,12 +15,27 @@ use std::rc::Rc;
 
 const TRIES: u64 = 3;
 
+/// What a client of the store is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It serves clients.
+    Serves,
+    /// It compacts and collects.
+    Tends,
+    /// It removes what an erase takes.
+    Sweeps,
+}
+
 /// One host's client of the store.
 pub struct Bucket {
-    world: Rc<World>,
+    pub(crate) world: Rc<World>,
     host: usize,
+    pub(crate) role: Role,
     skew: RefCell<Skew>,
 }
+
+/// The store's clock, as far as its answers told it.
+pub struct StoreClock<'a>(&'a Bucket);
 
 /// What came of one try.
 enum Try<T> {
@@ -31,8 +46,13 @@ enum Try<T> {
 
 impl Bucket {
     /// A client that has seen no answer yet.
-    pub fn new(world: Rc<World>, host: usize) -> Self {
-        Self { world, host, skew: RefCell::default() }
+    pub fn new(world: Rc<World>, host: usize, role: Role) -> Self {
+        Self { world, host, role, skew: RefCell::default() }
+    }
+
+    /// The store's clock.
+    pub fn clock(&self) -> StoreClock<'_> {
+        StoreClock(self)
     }
 
     /// What the answers say about our clock.
@@ -115,6 +135,26 @@ impl Bucket {
         Try::Answered(())
     }
 
+    /// One DELETE, of which no answer may come, now or later.
+    async fn delete_once(&self, key: &str) -> Try<()> {
+        let world = &self.world;
+        if !world.strikes(world.plan.timeout) {
+            return self.ask(|now| world.store.remove(key, now)).await;
+        }
+        self.pass().await;
+        if world.strikes(700_000) {
+            let (late, key) = (world.random.skewed(world.plan.late), key.to_owned());
+            let world = world.clone();
+            world.clone().executor.spawn(Owner::Outside, async move {
+                world.sleep(late).await;
+                world.store.remove(&key, world.now());
+            });
+        }
+        world.sleep(2 * world.plan.latency + SECOND).await;
+        self.pass().await;
+        Try::Silent
+    }
+
     /// Repeats until an answer comes or the tries are used up.
     async fn persist<T>(&self, mut once: impl AsyncFnMut() -> Try<T>) -> Result<T> {
         let mut unknown = false;
@@ -140,13 +180,14 @@ impl Bucket {
 impl Objects for Bucket {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
         let name = self.world.mutant.stored_name(key.as_str());
+        self.world.mutant.note_alias(&self.world, &name, key.as_str());
         if let Err(broken) = self.world.checker.borrow_mut().sent(key.as_str(), &bytes) {
             self.world.fail(broken);
         }
         if self.world.mutant == Mutant::AckBeforePut {
-            let (world, host) = (self.world.clone(), self.host);
+            let (world, host, role) = (self.world.clone(), self.host, self.role);
             self.world.executor.spawn(Owner::Host(self.host), async move {
-                let _ = Self::new(world, host).put_durably(&name, &bytes).await;
+                let _ = Self::new(world, host, role).put_durably(&name, &bytes).await;
             });
             return Ok(());
         }
@@ -157,8 +198,8 @@ impl Objects for Bucket {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
-        let name = self.world.mutant.stored_name(key.as_str());
         let world = &self.world;
+        let name = world.mutant.found_name(world, self.role, key.as_str());
         let once = async || {
             let got = self.ask(|now| world.store.read(&name, now)).await;
             let cut = world.strikes(world.plan.truncated);
@@ -171,7 +212,7 @@ impl Objects for Bucket {
         if named.is_some_and(|hash| hash != hash32(&bytes)) {
             return Err(Error::corrupt(format!("{key} does not hold what its name says")));
         }
-        Ok(Some(bytes))
+        Ok(Some(world.mutant.got_bytes(self.role, key, bytes)))
     }
 
     async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
@@ -186,9 +227,11 @@ impl Objects for Bucket {
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
         let world = &self.world;
         let after = world.mutant.list_from(prefix.as_str(), after);
-        let once =
-            async || self.ask(|now| world.store.list(prefix.as_str(), after.as_deref(), now)).await;
-        let page = self.persist(once).await?;
+        // Only who serves is asked later what was left out.
+        let reader = if self.role == Role::Serves { self.host } else { usize::MAX };
+        let from = after.as_deref();
+        let list = |now| world.mutant.list(world, self.role, (prefix.as_str(), from), now, reader);
+        let page = self.persist(async || self.ask(list).await).await?;
         world.trace(|| {
             let after = after.as_deref().unwrap_or("-");
             format!("host {}: LIST {prefix:?} after {after}: {}", self.host, page.objects.len())
@@ -197,8 +240,22 @@ impl Objects for Bucket {
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        let once = async || self.ask(|now| self.world.store.remove(key.as_str(), now)).await;
-        self.persist(once).await
+        let world = &self.world;
+        let name = world.mutant.found_name(world, self.role, key.as_str());
+        let outcome = self.persist(async || self.delete_once(&name).await).await;
+        world.trace(|| format!("host {}: DELETE {name}: {}", self.host, said(&outcome)));
+        world.counts.removed.set(world.counts.removed.get() + 1);
+        outcome
+    }
+}
+
+impl Clock for StoreClock<'_> {
+    fn now(&self) -> u64 {
+        self.0.now().saturating_add_signed(self.0.skew().offset().unwrap_or(0))
+    }
+
+    async fn sleep(&self, milliseconds: u64) {
+        self.0.sleep(milliseconds).await;
     }
 }
 

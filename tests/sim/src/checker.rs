@@ -1,10 +1,10 @@
 //! Watches the promises P1 to P6 of the storage design. It hears what is sent, what lands, what is acknowledged, and
 //! what readers see; it decodes bodies by itself and knows nothing of the fold that it checks.
 
+mod garbage;
+mod heard;
 mod promises;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub host: usize,
     /// Names the memory that it comes from: another one when the host or the user began anew.
     pub life: u64,
+    /// True time when that began.
+    pub since: u64,
     /// Whose.
     pub user: usize,
     /// Messages, session by session in order.
@@ -81,7 +83,7 @@ pub struct Reading<'a> {
     pub latest: bool,
     /// What its token promised.
     pub promised: &'a Promise,
-    /// A list left this key out at some time, or it is not there.
+    /// A list left this key out at some time, or what holds its records by now.
     pub omitted: &'a dyn Fn(&str) -> bool,
 }
 
@@ -108,23 +110,35 @@ struct Item {
     session: String,
     id: String,
     text: String,
-    /// Order → key of the object that holds the copy.
-    copies: BTreeMap<String, String>,
+    copies: Copies,
     /// When and in which object it was first acknowledged.
     acked: Option<(u64, String)>,
+}
+
+/// By order.
+type Copies = BTreeMap<String, Copy>;
+
+#[derive(Debug)]
+struct Copy {
+    /// The object that holds it.
+    key: String,
+    /// Hybrid time that deletes are compared with: its own, or that of its newest source.
+    judged: String,
 }
 
 struct Edit {
     user: usize,
     session: String,
     name: String,
-    copies: BTreeMap<String, String>,
+    copies: Copies,
     acked: Option<(u64, String)>,
 }
 
+/// A delete.
 struct Grave {
     user: usize,
-    session: String,
+    /// None for the whole user.
+    session: Option<String>,
     /// Of a message; none for the whole session.
     id: Option<String>,
     at: String,
@@ -143,10 +157,19 @@ struct Object {
     landed: bool,
 }
 
+/// Where keys of a user begin.
+#[derive(Debug)]
+pub struct Home {
+    /// Those of the journal.
+    pub journal: String,
+    /// Those of the ledger.
+    pub ledger: String,
+}
+
 /// The oracle.
 #[derive(Default)]
 pub struct Checker {
-    prefixes: Vec<String>,
+    homes: Vec<Home>,
     items: Vec<Item>,
     numbers: HashMap<(usize, String, String, String), Number>,
     edits: Vec<Edit>,
@@ -163,246 +186,10 @@ pub struct Checker {
     pub acknowledged: u64,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    #[serde(default)]
-    prev: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Line<'a> {
-    kind: String,
-    id: String,
-    at: String,
-    session: String,
-    #[serde(borrow)]
-    body: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct MessageBody<'a> {
-    #[serde(borrow)]
-    message: &'a RawValue,
-    #[serde(borrow)]
-    vectors: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct GraveBody {
-    of: String,
-}
-
-#[derive(Deserialize)]
-struct SessionBody {
-    name: String,
-}
-
 impl Checker {
-    /// A checker of users whose keys begin with these.
-    pub fn new(prefixes: Vec<String>) -> Self {
-        Self { prefixes, ..Self::default() }
-    }
-
-    /// Somebody is about to PUT this.
-    ///
-    /// # Errors
-    /// When a message that is written again as it is would move.
-    pub fn sent(&mut self, key: &str, bytes: &[u8]) -> Result<(), Broken> {
-        if !key.ends_with(".jsonl") || self.objects.contains_key(key) {
-            return Ok(());
-        }
-        let Some(user) = self.prefixes.iter().position(|p| key.starts_with(p.as_str())) else {
-            return Ok(());
-        };
-        let text = String::from_utf8_lossy(bytes);
-        let mut lines = text.lines();
-        let header: Option<Header> = lines.next().and_then(|line| serde_json::from_str(line).ok());
-        let prev = header.map(|header| header.prev).unwrap_or_default();
-        let mut object = Object { prev, ..Object::default() };
-        for (position, line) in lines.enumerate() {
-            let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { continue };
-            let order = format!("{}-{}-{position:06x}", line.at, ulid(key));
-            self.record(user, &line, order, key, &mut object);
-        }
-        let again = object.items.iter().filter(|_| object.again);
-        let moved = again.copied().find(|number| self.moves(*number, key));
-        self.objects.insert(key.to_owned(), object);
-        moved.map_or(Ok(()), |moved| Err(format!("P4: {} moves by a copy", self.name(moved))))
-    }
-
-    /// The copy in `key` has the time of another one and a lower order.
-    fn moves(&self, number: Number, key: &str) -> bool {
-        let Some(item) = self.items.get(number) else { return false };
-        let same = |one: &str, other: &str| one.get(..16) == other.get(..16);
-        let mine = item.copies.iter().filter(|(_, in_key)| *in_key == key);
-        mine.map(|(order, _)| order).any(|order| {
-            let mut others = item.copies.keys().filter(|other| same(order, other));
-            others.clone().count() > 1 && others.all(|other| order <= other)
-        })
-    }
-
-    fn record(
-        &mut self,
-        user: usize,
-        line: &Line<'_>,
-        order: String,
-        key: &str,
-        object: &mut Object,
-    ) {
-        let body = line.body.map(RawValue::get).unwrap_or_default();
-        match line.kind.as_str() {
-            "message" => {
-                let Ok(body) = serde_json::from_str::<MessageBody<'_>>(body) else { return };
-                let number = self.number(user, &line.session, &line.id, body.message.get());
-                if let Some(item) = self.items.get_mut(number) {
-                    item.copies.insert(order, key.to_owned());
-                }
-                object.again |= body.vectors.is_some();
-                object.items.push(number);
-            }
-            "session" => {
-                let Ok(body) = serde_json::from_str::<SessionBody>(body) else { return };
-                let number = self.edit_number(user, &line.session, &body.name, &line.at);
-                if let Some(edit) = self.edits.get_mut(number) {
-                    edit.copies.insert(order, key.to_owned());
-                }
-                object.edits.push(number);
-            }
-            "tombstone" => {
-                let Ok(body) = serde_json::from_str::<GraveBody>(body) else { return };
-                object.graves.push(self.graves.len());
-                self.graves.push(Grave {
-                    user,
-                    session: line.session.clone(),
-                    id: (body.of == "message").then(|| line.id.clone()),
-                    at: line.at.clone(),
-                    key: key.to_owned(),
-                    acked: None,
-                });
-            }
-            _ => {}
-        }
-    }
-
-    fn number(&mut self, user: usize, session: &str, id: &str, text: &str) -> Number {
-        let name = (user, session.to_owned(), id.to_owned(), text.to_owned());
-        *self.numbers.entry(name).or_insert_with(|| {
-            let (session, id, text) = (session.to_owned(), id.to_owned(), text.to_owned());
-            let copies = BTreeMap::new();
-            self.items.push(Item { user, session, id, text, copies, acked: None });
-            self.items.len() - 1
-        })
-    }
-
-    /// An edit that is sent again with another time is another edit.
-    fn edit_number(&mut self, user: usize, session: &str, name: &str, at: &str) -> Number {
-        let key = (user, session.to_owned(), name.to_owned(), at.to_owned());
-        *self.edit_numbers.entry(key).or_insert_with(|| {
-            let (session, name) = (session.to_owned(), name.to_owned());
-            self.edits.push(Edit { user, session, name, copies: BTreeMap::new(), acked: None });
-            self.edits.len() - 1
-        })
-    }
-
-    /// A PUT arrived at the store.
-    pub fn landed(&mut self, key: &str) {
-        if let Some(object) = self.objects.get_mut(key) {
-            object.landed = true;
-        }
-    }
-
-    /// A memory took in what was written there: it must show it from now on.
-    pub fn upserted(&mut self, host: usize, life: u64, _user: usize, key: &str) {
-        let Some(object) = self.objects.get(key) else { return };
-        self.buried.entry((host, life)).or_default().extend(&object.graves);
-        let shown = self.shown.entry((host, life)).or_default();
-        for number in &object.items {
-            let item = self.items.get(*number);
-            let order = item.and_then(|i| i.copies.iter().find(|(_, in_key)| *in_key == key));
-            if let Some((order, _)) = order {
-                let known = shown.entry(*number).or_insert_with(|| order.clone());
-                if order < known {
-                    known.clone_from(order);
-                }
-            }
-        }
-    }
-
-    /// A client got its acknowledgement: the records of `key` with these orders.
-    ///
-    /// # Errors
-    /// When the orders are not those of what was sent.
-    pub fn acknowledged(
-        &mut self,
-        key: &str,
-        orders: &[String],
-        (began, now): (u64, u64),
-        clocks: Clocks,
-    ) -> Result<Promise, Broken> {
-        let Some(object) = self.objects.get(key) else {
-            return Err(format!("P1: {key} is acknowledged and was never sent"));
-        };
-        if orders.len() != object.items.len() + object.edits.len() + object.graves.len() {
-            return Err(format!("P1: {key} is acknowledged with {} orders", orders.len()));
-        }
-        for order in orders {
-            if clocks != Clocks::Wrong && milliseconds(order) > now + AHEAD {
-                return Err(format!("order {order} lies in the future of {now}"));
-            }
-        }
-        if clocks == Clocks::Close {
-            self.sides(object, orders, began)?;
-        }
-        for number in &object.items {
-            let Some(item) = self.items.get_mut(*number) else { continue };
-            if !orders.iter().any(|order| item.copies.contains_key(order)) {
-                return Err(format!(
-                    "P4: {} is acknowledged with an order that it has not",
-                    item.id
-                ));
-            }
-            self.acknowledged += 1;
-            item.acked.get_or_insert((now, key.to_owned()));
-        }
-        for number in &object.edits {
-            let Some(edit) = self.edits.get_mut(*number) else { continue };
-            edit.acked.get_or_insert((now, key.to_owned()));
-        }
-        for number in &object.graves {
-            let Some(grave) = self.graves.get_mut(*number) else { continue };
-            grave.acked.get_or_insert(now);
-        }
-        let items = object.items.iter().copied().collect();
-        Ok(Promise { items, graves: object.graves.iter().copied().collect() })
-    }
-
-    /// P6: what is stored after a session's delete was answered comes after it, what was acknowledged before it began
-    /// comes before it.
-    fn sides(&self, object: &Object, orders: &[String], began: u64) -> Result<(), Broken> {
-        let items = object.items.iter().filter_map(|number| self.items.get(*number));
-        for (item, order) in items.zip(orders) {
-            let same = |grave: &&Grave| grave.id.is_none() && grave.covers(item);
-            let before = |grave: &&Grave| grave.acked.is_some_and(|at| at < began);
-            let above = |grave: &&Grave| order.get(..16) <= Some(grave.at.as_str());
-            if self.graves.iter().filter(same).filter(before).any(|grave| above(&grave)) {
-                return Err(format!("P6: {} is stored after a delete, and below it", item.id));
-            }
-        }
-        for grave in object.graves.iter().filter_map(|number| self.graves.get(*number)) {
-            let mine = self.items.iter().filter(|item| grave.id.is_none() && grave.covers(item));
-            let before = |item: &Item| item.acked.as_ref().is_some_and(|(at, _)| *at < began);
-            for item in mine.filter(|item| before(item)) {
-                let acked = item.acked.as_ref().map(|(_, key)| key);
-                let order = item.copies.iter().find(|(_, key)| Some(*key) == acked);
-                if order.is_some_and(|(order, _)| order.get(..16) > Some(grave.at.as_str())) {
-                    return Err(format!(
-                        "P6: {} was stored before a delete, and above it",
-                        item.id
-                    ));
-                }
-            }
-        }
-        Ok(())
+    /// A checker of users whose keys begin so.
+    pub fn new(homes: Vec<Home>) -> Self {
+        Self { homes, ..Self::default() }
     }
 
     /// Somebody deletes it, or tried to.
@@ -411,16 +198,38 @@ impl Checker {
         self.graves
             .iter()
             .filter(|grave| grave.covers(item))
-            .any(|grave| grave.id.is_some() || item.copies.keys().any(|order| grave.above(order)))
+            .any(|grave| grave.id.is_some() || item.copies.values().any(|copy| grave.above(copy)))
+    }
+
+    /// The user was erased at this time or later, or somebody tried to.
+    fn erased_above(&self, user: usize, at: &str) -> bool {
+        let of_user = |grave: &&Grave| grave.user == user && grave.session.is_none();
+        self.graves.iter().filter(of_user).any(|grave| grave.at.as_str() >= at)
+    }
+
+    /// The hybrid time that deletes are compared with.
+    fn judged<'s>(&'s self, user: usize, seen: &'s Seen) -> &'s str {
+        let number = self.numbers(user, [seen]).ok().and_then(|found| found.first().copied());
+        let item = number.and_then(|number| self.items.get(number));
+        let copy = item.and_then(|item| item.copies.get(&seen.order));
+        copy.map_or(seen.order.get(..16).unwrap_or_default(), |copy| &copy.judged)
     }
 
     /// P6: nothing is shown that a delete hides which the view must know.
     fn buried(&self, snapshot: &Snapshot, graves: &BTreeSet<Number>) -> Result<(), Broken> {
         for grave in graves.iter().filter_map(|number| self.graves.get(*number)) {
+            // An erase ends what a message's delete says of later ones.
+            if grave.user != snapshot.user
+                || grave.id.is_some() && self.erased_above(grave.user, &grave.at)
+            {
+                continue;
+            }
             let hidden = |seen: &&Seen| {
-                grave.user == snapshot.user
-                    && grave.session == seen.session
-                    && grave.id.as_ref().map_or(grave.above(&seen.order), |id| *id == seen.id)
+                grave.session.as_ref().is_none_or(|session| *session == seen.session)
+                    && match &grave.id {
+                        Some(id) => *id == seen.id,
+                        None => self.judged(snapshot.user, seen) <= grave.at.as_str(),
+                    }
             };
             if let Some(seen) = snapshot.items.iter().find(hidden) {
                 return Err(format!("P6: {seen:?} is deleted by {} at {}", grave.key, grave.at));
@@ -466,13 +275,21 @@ impl Checker {
 impl Grave {
     fn covers(&self, item: &Item) -> bool {
         self.user == item.user
-            && self.session == item.session
+            && self.session.as_ref().is_none_or(|session| *session == item.session)
             && self.id.as_ref().is_none_or(|id| *id == item.id)
     }
 
-    /// Its time is not below that of the order.
-    fn above(&self, order: &str) -> bool {
-        order.get(..16).unwrap_or_default() <= self.at.as_str()
+    /// Its time is not below that of the copy.
+    fn above(&self, copy: &Copy) -> bool {
+        copy.judged <= self.at
+    }
+}
+
+impl Home {
+    /// Is it what says that the user was erased?
+    fn holds_mark(&self, key: &str) -> bool {
+        let name = key.strip_prefix(self.ledger.as_str());
+        name.is_some_and(|name| name.len() == 31 && name.ends_with(".json"))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Clients: they write, retry, edit, read with tokens and walk over pages, at any host, and tell the checker.
 
 use crate::checker::{Clocks, Number, Promise, Reading, Seen, Snapshot};
-use crate::executor::Owner;
 use crate::host;
 use crate::plan::{MINUTE, SECOND};
 use crate::world::World;
 use holdfast_core::record::Kind;
-use holdfast_core::{Case, Error, SessionId};
+use holdfast_core::{Case, Error, SessionId, key};
 use holdfast_journal::Draft;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -37,7 +36,11 @@ impl Client {
     /// Makes all requests.
     pub async fn live(mut self) {
         for _ in 0..self.world.plan.requests {
-            self.world.sleep(self.world.random.skewed(self.world.plan.think)).await;
+            let world = &self.world;
+            world.sleep(world.random.skewed(world.plan.think)).await;
+            if world.strikes(world.plan.rests) {
+                world.sleep(world.random.below(world.plan.rest)).await;
+            }
             if let Err(broken) = self.request().await {
                 return self.world.fail(broken);
             }
@@ -53,12 +56,21 @@ impl Client {
         {
             host.evict(user);
         }
+        if world.strikes(world.plan.erased) {
+            return self.erase(user, host).await;
+        }
         match world.random.below(100) {
             0..40 => self.write(user).await,
             40..46 => self.edit(user).await,
             46..51 => self.delete(user).await,
             51..85 => self.read(user, host).await,
-            85..93 => self.walk(user, host).await,
+            85..92 => self.walk(user, host).await,
+            92..95 => {
+                self.made += 1;
+                let name = format!("sum{}-{}", self.name, self.made);
+                let _ = world.call(host, |host| host.derive(user, name)).await;
+                Ok(())
+            }
             _ => {
                 let _ = world.call(host, |host| host.embed(user)).await;
                 Ok(())
@@ -117,6 +129,35 @@ impl Client {
         self.store(user, session, vec![(Kind::Tombstone, id, body)]).await
     }
 
+    async fn erase(&mut self, user: usize, host: usize) -> Outcome {
+        let world = self.world.clone();
+        let (token, began, sane) = (self.token(user), world.now(), world.is_sane(host));
+        let text = token.as_ref().map(|(text, _)| text.clone());
+        match world.call(host, |host| host.erase(user, text)).await {
+            Some(Ok((at, after))) => {
+                world.trace(|| format!("client {}: host {host} erased {user} at {at}", self.name));
+                world.counts.add(&world.counts.erased, 1);
+                let (times, clocks) = ((began, world.now()), self.clocks(host, sane));
+                let mut promise = world.checker.borrow_mut().erased(user, &at, times, clocks)?;
+                if let Some((_, promised)) = token {
+                    promise.join(promised);
+                }
+                self.keep(user, after, promise);
+                Ok(())
+            }
+            Some(Err(error)) => self.refused(user, &error),
+            None => Ok(()),
+        }
+    }
+
+    fn clocks(&self, host: usize, sane: bool) -> Clocks {
+        match sane && self.world.is_sane(host) {
+            true if self.world.plan.clocks_are_close() => Clocks::Close,
+            true => Clocks::Known,
+            false => Clocks::Wrong,
+        }
+    }
+
     /// Stores until it is acknowledged, or patience ends.
     async fn store(
         &mut self,
@@ -141,11 +182,7 @@ impl Client {
                 .await;
             match answer {
                 Some(Ok(stored)) => {
-                    let clocks = match sane && world.is_sane(host) {
-                        true if world.plan.clocks_are_close() => Clocks::Close,
-                        true => Clocks::Known,
-                        false => Clocks::Wrong,
-                    };
+                    let clocks = self.clocks(host, sane);
                     let times = (began, world.now());
                     world
                         .trace(|| format!("client {}: host {host} acks {}", self.name, stored.key));
@@ -175,7 +212,11 @@ impl Client {
         self.read_at(user, host, latest).await.map(drop)
     }
 
-    async fn read_at(
+    /// The whole view of a user; none when it is refused.
+    ///
+    /// # Errors
+    /// The promise that is broken.
+    pub async fn read_at(
         &mut self,
         user: usize,
         host: usize,
@@ -210,7 +251,14 @@ impl Client {
             let host = snapshot.host;
             format!("client {}: host {host} shows {count} of user {}", self.name, snapshot.user)
         });
-        let omitted = |key: &str| world.store.was_omitted(&world.mutant.stored_name(key));
+        let manifests = world.users.get(snapshot.user).map(key::manifests);
+        let manifests = manifests.as_ref().map_or("", |prefix| prefix.as_str());
+        let blind = world.store.was_blind(snapshot.host, manifests);
+        let blind = blind.is_some_and(|at| at >= snapshot.since);
+        let omitted = |key: &str| {
+            let name = world.mutant.stored_name(key);
+            world.store.was_omitted(&name) || blind && world.store.was_removed(&name)
+        };
         let reading = Reading { began, latest, promised, omitted: &omitted };
         world.checker.borrow_mut().saw(snapshot, &reading)
     }
@@ -275,7 +323,7 @@ impl Client {
         self.world.trace(|| format!("client {}: {}: {error}", self.name, error.reason));
         match (error.case, error.reason) {
             (Case::Unavailable, _) => Ok(()),
-            (Case::Corrupt, _) if self.world.store.rots() => Ok(()),
+            (Case::Corrupt, _) if self.world.store.rots(self.world.now()) => Ok(()),
             (Case::Invalid, "invalid_token") if self.world.plan.clocks_differ() => {
                 if let Some(slot) = self.tokens.get_mut(user) {
                     *slot = None;
@@ -283,28 +331,6 @@ impl Client {
                 Ok(())
             }
             _ => Err(format!("an error that nobody may get: {}: {error}", error.reason)),
-        }
-    }
-
-    /// After the calm: every host shows everything.
-    ///
-    /// # Errors
-    /// The promise that is broken.
-    pub async fn inspect(&mut self, host: usize, user: usize) -> Outcome {
-        let world = self.world.clone();
-        // As long as it takes until every day was listed again.
-        for _ in 0..66 {
-            let _ = world.call(host, |host| host.poll(user)).await;
-        }
-        let mut last = None;
-        for _ in 0..4 {
-            last = self.read_at(user, host, true).await?.or(last);
-            world.sleep(SECOND).await;
-        }
-        match last {
-            Some(snapshot) => world.checker.borrow().settled(&snapshot),
-            None if world.store.rots() => Ok(()),
-            None => Err(format!("P7: user {user} stays unavailable at host {host}")),
         }
     }
 }
@@ -364,43 +390,4 @@ fn drafts(session: &str, records: &[(Kind, String, String)]) -> Result<Vec<Draft
         Ok(Draft { kind: kind.clone(), id: id.clone(), session, body })
     };
     records.iter().map(draft).collect()
-}
-
-impl World {
-    /// Lets `count` clients live, and inspects all hosts after them.
-    pub fn populate(self: &Rc<Self>) {
-        for id in 0..self.plan.hosts {
-            self.start(id);
-        }
-        for name in 0..self.plan.clients {
-            let client = Client::new(self.clone(), name);
-            self.executor.spawn(Owner::Outside, client.live());
-        }
-    }
-
-    /// Lets one client look at everything after the end.
-    pub fn inspect(self: &Rc<Self>) {
-        let world = self.clone();
-        self.executor.spawn(Owner::Outside, async move {
-            // What is still on its way lands.
-            world.sleep(world.plan.late + MINUTE).await;
-            let mut client = Client::new(world.clone(), usize::MAX / 2);
-            for host in 0..world.plan.hosts {
-                for user in 0..world.plan.users {
-                    if let Err(broken) = client.inspect(host, user).await {
-                        return world.fail(broken);
-                    }
-                }
-            }
-            // And one that has seen nothing before.
-            world.kill(0);
-            world.sleep(2 * MINUTE).await;
-            for user in 0..world.plan.users {
-                if let Err(broken) = client.inspect(0, user).await {
-                    return world.fail(broken);
-                }
-            }
-            world.leave();
-        });
-    }
 }

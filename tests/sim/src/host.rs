@@ -1,22 +1,24 @@
 //! A host: the client of the journal that `host/index` is, in small. Its memory dies with it.
 
+mod jobs;
 mod load;
+mod tend;
+mod user;
 
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Role};
 use crate::checker::{Seen, SeenSession, Snapshot};
 use crate::mutants::Mutant;
 use crate::world::World;
-use bytes::Bytes;
-use futures::lock::Mutex;
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::ports::{Clock, Outside};
-use holdfast_core::record::{Kind, Record, Stamp, WalObject, Writer, WriterKind};
-use holdfast_core::token::{Frontier, MAX_NAMED, Signer};
-use holdfast_core::{Case, Error, Hlc, Key, Order, Prefix, Result, SessionId, fold, key};
-use holdfast_journal::{self as journal, Draft, Journal, Pen, Written};
+use holdfast_core::record::{Writer, WriterKind};
+use holdfast_core::token::{Frontier, Signer};
+use holdfast_core::{Case, Error, Hlc, Order, Result, fold, key};
+use holdfast_journal::{self as journal, Draft, Pen, Written};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use user::{Trace, User};
 
 const SECRET: &[u8] = b"a secret of the simulation";
 
@@ -28,26 +30,6 @@ pub struct Host {
     users: RefCell<BTreeMap<usize, Rc<User>>>,
     memory: RefCell<BTreeMap<usize, Trace>>,
     lives: Cell<u64>,
-}
-
-/// What is known of a user here.
-struct User {
-    number: usize,
-    prefix: Prefix,
-    journal: RefCell<Journal>,
-    loaded: Cell<bool>,
-    list_once: Cell<bool>,
-    listed: Cell<u64>,
-    owed: RefCell<BTreeSet<Key>>,
-    flight: Mutex<()>,
-    life: u64,
-}
-
-/// What is remembered of a user who left.
-#[derive(Default)]
-struct Trace {
-    hlc: Hlc,
-    leaves: BTreeSet<String>,
 }
 
 /// How a reader asks.
@@ -86,7 +68,7 @@ pub struct Stored {
 impl Host {
     /// A process that has just started.
     pub fn new(world: Rc<World>, id: usize, life: u64) -> Rc<Self> {
-        let bucket = Bucket::new(world.clone(), id);
+        let bucket = Bucket::new(world.clone(), id, Role::Serves);
         let (users, memory) = (RefCell::default(), RefCell::default());
         Rc::new(Self { world, id, bucket, users, memory, lives: Cell::new(life << 20) })
     }
@@ -125,15 +107,16 @@ impl Host {
         let after = self.after(user, after.as_deref())?;
         let mut known = after.joined(&self.known(user));
         if self.world.mutant == Mutant::PrevIgnored {
-            known.keys.clear();
+            (known.keys, known.head) = (Vec::new(), None);
         }
         let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
-        let by = Writer { kind: WriterKind::Service, key: "sim".to_owned() };
+        let by = writer();
         let clock = self.clock(&after);
         let outside = Outside { objects: &self.bucket, clock: &clock, ids: &self.bucket };
         let pen = Pen { scope, by, known: &known, offset };
         let written = journal::write(&outside, pen, drafts).await?;
-        self.upsert(user, &written)?;
+        // What is durable is acknowledged, whatever the index says.
+        let _ = self.upsert(user, &written);
         self.stored(user, &written)
     }
 
@@ -151,7 +134,7 @@ impl Host {
         let after = self.after(user, after.as_deref())?;
         let known = after.joined(&self.known(user));
         let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
-        let by = Writer { kind: WriterKind::Service, key: "sim".to_owned() };
+        let by = writer();
         let clock = self.clock(&after);
         let outside = Outside { objects: &self.bucket, clock: &clock, ids: &self.bucket };
         let pen = Pen { scope, by, known: &known, offset };
@@ -178,7 +161,7 @@ impl Host {
     /// # Errors
     /// When the view is known to lack something, or the store cannot be asked.
     pub async fn read(self: Rc<Self>, user: usize, reading: Reading) -> Result<(Snapshot, String)> {
-        self.asked().await?;
+        self.answered().await?;
         let after = self.after(user, reading.after.as_deref())?;
         let user = self.ready(user, reading.latest, &after).await?;
         Ok((self.snapshot(&user), self.token(&user)?))
@@ -196,7 +179,7 @@ impl Host {
         limit: usize,
         reading: Reading,
     ) -> Result<(Page, String)> {
-        self.asked().await?;
+        self.answered().await?;
         let after = self.after(user, reading.after.as_deref())?;
         let order = place.as_ref().map(|(order, _)| Order::parse(order)).transpose()?;
         let user = self.ready(user, reading.latest, &after).await?;
@@ -216,38 +199,13 @@ impl Host {
         Ok((page, self.token(&user)?))
     }
 
-    /// Writes one message that the view knows again, as background embedding does.
-    ///
-    /// # Errors
-    /// As `holdfast_journal::rewrite`.
-    pub async fn embed(self: Rc<Self>, user: usize) -> Result<()> {
-        let Some(known) = self.users.borrow().get(&user).cloned() else { return Ok(()) };
-        let Some(record) = self.some_record(&known) else { return Ok(()) };
-        let offset = self.offset().await?;
-        let frontier = self.known(user);
-        let scope = self.world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
-        let outside = Outside { objects: &self.bucket, clock: &self.bucket, ids: &self.bucket };
-        let written = journal::rewrite(&outside, scope, &frontier, offset, vec![record]).await?;
-        self.upsert(user, &written)
-    }
-
-    /// The user leaves the memory.
-    pub fn evict(&self, user: usize) {
-        let Some(gone) = self.users.borrow_mut().remove(&user) else { return };
-        self.world.trace(|| format!("host {}: user {user} leaves", self.id));
-        let frontier = gone.journal.borrow().frontier_at(self.now());
-        let mut memory = self.memory.borrow_mut();
-        let trace = memory.entry(user).or_default();
-        trace.hlc = trace.hlc.max(frontier.hlc);
-        trace.leaves.extend(frontier.keys);
-    }
-
-    /// Polls loaded users until the process ends.
+    /// Polls loaded users until the process ends: ever less often while nobody asks.
     pub async fn upkeep(self: Rc<Self>) {
         loop {
-            self.world.sleep(self.world.plan.poll).await;
+            self.world.idle(self.world.plan.poll).await;
             let users: Vec<_> = self.users.borrow().values().cloned().collect();
             for user in users.into_iter().filter(|user| user.loaded.get()) {
+                // What fails is tried again in its turn.
                 let _ = self.refresh(&user).await;
             }
         }
@@ -262,87 +220,16 @@ impl Host {
         self.refresh(&user).await
     }
 
-    // ---- as host/index/src/{write,shard,remember}.rs ----
-
-    fn user(&self, number: usize) -> Result<Rc<User>> {
-        if let Some(user) = self.users.borrow().get(&number) {
-            return Ok(user.clone());
-        }
-        let scope = self.world.users.get(number).ok_or_else(|| Error::not_found("user"))?;
-        self.lives.set(self.lives.get() + 1);
-        let prefix = key::wal(scope);
-        let memory = self.memory.borrow();
-        let leaves = memory.get(&number).into_iter().flat_map(|trace| &trace.leaves);
-        let owed = leaves.filter_map(|text| Key::below(&prefix, text)).collect();
-        let user = Rc::new(User {
-            number,
-            journal: RefCell::new(Journal::new(scope.clone())),
-            prefix,
-            loaded: Cell::new(false),
-            list_once: Cell::new(false),
-            listed: Cell::new(0),
-            owed: RefCell::new(owed),
-            flight: Mutex::new(()),
-            life: self.lives.get(),
-        });
-        self.users.borrow_mut().insert(number, user.clone());
-        Ok(user)
-    }
-
-    fn known(&self, user: usize) -> Frontier {
-        let memory = self.memory.borrow();
-        let remembered = memory.get(&user).map_or_else(Frontier::default, |trace| {
-            let keys = trace.leaves.iter().rev().take(MAX_NAMED).cloned().collect();
-            Frontier { hlc: trace.hlc, head: None, keys }
-        });
-        match self.users.borrow().get(&user) {
-            Some(user) => user.journal.borrow().frontier_at(self.now()).joined(&remembered),
-            None => remembered,
-        }
-    }
-
-    fn upsert(self: &Rc<Self>, number: usize, written: &Written) -> Result<()> {
-        let present = self.users.borrow().contains_key(&number);
-        if !present {
-            self.remember(number, written)?;
-        }
-        let user = self.user(number)?;
-        user.absorb(&written.key, &written.bytes)?;
-        self.world.checker.borrow_mut().upserted(self.id, user.life, number, written.key.as_str());
-        if !user.loaded.get() || !user.owed.borrow().is_empty() {
-            let host = self.clone();
-            self.world.executor.spawn(crate::executor::Owner::Host(self.id), async move {
-                let _ = match user.loaded.get() {
-                    true => host.catch_up(&user).await,
-                    false => host.refresh(&user).await,
-                };
-            });
-        }
-        Ok(())
-    }
-
-    fn remember(&self, user: usize, written: &Written) -> Result<()> {
-        let object = WalObject::decode(&written.bytes)?;
-        let mut memory = self.memory.borrow_mut();
-        let trace = memory.entry(user).or_default();
-        let highest = object.records.iter().map(|record| record.at).max().unwrap_or_default();
-        trace.hlc = trace.hlc.max(highest);
-        for named in &object.header.prev {
-            trace.leaves.remove(named);
-        }
-        trace.leaves.insert(written.key.to_string());
-        Ok(())
-    }
-
     /// As `kit::write`: what the answers say of our clock; without one, the store is asked first.
     async fn offset(&self) -> Result<i64> {
-        self.asked().await?;
+        self.answered().await?;
         let offset = self.bucket.skew().offset().filter(|offset| offset.abs() <= MAX_SKEW);
         offset.ok_or_else(|| Error::because(Case::Unavailable, "clock", "the clock is off"))
     }
 
     /// A host that has heard nothing of the store yet is not ready.
-    async fn asked(&self) -> Result<()> {
+    async fn answered(&self) -> Result<()> {
+        self.world.ask();
         if self.bucket.skew().offset().is_none() {
             holdfast_core::ports::Objects::list(&self.bucket, &key::formats(), None).await?;
         }
@@ -352,19 +239,6 @@ impl Host {
     fn token(&self, user: &User) -> Result<String> {
         let frontier = user.journal.borrow().frontier_at(self.now());
         Ok(self.signer(user.number)?.after(&frontier))
-    }
-
-    fn some_record(&self, user: &User) -> Option<Record> {
-        let journal = user.journal.borrow();
-        let count = u32::try_from(journal.view().len()).unwrap_or(0);
-        let number = u32::try_from(self.world.random.below(count.into())).ok()?;
-        let found = journal.view().found(number)?;
-        let entry = found.entry;
-        let body = format!("{{\"message\":{},\"vectors\":[]}}", entry.text);
-        let body = serde_json::value::RawValue::from_string(body).ok()?;
-        let stamp = Stamp { at: entry.order.hlc, by: entry.by.clone() };
-        let session = SessionId::parse(&entry.session).ok()?;
-        Some(Record::new(Kind::Message, &entry.id, &session, &stamp, body))
     }
 
     fn snapshot(&self, user: &User) -> Snapshot {
@@ -377,7 +251,8 @@ impl Host {
         });
         let snapshot = Snapshot {
             host: self.id,
-            life: user.life,
+            life: user.life(),
+            since: user.since,
             user: user.number,
             items: items.collect(),
             sessions: sessions.iter().map(seen_session).collect(),
@@ -386,40 +261,6 @@ impl Host {
             self.world.fail(broken);
         }
         snapshot
-    }
-}
-
-impl Bucket {
-    /// A named object, which must be there.
-    async fn get_named(&self, key: &Key) -> Result<Bytes> {
-        let bytes = holdfast_core::ports::Objects::get(self, key).await?;
-        bytes.ok_or_else(|| unseen(key.as_str()))
-    }
-}
-
-impl User {
-    fn absorb(&self, key: &Key, bytes: &[u8]) -> Result<()> {
-        let absorbed = self.journal.borrow_mut().absorb(key, bytes);
-        let mut owed = self.owed.borrow_mut();
-        match absorbed {
-            Ok(absorbed) => {
-                owed.remove(key);
-                owed.extend(absorbed.wanted);
-                Ok(())
-            }
-            Err(error) => {
-                owed.insert(key.clone());
-                Err(error)
-            }
-        }
-    }
-
-    fn wanted(&self, tried: &HashSet<Key>) -> Vec<Key> {
-        self.owed.borrow().iter().filter(|key| !tried.contains(*key)).cloned().collect()
-    }
-
-    fn highest(&self) -> Hlc {
-        self.journal.borrow().view().highest()
     }
 }
 
@@ -449,6 +290,10 @@ impl Clock for MutantClock<'_> {
     }
 }
 
+fn writer() -> Writer {
+    Writer { kind: WriterKind::Service, key: "sim".to_owned() }
+}
+
 fn seen(found: &fold::Found<'_>) -> Seen {
     Seen {
         session: found.entry.session.to_string(),
@@ -467,9 +312,4 @@ fn seen_session(found: &fold::FoundSession<'_>) -> SeenSession {
         order: found.fields_order.map(|order| order.to_string()),
         messages: found.messages,
     }
-}
-
-fn unseen(what: &str) -> Error {
-    let detail = format!("the store does not show {what} yet");
-    Error::because(Case::Unavailable, "not_yet_visible", detail)
 }

@@ -4,6 +4,7 @@
 mod bucket;
 pub mod checker;
 pub mod client;
+mod ending;
 pub mod executor;
 pub mod host;
 pub mod mutants;
@@ -12,9 +13,13 @@ pub mod random;
 pub mod store;
 pub mod world;
 
-use mutants::Mutant;
+use mutants::{Mutant, Row};
+use plan::Plan;
+use random::Random;
 use world::World;
 
+/// Lines of a trace that are enough to tell how a run came to break.
+const TOLD: usize = 400;
 /// Steps after which a run is taken for endless.
 const MOST_STEPS: u64 = 5_000_000;
 
@@ -33,11 +38,21 @@ pub struct Report {
     pub reads: u64,
     /// Steps of tasks.
     pub steps: u64,
+    /// Hosts that died.
+    pub kills: u64,
+    /// WAL objects that were sealed.
+    pub sealed: u64,
+    /// Objects that were removed.
+    pub removed: u64,
+    /// Erases that were answered.
+    pub erased: u64,
+    /// Days that passed.
+    pub days: u64,
 }
 
-/// Runs one seed; `traced` keeps the last events.
-pub fn run(seed: u64, mutant: Mutant, traced: bool) -> Report {
-    let world = World::new(seed, mutant, traced);
+/// Runs one seed; so many of the last events are kept.
+pub fn run(seed: u64, mutant: Mutant, kept: usize) -> Report {
+    let world = World::new(seed, mutant, kept);
     world.trace(|| format!("seed {seed}: {:?}", world.plan));
     world.populate();
     let ended = |clients: usize| {
@@ -65,18 +80,30 @@ pub fn run(seed: u64, mutant: Mutant, traced: bool) -> Report {
         acknowledged: checker.acknowledged,
         reads: checker.reads,
         steps: world.executor.polls(),
+        kills: world.counts.kills.get(),
+        sealed: world.counts.sealed.get(),
+        removed: world.counts.removed.get(),
+        erased: world.counts.erased.get(),
+        days: world.days(),
     }
+}
+
+/// What a seed decides.
+pub fn plan(seed: u64, mutant: Mutant) -> Plan {
+    let random = Random::new(seed);
+    mutant.plan(Plan::drawn(&random))
 }
 
 /// Runs a seed again, to tell how it came to break.
 pub fn explain(report: &Report, mutant: Mutant) -> String {
-    let again = run(report.seed, mutant, true);
+    let again = run(report.seed, mutant, TOLD);
     let broken = report.broken.as_deref().unwrap_or("nothing");
     let replays = if again.broken == report.broken { "" } else { "\n(it does not replay)" };
     format!("{}\nseed {}: {broken}{replays}", again.events.join("\n"), report.seed)
 }
 
-/// The first of these seeds in which the mutant is caught.
-pub fn caught(mutant: Mutant, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
-    seeds.into_iter().map(|seed| run(seed, mutant, false)).find(|report| report.broken.is_some())
+/// The first of these seeds in which the mutant is caught by what it breaks.
+pub fn caught(row: &Row, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
+    let broken = |report: &Report| report.broken.as_ref().is_some_and(|b| b.starts_with(row.by));
+    seeds.into_iter().map(|seed| run(seed, row.mutant, 0)).find(broken)
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask sim`: runs seeds, replays one, or shows what becomes of each mutant.
 
 use holdfast_sim::mutants::{self, Mutant, TABLE};
-use holdfast_sim::{caught, explain, run};
+use holdfast_sim::{caught, explain, plan, run};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -47,28 +47,40 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
     Some(arguments)
 }
 
-/// Runs seeds; the first that breaks is told with its events.
+/// Runs seeds; each that breaks is named, and the first of them told with its last events.
 fn sweep(from: u64, seeds: u64, mutant: Mutant) -> bool {
     let (begun, mut acknowledged, mut reads, mut steps) = (Instant::now(), 0, 0, 0);
+    let (mut kills, mut sealed, mut removed, mut erased, mut days) = (0, 0, 0, 0, 0);
+    let mut broken = None;
     for seed in from..from + seeds {
-        let report = run(seed, mutant, false);
+        let report = run(seed, mutant, 0);
         acknowledged += report.acknowledged;
         reads += report.reads;
         steps += report.steps;
-        if report.broken.is_some() {
-            println!("{}", explain(&report, mutant));
-            println!("again: cargo xtask sim --seed {seed}");
-            return false;
+        kills += report.kills;
+        (sealed, removed) = (sealed + report.sealed, removed + report.removed);
+        (erased, days) = (erased + report.erased, days + report.days);
+        if let Some(promise) = &report.broken {
+            println!("seed {seed}: {promise}");
+            broken.get_or_insert(report);
         }
+    }
+    if let Some(report) = broken {
+        println!("{}", explain(&report, mutant));
+        println!("all of it: cargo xtask sim --seed {}", report.seed);
+        return false;
     }
     let took = begun.elapsed().as_secs_f64();
     println!("{seeds} seeds from {from}: nothing broken in {took:.1} s");
-    println!("{acknowledged} messages acknowledged, {reads} views checked, {steps} steps");
+    println!("{acknowledged} messages acknowledged, 0 lost, 0 resurrected; {kills} kills");
+    println!("{sealed} objects sealed, {removed} removed, {erased} erases, {days} days");
+    println!("{reads} views checked, {steps} steps");
     true
 }
 
 fn replay(seed: u64, mutant: Mutant) -> bool {
-    let report = run(seed, mutant, true);
+    println!("{:?}", plan(seed, mutant));
+    let report = run(seed, mutant, usize::MAX);
     report.events.iter().for_each(|event| println!("{event}"));
     match &report.broken {
         Some(broken) => println!("seed {seed}: {broken}"),
@@ -81,11 +93,7 @@ fn replay(seed: u64, mutant: Mutant) -> bool {
 fn table() -> bool {
     let mut good = true;
     for row in TABLE {
-        let Some(mutant) = row.mutant else {
-            println!("{:32} later   {}", row.name, row.breaks);
-            continue;
-        };
-        match caught(mutant, 0..MUTANT_SEEDS) {
+        match caught(row, 0..MUTANT_SEEDS) {
             Some(report) => {
                 let broken: String = report.broken.unwrap_or_default().chars().take(90).collect();
                 println!("{:32} seed {:3} {broken}", row.name, report.seed);

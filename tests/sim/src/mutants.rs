@@ -1,11 +1,8 @@
 //! The code made wrong on purpose: each mutant breaks one rule of the protocol, and the checker must catch it.
 
+mod wrong;
+
 use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND};
-use crate::random::Random;
-use bytes::Bytes;
-use holdfast_core::record::{Kind, Record};
-use holdfast_journal::Journal;
-use ulid::Ulid;
 
 /// How the code is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +27,20 @@ pub enum Mutant {
     TombstoneLoses,
     /// A delete is answered before its time has come.
     NoCommitWait,
+    /// What was sealed or replaced is removed at once.
+    NoGrace,
+    /// A manifest counts as replaced when it is older by the grace than the newest, whether or not that names it.
+    HeadAgeRuleAlone,
+    /// Segments and covers are named by their bytes alone.
+    NamesOfHashAlone,
+    /// A manifest counts however long its maker slept.
+    NoVoidRule,
+    /// A compaction leaves deletes out.
+    TombstoneDropped,
+    /// A derived record is as old as it is, whatever it was made of.
+    DerivedByItsOwnTime,
+    /// A sweep lists what begins like the user's name.
+    PrefixBlindErase,
 }
 
 /// A row of the table.
@@ -38,130 +49,149 @@ pub struct Row {
     pub name: &'static str,
     /// What is wrong, and which promise that breaks.
     pub breaks: &'static str,
-    /// The mutant; none while the part that it breaks is not built.
-    pub mutant: Option<Mutant>,
+    /// How its promise is spelt in what the checker says.
+    pub by: &'static str,
+    /// The mutant.
+    pub mutant: Mutant,
 }
 
-const fn row(name: &'static str, mutant: Mutant, breaks: &'static str) -> Row {
-    Row { name, breaks, mutant: Some(mutant) }
-}
-
-const fn later(name: &'static str, breaks: &'static str) -> Row {
-    Row { name, breaks, mutant: None }
+const fn row(name: &'static str, mutant: Mutant, by: &'static str, breaks: &'static str) -> Row {
+    Row { name, breaks, by, mutant }
 }
 
 /// Every mutant.
 pub const TABLE: &[Row] = &[
-    row("ack-before-put", Mutant::AckBeforePut, "P1: who dies then loses what was acknowledged"),
-    row("shared-key", Mutant::SharedKey, "P1: one write replaces another"),
-    row("skipped-failed-put", Mutant::SkippedFailedPut, "P1: what was not stored is acknowledged"),
+    row("ack-before-put", Mutant::AckBeforePut, "P1", "who dies then loses what was acknowledged"),
+    row("shared-key", Mutant::SharedKey, "P", "one write replaces another"),
+    row("skipped-failed-put", Mutant::SkippedFailedPut, "P1", "what is not there is acknowledged"),
     row(
         "prev-ignored",
         Mutant::PrevIgnored,
-        "P3: a token names the last write, not what came before",
+        "P3",
+        "a token names the last write, not those before",
     ),
-    later(
-        "ack-after-the-bound",
-        "the checker takes what landed late for what a list leaves out: it must know when an object landed",
+    row("ack-after-the-bound", Mutant::AckAfterTheBound, "P1", "polls look for it too late"),
+    row(
+        "token-without-bound",
+        Mutant::TokenWithoutBound,
+        "order",
+        "a wild clock infects sane ones",
     ),
-    row("token-without-bound", Mutant::TokenWithoutBound, "order: a wild clock infects sane ones"),
     row(
         "horizon-without-margin",
         Mutant::HorizonWithoutMargin,
-        "P1: a slow PUT falls between polls",
+        "P1",
+        "a slow PUT falls between polls",
     ),
-    later("no-grace", "collectors are not simulated yet"),
-    later("head-age-rule-alone", "collectors are not simulated yet"),
-    later("names-of-hash-alone", "needs collection: a late DELETE hits a new object"),
-    later("no-void-rule", "compactors are not simulated yet"),
-    row("tombstone-loses", Mutant::TombstoneLoses, "P6: what arrives after its delete comes back"),
-    later("tombstone-dropped-at-compaction", "compactors are not simulated yet"),
-    later("derived-by-its-own-time", "derived records are not simulated yet"),
+    row("no-grace", Mutant::NoGrace, "P", "who read the heads before finds nothing"),
+    row(
+        "head-age-rule-alone",
+        Mutant::HeadAgeRuleAlone,
+        "P",
+        "what only an old head holds is forgotten",
+    ),
+    row("names-of-hash-alone", Mutant::NamesOfHashAlone, "P", "a DELETE hits a new object"),
+    row("no-void-rule", Mutant::NoVoidRule, "P", "a compactor that slept names what is gone"),
+    row(
+        "tombstone-loses",
+        Mutant::TombstoneLoses,
+        "P6",
+        "what arrives after its delete comes back",
+    ),
+    row(
+        "tombstone-dropped-at-compaction",
+        Mutant::TombstoneDropped,
+        "P6",
+        "what was deleted comes back",
+    ),
+    row(
+        "derived-by-its-own-time",
+        Mutant::DerivedByItsOwnTime,
+        "P6",
+        "what was made of it comes back",
+    ),
     row(
         "no-commit-wait",
         Mutant::NoCommitWait,
-        "P1: what is stored after a delete is hidden by it",
+        "P6",
+        "what is stored after a delete is hidden by it",
     ),
-    later("prefix-blind-erase", "erases are not simulated yet"),
+    row("prefix-blind-erase", Mutant::PrefixBlindErase, "P", "another user is erased"),
 ];
 
 /// The mutant of this name.
 pub fn named(name: &str) -> Option<Mutant> {
-    TABLE.iter().find(|row| row.name == name).and_then(|row| row.mutant)
+    TABLE.iter().find(|row| row.name == name).map(|row| row.mutant)
 }
 
 impl Mutant {
     /// The plan in which it shows: the seed's, with what it needs.
-    pub fn plan(self, mut plan: Plan, random: &Random) -> Plan {
+    pub fn plan(self, mut plan: Plan) -> Plan {
         match self {
             Mutant::AckBeforePut => plan.killed = plan.killed.max(5_000),
             // Three tries in a row must fail.
             Mutant::SkippedFailedPut => plan.refused = 300_000,
             Mutant::SharedKey => plan.think = plan.think.min(SECOND),
+            // Only a list may tell of what was written, soon after it was acknowledged, and somebody must ask then.
             Mutant::AckAfterTheBound => {
-                plan.paused = plan.paused.max(10_000);
-                plan.paused_for = random.between(HOUR, DAY);
-                plan.poll = 10 * SECOND;
-                plan.think = plan.think.max(3 * MINUTE);
+                (plan.paused, plan.paused_for) = (10_000, 5 * HOUR);
+                (plan.patience, plan.killed, plan.evicted, plan.tenders) = (2 * DAY, 0, 0, 0);
+                (plan.rot, plan.hidden, plan.flicker, plan.jump, plan.wild) = (0, 0, 0, 0, 0);
+                (plan.hosts, plan.clients) = (plan.hosts.max(3), plan.clients.max(5));
+                (plan.requests, plan.think, plan.poll) = (60, HOUR, 10 * MINUTE);
             }
-            Mutant::TokenWithoutBound => plan.jump = plan.jump.max(5_000),
+            // A clock is set wrong under a host that writes, while others of its calls go on.
+            Mutant::TokenWithoutBound => {
+                plan.jump = plan.jump.max(5_000);
+                (plan.hosts, plan.think) = (plan.hosts.max(3), plan.think.min(3 * SECOND));
+                (plan.tenders, plan.tend) = (plan.hosts, 5 * SECOND);
+            }
             Mutant::HorizonWithoutMargin => plan.latency = plan.latency.max(2 * SECOND),
             Mutant::NoCommitWait => {
                 (plan.jump, plan.wild, plan.skew) = (0, 0, 400);
                 plan.think = plan.think.min(SECOND);
             }
-            Mutant::None | Mutant::PrevIgnored | Mutant::TombstoneLoses => {}
+            Mutant::NoGrace => {
+                (plan.rules.grace, plan.rules.orphan_graces) = (0, 0);
+                (plan.paused, plan.paused_for) = (20_000, 20 * MINUTE);
+                busy(&mut plan, 5 * MINUTE);
+            }
+            Mutant::NoVoidRule => {
+                plan.rules.void_after = 400 * DAY;
+                plan.rules.grace = 3 * HOUR;
+                (plan.paused, plan.paused_for) = (10_000, 2 * DAY);
+                busy(&mut plan, 20 * MINUTE);
+            }
+            Mutant::HeadAgeRuleAlone => {
+                plan.rules.grace = 3 * HOUR;
+                plan.flicker = 300_000;
+                busy(&mut plan, HOUR);
+            }
+            Mutant::NamesOfHashAlone => {
+                plan.rules.grace = 3 * HOUR;
+                (plan.latency, plan.paused) = (2 * SECOND, 0);
+                busy(&mut plan, 20 * MINUTE);
+            }
+            Mutant::TombstoneDropped => busy(&mut plan, 20 * MINUTE),
+            Mutant::PrefixBlindErase => (plan.users, plan.erased) = (2, 40_000),
+            Mutant::None
+            | Mutant::PrevIgnored
+            | Mutant::TombstoneLoses
+            | Mutant::DerivedByItsOwnTime => {}
         }
         plan
     }
+}
 
-    /// The name that the store sees for `key`.
-    pub fn stored_name(self, key: &str) -> String {
-        let own = || key.to_owned();
-        if self != Mutant::SharedKey {
-            return own();
-        }
-        // Seconds make the name, and nothing else.
-        let Some((folder, name)) = key.rsplit_once('/') else { return own() };
-        let Some(ulid) = name.get(..26).and_then(|t| Ulid::from_string(t).ok()) else {
-            return own();
-        };
-        let second = ulid.timestamp_ms() / SECOND * SECOND;
-        let zeros = "0".repeat(32);
-        format!("{folder}/{}-{zeros}.jsonl", Ulid::from_parts(second, 0))
-    }
-
-    /// The bytes that a reader takes an object for.
-    pub fn read_bytes(self, bytes: &Bytes, journal: &Journal) -> Bytes {
-        if self != Mutant::TombstoneLoses {
-            return bytes.clone();
-        }
-        let text = String::from_utf8_lossy(bytes);
-        let heeded = |line: &&str| match serde_json::from_str::<Record>(line) {
-            Ok(Record { kind: Kind::Tombstone, session: Some(session), .. }) => {
-                journal.view().session(session.as_str()).is_some()
-            }
-            _ => true,
-        };
-        let lines: Vec<&str> = text.lines().filter(heeded).collect();
-        Bytes::from(lines.join("\n") + "\n")
-    }
-
-    /// Where a list really begins.
-    pub fn list_from(self, prefix: &str, after: Option<&str>) -> Option<String> {
-        let own = after.map(str::to_owned);
-        if self != Mutant::HorizonWithoutMargin {
-            return own;
-        }
-        // Only the start that a poll made up is a bare ULID.
-        let start = after.and_then(|after| after.strip_prefix(prefix));
-        let start = start.and_then(|name| Ulid::from_string(name).ok());
-        match start {
-            Some(start) => {
-                let late = Ulid::from_parts(start.timestamp_ms() + 20 * MINUTE, 0);
-                Some(format!("{prefix}{late}"))
-            }
-            None => own,
-        }
-    }
+/// Every host tends journals all the time, and there is much to do.
+fn busy(plan: &mut Plan, think: u64) {
+    (plan.hosts, plan.tenders) = (plan.hosts.max(3), plan.hosts.max(3));
+    plan.requests = plan.requests.max(25);
+    plan.think = think;
+    plan.tend = think;
+    plan.poll = think.max(MINUTE);
+    plan.rot = 0;
+    plan.evicted = 100_000;
+    (plan.rules.least_objects, plan.rules.tier) = (2, 2);
+    (plan.rules.segment_bytes, plan.rules.step_objects) = (28 << 20, 10_000);
 }

@@ -1,6 +1,7 @@
 //! What a seed decides before it begins: how many take part, how long things take, and how often they fail.
 
 use crate::random::Random;
+use holdfast_journal::Rules;
 
 pub(crate) const SECOND: u64 = 1_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
@@ -56,8 +57,24 @@ pub struct Plan {
     pub jump: u64,
     /// A stored object loses a bit (chance an object).
     pub rot: u64,
+    /// After up to so long, in milliseconds.
+    pub rots_after: u64,
+    /// A client gives a request up after this, in milliseconds.
+    pub patience: u64,
+    /// A client rests for days (chance a request).
+    pub rests: u64,
+    /// For so long at most, in milliseconds.
+    pub rest: u64,
+    /// Hosts that tend journals.
+    pub tenders: usize,
+    /// How often they do, in milliseconds.
+    pub tend: u64,
+    /// A user is erased (chance a request).
+    pub erased: u64,
     /// A user leaves a host's memory (chance a request).
     pub evicted: u64,
+    /// The numbers of the protocol.
+    pub rules: Rules,
 }
 
 impl Plan {
@@ -76,9 +93,12 @@ impl Plan {
         let often = |random: &Random, choices: &[u64]| random.pick(choices).copied().unwrap_or(0);
         let think = often(random, &[300, 3 * SECOND, 3 * SECOND, MINUTE, 20 * MINUTE, 8 * HOUR]);
         let requests = random.between(8, 40);
-        let pause = often(random, &[5 * SECOND, 40 * SECOND, 30 * MINUTE, 3 * HOUR, 2 * DAY]);
+        let lengths = [5 * SECOND, 40 * SECOND, 30 * MINUTE, 3 * HOUR, 2 * DAY, 9 * DAY];
+        let pause = often(random, &lengths);
+        let hosts = random.index(6) + 1;
+        let rules = rules(random);
         Self {
-            hosts: random.index(6) + 1,
+            hosts,
             clients: random.index(6) + 1,
             users: random.index(2) + 1,
             requests,
@@ -101,8 +121,34 @@ impl Plan {
             skew: often(random, &[0, 400, 2 * SECOND, 20 * SECOND]),
             wild: often(random, &[0, 0, 0, 100_000]),
             jump: often(random, &[0, 0, 0, 2_000]),
-            rot: often(random, &[0, 0, 0, 0, 0, 0, 5_000]),
+            rot: often(random, &[0, 0, 0, 0, 0, 0, 10_000]),
+            rots_after: often(random, &[0, HOUR, 10 * DAY]),
+            patience: often(random, &[90 * SECOND, 90 * SECOND, DAY]),
+            rests: often(random, &[0, 0, 10_000, 60_000]),
+            rest: 3 * rules.grace,
+            tenders: random.index(hosts + 1),
+            // About thirty times in a run.
+            tend: (requests * think / 100).clamp(5 * SECOND, 12 * HOUR),
+            erased: often(random, &[0, 0, 0, 10_000, 30_000]),
             evicted: often(random, &[0, 0, 20_000, 100_000]),
+            rules,
         }
+    }
+}
+
+/// Small numbers let much happen in a short run.
+fn rules(random: &Random) -> Rules {
+    let often = |choices: &[u64]| random.pick(choices).copied().unwrap_or(0);
+    let size = |choices: &[usize]| random.pick(choices).copied().unwrap_or(0);
+    let grace = often(&[3 * HOUR, 3 * HOUR, DAY, 7 * DAY]);
+    Rules {
+        grace,
+        seal_after: grace,
+        least_objects: size(&[2, 4, 16, 64]),
+        tier: size(&[2, 2, 3, 8]),
+        segment_bytes: often(&[600, 4 << 10, 28 << 20, 28 << 20]),
+        step_bytes: often(&[2 << 10, 64 << 20, 64 << 20]),
+        step_objects: size(&[3, 10_000, 10_000]),
+        ..Rules::default()
     }
 }

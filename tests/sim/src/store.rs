@@ -6,7 +6,7 @@ use crate::random::Random;
 use bytes::Bytes;
 use holdfast_core::ports::{Listed, Page};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 /// The bucket.
@@ -15,6 +15,18 @@ pub struct Store {
     random: Random,
     quiet: Cell<bool>,
     objects: RefCell<BTreeMap<String, Object>>,
+    /// When a list of manifests last left one out, by who asked and what for.
+    blind: RefCell<HashMap<(usize, String), u64>>,
+}
+
+/// An object as it lies there.
+pub struct Stored {
+    /// Its key.
+    pub key: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// When they came.
+    pub modified: u64,
 }
 
 struct Object {
@@ -22,7 +34,8 @@ struct Object {
     modified: u64,
     hidden_until: u64,
     omitted: bool,
-    rotten: bool,
+    /// It loses a bit at this time.
+    rots_at: Option<u64>,
     /// Bytes that an overwrite replaced, shown now and then until this time.
     stale: Option<(Bytes, u64)>,
     /// Deleted; shown now and then until this time.
@@ -32,12 +45,16 @@ struct Object {
 impl Store {
     /// An empty bucket.
     pub fn new(plan: Plan, random: Random) -> Self {
-        Self { plan, random, quiet: Cell::new(false), objects: RefCell::default() }
+        let (quiet, objects, blind) = (Cell::new(false), RefCell::default(), RefCell::default());
+        Self { plan, random, quiet, objects, blind }
     }
 
     /// From now on every list is complete, and nothing rots.
-    pub fn calm(&self) {
+    pub fn calm(&self, now: u64) {
         self.quiet.set(true);
+        for object in self.objects.borrow_mut().values_mut() {
+            object.rots_at = object.rots_at.filter(|at| *at <= now);
+        }
     }
 
     /// Lists are complete.
@@ -57,14 +74,15 @@ impl Store {
         };
         let hide = !self.quiet.get() && self.random.chance(self.plan.hidden);
         let hidden_until = if hide { now + self.random.skewed(self.plan.hidden_for) } else { 0 };
-        let rotten = !self.quiet.get() && self.random.chance(self.plan.rot);
-        let bytes = if rotten { damaged(bytes) } else { bytes.clone() };
+        let rots = !self.quiet.get() && self.random.chance(self.plan.rot);
+        let rots_at = rots.then(|| now + self.random.skewed(self.plan.rots_after));
+        let omitted = objects.get(key).is_some_and(|known| known.omitted);
         let object = Object {
-            bytes,
+            bytes: bytes.clone(),
             modified: now,
             hidden_until,
-            omitted: false,
-            rotten,
+            omitted,
+            rots_at,
             stale,
             gone: None,
         };
@@ -77,6 +95,7 @@ impl Store {
         let object = objects.get(key).filter(|object| self.shown(object, now))?;
         match &object.stale {
             Some((old, until)) if now < *until && self.random.chance(500_000) => Some(old.clone()),
+            _ if object.is_rotten(now) => Some(damaged(&object.bytes)),
             _ => Some(object.bytes.clone()),
         }
     }
@@ -88,8 +107,8 @@ impl Store {
         }
     }
 
-    /// A page of a list.
-    pub fn list(&self, prefix: &str, after: Option<&str>, now: u64) -> Page {
+    /// A page of a list that `reader` asks for.
+    pub fn list(&self, prefix: &str, after: Option<&str>, now: u64, reader: usize) -> Page {
         let mut objects = self.objects.borrow_mut();
         let start = match after.filter(|after| *after >= prefix) {
             Some(after) => Bound::Excluded(after),
@@ -110,6 +129,9 @@ impl Store {
             }
             if self.hides(object, now) {
                 object.omitted = true;
+                if key.contains("/man/") {
+                    self.blind.borrow_mut().insert((reader, prefix.to_owned()), now);
+                }
                 continue;
             }
             let size = u64::try_from(object.bytes.len()).unwrap_or(0);
@@ -120,23 +142,39 @@ impl Store {
 
     /// A list left it out once.
     pub fn was_omitted(&self, key: &str) -> bool {
-        self.objects.borrow().get(key).is_none_or(|object| object.omitted)
+        self.objects.borrow().get(key).is_some_and(|object| object.omitted)
     }
 
-    /// It can be read no more.
-    pub fn is_rotten(&self, key: &str) -> bool {
-        self.objects.borrow().get(key).is_some_and(|object| object.rotten)
+    /// It is there.
+    pub fn is_there(&self, key: &str) -> bool {
+        self.objects.borrow().get(key).is_some_and(|object| object.gone.is_none())
+    }
+
+    /// It was there, and somebody removed it.
+    pub fn was_removed(&self, key: &str) -> bool {
+        self.objects.borrow().get(key).is_some_and(|object| object.gone.is_some())
+    }
+
+    /// When a list of these manifests last left one out for this reader.
+    pub fn was_blind(&self, reader: usize, manifests: &str) -> Option<u64> {
+        self.blind.borrow().get(&(reader, manifests.to_owned())).copied()
     }
 
     /// Something rotted.
-    pub fn rots(&self) -> bool {
-        self.objects.borrow().values().any(|object| object.rotten)
+    pub fn rots(&self, now: u64) -> bool {
+        self.objects.borrow().values().any(|object| object.is_rotten(now))
     }
 
-    /// Objects below `prefix` that are there.
-    pub fn count(&self, prefix: &str) -> usize {
+    /// Everything that is there below `prefix`.
+    pub fn all(&self, prefix: &str) -> Vec<Stored> {
         let objects = self.objects.borrow();
-        objects.iter().filter(|(key, o)| key.starts_with(prefix) && o.gone.is_none()).count()
+        let there = objects.iter().filter(|(key, o)| key.starts_with(prefix) && o.gone.is_none());
+        let stored = |(key, object): (&String, &Object)| Stored {
+            key: key.clone(),
+            bytes: object.bytes.clone(),
+            modified: object.modified,
+        };
+        there.map(stored).collect()
     }
 
     fn shown(&self, object: &Object, now: u64) -> bool {
@@ -148,9 +186,16 @@ impl Store {
     }
 }
 
+impl Object {
+    fn is_rotten(&self, now: u64) -> bool {
+        self.rots_at.is_some_and(|at| at <= now)
+    }
+}
+
 fn damaged(bytes: &Bytes) -> Bytes {
     let mut damaged = bytes.to_vec();
-    if let Some(byte) = damaged.last_mut() {
+    let middle = damaged.len() / 2;
+    if let Some(byte) = damaged.get_mut(middle) {
         *byte ^= 4;
     }
     damaged.into()

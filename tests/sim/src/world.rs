@@ -1,26 +1,26 @@
 //! Everything of one run, and how a host dies, stops and starts again.
 
-use crate::checker::Checker;
+use crate::checker::{Checker, Home};
 use crate::executor::{Executor, Owner, Sleep};
 use crate::host::Host;
 use crate::mutants::Mutant;
-use crate::plan::{HOUR, MINUTE, Plan, SECOND};
+use crate::plan::{DAY, HOUR, MINUTE, Plan};
 use crate::random::Random;
 use crate::store::Store;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use holdfast_core::erase::Ledger;
 use holdfast_core::{Scope, TenantId, UserId, key};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 
 /// 2026-03-20T09:46:40Z in Unix milliseconds.
 const START: u64 = 1_774_000_000_000;
-/// A client gives a request up after this, in milliseconds.
-const PATIENCE: u64 = 90 * SECOND;
-/// Lines of the trace that are kept.
-const TRACE: usize = 400;
-
+/// The beginning of one is another.
+const USERS: [&str; 2] = ["ann", "ann2"];
+/// Between two rounds of upkeep when nobody asks, in milliseconds.
+const LONGEST_PAUSE: u64 = 6 * HOUR;
 /// One run.
 pub struct World {
     /// Runs it.
@@ -37,12 +37,44 @@ pub struct World {
     pub random: Random,
     /// Whose journals.
     pub users: Vec<Scope>,
+    /// Where erases are recorded.
+    pub ledger: Ledger,
+    /// What happened how often.
+    pub counts: Counts,
+    /// Of what is stored under another name, the names that it was meant for.
+    pub aliases: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    /// When somebody last asked anything.
+    asked: Cell<u64>,
+    /// Work that waits until somebody asks.
+    idle: RefCell<Vec<oneshot::Sender<()>>>,
     hosts: RefCell<Vec<Slot>>,
     calm: Cell<bool>,
     left: Cell<usize>,
     broken: RefCell<Option<String>>,
-    trace: RefCell<Option<VecDeque<String>>>,
+    trace: RefCell<VecDeque<String>>,
+    /// Lines of it that are kept, the last ones.
+    kept: usize,
     me: Weak<World>,
+}
+
+/// What happened how often.
+#[derive(Default)]
+pub struct Counts {
+    /// Hosts that died.
+    pub kills: Cell<u64>,
+    /// WAL objects that were sealed.
+    pub sealed: Cell<u64>,
+    /// Objects that were removed.
+    pub removed: Cell<u64>,
+    /// Erases that were answered.
+    pub erased: Cell<u64>,
+}
+
+impl Counts {
+    /// Adds to one of them.
+    pub fn add(&self, one: &Cell<u64>, more: usize) {
+        one.set(one.get() + u64::try_from(more).unwrap_or(0));
+    }
 }
 
 /// A place for a host: what outlives its process.
@@ -56,24 +88,35 @@ struct Slot {
 
 impl World {
     /// The world of a seed.
-    pub fn new(seed: u64, mutant: Mutant, traced: bool) -> Rc<Self> {
+    pub fn new(seed: u64, mutant: Mutant, kept: usize) -> Rc<Self> {
         let random = Random::new(seed);
-        let plan = mutant.plan(Plan::drawn(&random), &random);
+        let plan = mutant.plan(Plan::drawn(&random));
         let fork = || Random::new(random.bits());
         let executor = Executor::new(fork(), START + fork().below(24 * HOUR));
         let users: Vec<Scope> =
-            (0..plan.users).filter_map(|user| scope(&format!("user {user}"))).collect();
-        let prefixes = users.iter().map(|scope| key::user(scope).as_str().to_owned()).collect();
+            USERS.iter().take(plan.users).filter_map(|user| scope(user)).collect();
+        let ledger = Ledger::new("a secret of the simulation");
+        let homes = users.iter().map(|scope| Home {
+            journal: key::user(scope).as_str().to_owned(),
+            ledger: ledger.of(scope).as_str().to_owned(),
+        });
+        let homes = homes.collect();
         Rc::new_cyclic(|me| Self {
             executor,
             store: Store::new(plan.clone(), fork()),
-            checker: RefCell::new(Checker::new(prefixes)),
+            checker: RefCell::new(Checker::new(homes)),
             users,
+            ledger,
+            counts: Counts::default(),
+            aliases: RefCell::default(),
+            asked: Cell::default(),
+            idle: RefCell::default(),
             hosts: RefCell::new((0..plan.hosts).map(|_| Slot::default()).collect()),
             calm: Cell::new(false),
             left: Cell::new(0),
             broken: RefCell::default(),
-            trace: RefCell::new(traced.then(VecDeque::new)),
+            trace: RefCell::default(),
+            kept,
             random: fork(),
             plan,
             mutant,
@@ -86,15 +129,37 @@ impl World {
         self.executor.now()
     }
 
+    /// Days since it began.
+    pub fn days(&self) -> u64 {
+        self.now().saturating_sub(START) / DAY
+    }
+
     /// Waits.
     pub fn sleep(&self, milliseconds: u64) -> Sleep {
         self.executor.sleep(milliseconds)
     }
 
+    /// Somebody asks for something.
+    pub fn ask(&self) {
+        self.asked.set(self.now());
+        self.idle.take();
+    }
+
+    /// Waits for `first`; while nobody asks, ever longer.
+    pub async fn idle(&self, first: u64) {
+        let quiet = self.now().saturating_sub(self.asked.get()) / 4;
+        let (ask, asked) = oneshot::channel();
+        self.idle.borrow_mut().push(ask);
+        let pause = self.sleep(quiet.clamp(first, LONGEST_PAUSE.max(first)));
+        if let Either::Right(_) = select(pause, asked).await {
+            self.sleep(first).await;
+        }
+    }
+
     /// No faults from now on: everything that was hidden is listed, nobody dies.
     pub fn calm_down(&self) {
         self.calm.set(true);
-        self.store.calm();
+        self.store.calm(self.now());
         self.executor.resume_all();
         for id in 0..self.plan.hosts {
             self.with_slot(id, |slot| (slot.skew, slot.jumped) = (0, false));
@@ -137,20 +202,21 @@ impl World {
 
     /// Notes what happens, if anybody will read it.
     pub fn trace(&self, line: impl FnOnce() -> String) {
-        if let Some(lines) = &mut *self.trace.borrow_mut() {
-            let now = self.now();
-            let since = now.saturating_sub(START);
-            let (days, rest) = (since / (24 * HOUR), since % (24 * HOUR));
-            lines.push_back(format!("{days}d {:>6}.{:03} {}", rest / 1000, rest % 1000, line()));
-            if lines.len() > TRACE {
-                lines.pop_front();
-            }
+        if self.kept == 0 {
+            return;
+        }
+        let since = self.now().saturating_sub(START);
+        let (days, rest) = (since / DAY, since % DAY);
+        let mut lines = self.trace.borrow_mut();
+        lines.push_back(format!("{days}d {:>6}.{:03} {}", rest / 1000, rest % 1000, line()));
+        if lines.len() > self.kept {
+            lines.pop_front();
         }
     }
 
     /// The last events.
     pub fn events(&self) -> Vec<String> {
-        self.trace.borrow().iter().flatten().cloned().collect()
+        self.trace.borrow().iter().cloned().collect()
     }
 
     /// The host, unless it is down.
@@ -190,12 +256,16 @@ impl World {
         self.trace(|| format!("host {id}: starts, life {lives:?}, clock {skew:+} ms"));
         let host = Host::new(world, id, lives.unwrap_or(0));
         self.with_slot(id, |slot| slot.host = Some(host.clone()));
+        if self.tends(id) {
+            self.executor.spawn(Owner::Host(id), host.clone().tend());
+        }
         self.executor.spawn(Owner::Host(id), host.upkeep());
     }
 
     /// Kills a host; it starts again by itself. The caller, if it runs there, ends at its next wait.
     pub fn kill(&self, id: usize) {
         self.trace(|| format!("host {id}: killed"));
+        self.counts.add(&self.counts.kills, 1);
         self.with_slot(id, |slot| slot.host = None);
         self.executor.kill(Owner::Host(id));
         let (Some(world), down) = (self.me.upgrade(), self.random.skewed(MINUTE)) else { return };
@@ -227,7 +297,7 @@ impl World {
             // A client that is gone does not listen.
             let _ = answer.send(work.await);
         });
-        match select(answered, self.sleep(PATIENCE)).await {
+        match select(answered, self.sleep(self.plan.patience)).await {
             Either::Left((answer, _)) => answer.ok(),
             Either::Right(_) => None,
         }

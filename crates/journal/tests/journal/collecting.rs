@@ -128,6 +128,25 @@ fn merged_segments_go_a_grace_after_the_merge_and_manifests_with_them() {
 }
 
 #[test]
+fn a_segment_by_a_clock_that_is_ahead_of_the_merge_that_took_it_goes_too() {
+    block_on(async {
+        let rules = Rules { tier: 2, ..eager() };
+        let world = World::new();
+        filled(&world, 2).await;
+        world.compact(&rules).await.unwrap();
+        filled(&world, 2).await;
+        world.now.set(world.now.get() + 5_000);
+        world.compact(&rules).await.unwrap();
+        world.now.set(world.now.get() - 5_000);
+        world.compact_all(&rules).await;
+        assert_eq!(world.keys_of("seg").len(), 3);
+        world.pass(20 * DAY);
+        world.collect(&rules).await.unwrap();
+        assert_eq!(world.keys_of("seg").len(), 1);
+    });
+}
+
+#[test]
 fn a_segment_that_a_young_manifest_names_stays() {
     block_on(async {
         let rules = Rules { tier: 2, ..eager() };
@@ -189,8 +208,27 @@ fn an_orphan_that_alone_holds_what_it_covers_stays() {
         let step = world.compact(&eager()).await.unwrap();
         world.memory.delete(&step.manifest.unwrap()).await.unwrap();
         world.pass(30 * DAY);
+        world.memory.damage(world.keys_of("wal").last().unwrap().as_str());
         world.collect(&eager()).await.unwrap();
         assert_eq!(world.keys_of("seg").len(), 2);
+    });
+}
+
+#[test]
+fn an_orphan_goes_while_what_it_covers_is_there_and_not_sealed_elsewhere() {
+    block_on(async {
+        let world = sealed(8).await;
+        filled(&world, 2).await;
+        let step = world.compact(&eager()).await.unwrap();
+        world.memory.delete(&step.manifest.unwrap()).await.unwrap();
+        let before = world.read().await.unwrap().1;
+        world.pass(30 * DAY);
+        for _ in 0..2 {
+            world.collect(&eager()).await.unwrap();
+        }
+        let left = ["seg", "cov", "wal"].map(|part| world.keys_of(part).len());
+        assert_eq!(left, [1, 1, 2]);
+        assert_eq!(world.read().await.unwrap().1, before);
     });
 }
 
@@ -286,6 +324,28 @@ fn a_reader_that_slept_longer_than_the_grace_finds_what_was_sealed_and_removed_m
         let found = poll(&world, &journal, listed, now).await.unwrap();
         journal.borrow_mut().owe(found);
         assert_eq!(world.settle(&journal).await.unwrap().messages.len(), 3);
+    });
+}
+
+#[test]
+fn what_no_list_shows_a_reader_is_found_in_its_segment_though_polls_never_rest() {
+    block_on(async {
+        // Polls a day apart look at the manifests before the grace is over, polls a minute apart once in a cycle.
+        for (pause, polls) in [(DAY, 4), (MINUTE, 33)] {
+            let world = World::new();
+            filled(&world, 1).await;
+            let journal = RefCell::new(world.read().await.unwrap().0);
+            filled(&world, 2).await;
+            world.compact_all(&eager()).await;
+            world.keys_of("wal").iter().for_each(|key| world.memory.hide(key.as_str()));
+            for _ in 0..polls {
+                let last = world.now.get();
+                world.pass(pause);
+                let found = poll(&world, &journal, last, world.now.get()).await.unwrap();
+                journal.borrow_mut().owe(found);
+            }
+            assert_eq!(world.settle(&journal).await.unwrap().messages.len(), 3, "{pause}");
+        }
     });
 }
 

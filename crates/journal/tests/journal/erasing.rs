@@ -319,8 +319,19 @@ fn a_compaction_that_did_not_know_of_the_erase_brings_nothing_back() {
         assert!(shown(&world).await.is_empty());
         swept(&world).await;
         assert!(shown(&world).await.is_empty());
+        // The next one seals anew what that one sealed, and what it sealed goes as anything does that was replaced.
+        assert_ne!(canaries(&world).await, [""; 0]);
+        world.pass(MINUTE);
         world.compact_all(&eager()).await;
         assert!(shown(&world).await.is_empty());
+        world.store(&Frontier::default(), &["new"]).await.unwrap();
+        world.compact_all(&eager()).await;
+        for _ in 0..3 {
+            world.pass(8 * DAY);
+            world.collect(&eager()).await.unwrap();
+        }
+        assert_eq!(canaries(&world).await, [""; 0]);
+        assert_eq!(world.compact(&eager()).await.unwrap().written, 0, "once is enough");
     });
 }
 

@@ -1,10 +1,10 @@
 //! What cannot be read: never covered, named, and taken from elsewhere where it can be.
 
 use crate::compacting::{eager, filled};
-use crate::world::{NOW, World};
+use crate::world::{NOW, World, ledger, scope};
 use futures::executor::block_on;
 use holdfast_core::ports::Objects;
-use holdfast_journal::Next;
+use holdfast_journal::{Next, mend};
 
 #[test]
 fn a_corrupt_object_is_never_covered_and_named() {
@@ -108,5 +108,29 @@ fn a_merge_mends_a_segment_from_the_wal() {
         assert_eq!((step.merged, step.corrupt), (8, vec![damaged]));
         world.gets.borrow_mut().clear();
         assert_eq!(world.read().await.unwrap().1, world.read_wal().await);
+    });
+}
+
+#[test]
+fn a_segment_that_is_gone_and_that_others_hold_all_of_is_left_out() {
+    block_on(async {
+        let world = World::new();
+        filled(&world, 2).await;
+        let first = world.compact(&eager()).await.unwrap().manifest.unwrap();
+        let lost = world.keys_of("seg").pop().unwrap();
+        // Another compactor, which does not see the first, seals the same.
+        world.memory.hide(first.as_str());
+        world.pass(1);
+        world.compact(&eager()).await.unwrap();
+        world.memory.unhide_all();
+        let before = world.read().await.unwrap().1;
+        for key in world.keys_of("wal").iter().chain([&lost]) {
+            world.memory.delete(key).await.unwrap();
+        }
+        let step = mend(&world.outside(), &scope(), &ledger(), &eager()).await.unwrap();
+        assert_eq!((step.merged, step.written), (1, 0));
+        let step = mend(&world.outside(), &scope(), &ledger(), &eager()).await.unwrap();
+        assert_eq!((step.merged, step.manifest), (0, None));
+        assert_eq!(world.read().await.unwrap().1, before);
     });
 }

@@ -1,7 +1,9 @@
 //! The promises, each against what one reader sees at one moment, and at the end.
 
-use super::{Broken, Checker, Edit, Grave, Item, Number, Promise, Reading, Seen, Snapshot, digest};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use super::{
+    Broken, Checker, Copies, Edit, Grave, Item, Number, Promise, Reading, Seen, Snapshot, digest,
+};
+use std::collections::{BTreeSet, HashMap};
 
 impl Checker {
     /// A reader got a whole view.
@@ -46,7 +48,9 @@ impl Checker {
             *counts.entry(&seen.session).or_default() += 1;
             let before = last.insert(&seen.session, (&seen.order, seen.rank));
             let (order, rank) = before.unwrap_or(("", 0));
-            let gap = self.graves.iter().any(|g| g.id.is_some() && g.session == seen.session);
+            let session = Some(&seen.session);
+            let gap = |g: &Grave| g.id.is_some() && g.session.as_ref() == session;
+            let gap = self.graves.iter().any(gap);
             let ranked = if gap { seen.rank > rank } else { seen.rank == rank + 1 };
             if order >= seen.order.as_str() || !ranked {
                 return Err(format!("P4: {seen:?} comes after {order}, rank {rank}"));
@@ -89,7 +93,7 @@ impl Checker {
     ) -> Result<(), Broken> {
         for (number, seen) in numbers.iter().zip(seen) {
             let key = self.items.get(*number).and_then(|item| item.copies.get(&seen.order));
-            let object = key.and_then(|key| self.objects.get(key));
+            let object = key.and_then(|copy| self.objects.get(&copy.key));
             let named = object.into_iter().flat_map(|object| &object.prev);
             let named = named.filter_map(|key| self.objects.get(key)).flat_map(|o| &o.items);
             let mut absent = named.filter(|n| !present.contains(n) && !self.may_be_hidden(**n));
@@ -153,7 +157,8 @@ impl Checker {
             let shown = snapshot.sessions.iter().find(|session| session.id == edit.session);
             let shown = shown.and_then(|session| session.order.as_ref());
             let acked = edit.acked.as_ref().filter(|_| visible(&edit.acked)).map(|(_, key)| key);
-            let order = edit.copies.iter().find(|(_, key)| Some(*key) == acked).map(|(o, _)| o);
+            let order =
+                edit.copies.iter().find(|(_, copy)| Some(&copy.key) == acked).map(|(o, _)| o);
             let lowest = edit.copies.keys().next();
             if let (Some(_), Some(lowest)) = (order, lowest)
                 && shown.is_none_or(|shown| shown < lowest)
@@ -187,22 +192,22 @@ impl Checker {
     /// What is not.
     pub fn settled(&self, snapshot: &Snapshot) -> Result<(), Broken> {
         let landed = |key: &String| self.objects.get(key).is_some_and(|object| object.landed);
-        let graves: Vec<&Grave> = self.graves.iter().filter(|grave| landed(&grave.key)).collect();
-        let of_session = |grave: &&&Grave, user: usize, session: &str| {
-            grave.id.is_none() && grave.user == user && grave.session == session
-        };
-        let lowest = |user: usize, session: &str, copies: &BTreeMap<String, String>| {
-            let mut landed = copies.iter().filter(|(_, key)| landed(key));
-            let mine = graves.iter().filter(|grave| of_session(grave, user, session));
-            let until = mine.map(|grave| grave.at.as_str()).max().unwrap_or_default();
-            let found = landed.find(|(order, _)| order.get(..16).unwrap_or_default() > until);
-            found.map(|(order, _)| order.clone())
+        let mine = self.graves.iter().filter(|g| g.user == snapshot.user && landed(&g.key));
+        let erased = self.erased_until(snapshot.user);
+        // What was deleted before is erased, and the delete with it.
+        let graves: Vec<&Grave> = mine.filter(|g| g.at.as_str() > erased).collect();
+        let lowest = |session: &str, copies: &Copies| {
+            let of_session = |g: &&&Grave| g.id.is_none() && g.session.as_deref() == Some(session);
+            let until = graves.iter().filter(of_session).map(|g| g.at.as_str()).max();
+            let until = until.unwrap_or_default().max(erased);
+            let mut landed = copies.iter().filter(|(_, copy)| landed(&copy.key));
+            landed.find(|(_, copy)| copy.judged.as_str() > until).map(|(order, _)| order.clone())
         };
         let deleted = |item: &&Item| graves.iter().any(|g| g.id.is_some() && g.covers(item));
         let mine = self.items.iter().filter(|i| i.user == snapshot.user && !deleted(i));
         let mut expected: Vec<(&str, String, &str)> = mine
             .filter_map(|item| {
-                let order = lowest(item.user, &item.session, &item.copies)?;
+                let order = lowest(&item.session, &item.copies)?;
                 Some((item.session.as_str(), order, &*item.text))
             })
             .collect();
@@ -215,7 +220,8 @@ impl Checker {
             let other = found.iter().find(|item| !expected.contains(item));
             return Err(format!("P1: at the end, missing {lost:?}, unexpected {other:?}"));
         }
-        let unheld = |item: &&Item| item.acked.is_some() && !item.copies.values().any(landed);
+        let held = |item: &Item| item.copies.values().any(|copy| landed(&copy.key));
+        let unheld = |item: &&Item| item.acked.is_some() && !held(item);
         if let Some(item) = self.items.iter().find(unheld) {
             return Err(format!("P1: {} was acknowledged and is nowhere", item.id));
         }
@@ -223,9 +229,7 @@ impl Checker {
             let edits = self.edits.iter();
             let of_session = edits.filter(|e| e.user == snapshot.user && e.session == session.id);
             let last = of_session
-                .filter_map(|edit| {
-                    Some((lowest(edit.user, &edit.session, &edit.copies)?, &edit.name))
-                })
+                .filter_map(|edit| Some((lowest(&edit.session, &edit.copies)?, &edit.name)))
                 .max();
             if session.name.as_ref() != last.as_ref().map(|(_, name)| *name) {
                 return Err(format!("P4: at the end {session:?}, the last edit is {last:?}"));
@@ -245,8 +249,10 @@ impl Checker {
 
     fn edit_may_be_hidden(&self, edit: &Edit) -> bool {
         let mut graves = self.graves.iter().filter(|grave| {
-            grave.id.is_none() && grave.user == edit.user && grave.session == edit.session
+            let session = grave.session.as_ref();
+            let of_session = session.is_none_or(|session| *session == edit.session);
+            grave.id.is_none() && grave.user == edit.user && of_session
         });
-        graves.any(|grave| edit.copies.keys().any(|order| grave.above(order)))
+        graves.any(|grave| edit.copies.values().any(|copy| grave.above(copy)))
     }
 }

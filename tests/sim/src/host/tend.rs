@@ -1,0 +1,104 @@
+//! What a host does beside serving: compacts, collects, sweeps and mends, as `host/src/tend.rs` and `tend-journal` do.
+
+use super::Host;
+use crate::bucket::{Bucket, Role};
+use crate::world::World;
+use holdfast_core::ports::Outside;
+use holdfast_core::{Error, Result};
+use holdfast_journal::{self as journal, Next, Verified};
+use std::rc::Rc;
+
+/// Steps in a row, at most.
+const STEPS: usize = 64;
+
+impl Host {
+    /// Walks over all users until the process ends: ever less often while nobody asks.
+    pub async fn tend(self: Rc<Self>) {
+        loop {
+            let tend = self.world.plan.tend;
+            self.world.idle(self.world.random.between(tend / 2, tend)).await;
+            for user in 0..self.world.users.len() {
+                // What fails is tried again in its turn.
+                if let Err(error) = self.clone().tended(user).await {
+                    self.world.trace(|| format!("host {}: tends later: {error}", self.id));
+                }
+            }
+        }
+    }
+
+    /// Sweeps, compacts and collects one user's journal, by a client of the store of its own.
+    ///
+    /// # Errors
+    /// What the journal's functions say.
+    pub async fn tended(self: Rc<Self>, user: usize) -> Result<()> {
+        self.swept(user).await?;
+        let world = &self.world;
+        let scope = world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
+        let bucket = Bucket::new(world.clone(), self.id, Role::Tends);
+        let clock = bucket.clock();
+        let outside = Outside { objects: &bucket, clock: &clock, ids: &bucket };
+        let (ledger, rules) = (&world.ledger, &world.plan.rules);
+        let mut corrupt = 0;
+        for _ in 0..STEPS {
+            let step = journal::compact(&outside, scope, ledger, rules).await?;
+            world.counts.add(&world.counts.sealed, step.sealed);
+            world.trace(|| format!("host {}: compacts {user}: {step:?}", self.id));
+            corrupt = step.corrupt.len();
+            if step.next == Next::Done {
+                break;
+            }
+        }
+        for _ in 0..STEPS {
+            let step = journal::collect(&outside, scope, ledger, rules).await?;
+            world.trace(|| format!("host {}: collects {user}: {step:?}", self.id));
+            corrupt += step.corrupt.len();
+            if step.next == Next::Done {
+                break;
+            }
+        }
+        if corrupt > 0 {
+            let step = journal::mend(&outside, scope, ledger, rules).await?;
+            world.trace(|| format!("host {}: mends {user}: {step:?}", self.id));
+        }
+        Ok(())
+    }
+
+    /// Removes what an erase takes, as far as it is time.
+    ///
+    /// # Errors
+    /// As `holdfast_journal::sweep`.
+    pub async fn swept(&self, user: usize) -> Result<()> {
+        let world = &self.world;
+        let scope = world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
+        let bucket = Bucket::new(world.clone(), self.id, Role::Sweeps);
+        let clock = bucket.clock();
+        let outside = Outside { objects: &bucket, clock: &clock, ids: &bucket };
+        let by = journal::upkeeper();
+        for _ in 0..STEPS {
+            if journal::sweep(&outside, &world.ledger, scope, &by).await? == Next::Done {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a look at everything of a user finds.
+    ///
+    /// # Errors
+    /// As `holdfast_journal::verify`.
+    pub async fn verify(self: Rc<Self>, user: usize) -> Result<Verified> {
+        let world = &self.world;
+        let scope = world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
+        let bucket = Bucket::new(world.clone(), self.id, Role::Tends);
+        let clock = bucket.clock();
+        let outside = Outside { objects: &bucket, clock: &clock, ids: &bucket };
+        journal::verify(&outside, scope, &world.plan.rules).await
+    }
+}
+
+impl World {
+    /// This host tends journals.
+    pub fn tends(&self, id: usize) -> bool {
+        !self.is_calm() && id < self.plan.tenders
+    }
+}

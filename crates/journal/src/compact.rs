@@ -142,8 +142,7 @@ impl<'a> Compaction<'a> {
         };
         let erased = guard.erased;
         let surveyed = survey(outside.objects, scope, rules, begun, erased);
-        let (mut survey, listed) =
-            try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+        let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
         survey.leave_out_gone(rules, begun)?;
         let tail = Tail::new(listed, &covered(&survey.segments), erased);
         Ok(Some(Self { scope, rules, guard, begun, survey, tail }))

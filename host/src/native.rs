@@ -1,8 +1,9 @@
-//! What the host answers itself beside its components: API keys, the index's counters, the check of the bucket's format.
+//! What the host answers itself beside its components: API keys, the description of its interface, the check of the bucket's format.
 
 use crate::command::Values;
 use crate::http::Native;
 use crate::keys::Keys;
+use crate::openapi;
 use anyhow::Result;
 use bytes::Bytes;
 use holdfast_core::ports::{Ids, Objects};
@@ -64,8 +65,8 @@ pub async fn check_format(objects: holdfast_objects::Settings) -> holdfast_core:
 /// The host's own routes, by path; a path that ends in `/` is served with all below it.
 pub fn routes(values: &Values) -> Result<BTreeMap<String, Native>> {
     let keys = Keys::new(values)?;
-    Ok(BTreeMap::from([
-        ("/v1/keys".to_owned(), keys.route()),
-        ("/v1/keys/".to_owned(), keys.route()),
-    ]))
+    let mut routes = openapi::routes();
+    routes.insert("/v1/keys".to_owned(), keys.route());
+    routes.insert("/v1/keys/".to_owned(), keys.route());
+    Ok(routes)
 }

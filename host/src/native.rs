@@ -1,9 +1,11 @@
-//! What the host answers itself beside its components: API keys, the doctor; and what a start asks of the bucket.
+//! What the host answers itself beside its components: API keys, the doctor, the description of its interface; and what a start
+//! asks of the bucket.
 
 use crate::command::Values;
 use crate::doctor::{Doctor, installation};
 use crate::http::Native;
 use crate::keys::Keys;
+use crate::openapi;
 use anyhow::Result;
 use holdfast_core::record::VERSION;
 use holdfast_core::{Case, Error};
@@ -90,11 +92,11 @@ pub async fn check_format(
 pub fn routes(values: &Values, index: Option<Index>) -> Result<BTreeMap<String, Native>> {
     let keys = Keys::new(values)?;
     let doctor = Doctor::new(values, &keys, index)?;
-    Ok(BTreeMap::from([
-        ("/v1/keys".to_owned(), keys.route()),
-        ("/v1/keys/".to_owned(), keys.route()),
-        ("/v1/doctor".to_owned(), doctor.route()),
-    ]))
+    let mut routes = openapi::routes();
+    routes.insert("/v1/keys".to_owned(), keys.route());
+    routes.insert("/v1/keys/".to_owned(), keys.route());
+    routes.insert("/v1/doctor".to_owned(), doctor.route());
+    Ok(routes)
 }
 
 #[cfg(test)]

@@ -64,13 +64,14 @@ impl Fault {
     ///
     /// What is not there is -32602 since revision 2026-07-28 and -32002 before; all else has the code of its case.
     pub fn of_problem(revision: Revision, problem: &Value) -> Self {
-        let reason = problem["code"].as_str().unwrap_or_default();
+        let text = |name: &str| problem.get(name).and_then(Value::as_str);
+        let reason = text("code").unwrap_or_default();
         let row = REASONS.iter().find(|row| row.reason == reason);
         let code = match (row.map_or(Case::Internal, |row| row.case), revision) {
             (Case::NotFound, Revision::Stateless) => INVALID_PARAMS,
             (case, _) => case.mcp_code(),
         };
-        let detail = problem["detail"].as_str().unwrap_or("the resource cannot be read");
+        let detail = text("detail").unwrap_or("the resource cannot be read");
         Self { data: Some(problem.clone()), ..Self::new(code, detail) }
     }
 

@@ -44,12 +44,12 @@ pub fn tools(with_destructive: bool) -> String {
 
 impl Tool {
     fn arguments(&self) -> Vec<&str> {
-        let properties = self.input_schema["properties"].as_object();
+        let properties = self.input_schema.get("properties").and_then(Value::as_object);
         properties.map_or_else(Vec::new, |all| all.keys().map(String::as_str).collect())
     }
 
     fn required(&self) -> impl Iterator<Item = &str> {
-        let required = self.input_schema["required"].as_array();
+        let required = self.input_schema.get("required").and_then(Value::as_array);
         required.into_iter().flatten().filter_map(Value::as_str)
     }
 }

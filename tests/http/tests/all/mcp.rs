@@ -18,7 +18,8 @@ fn message(method: &str, params: &Value) -> String {
 
 /// A request of an older client.
 fn old(client: &Client, method: &str, params: &Value) -> Value {
-    let answer = client.post_with(PATH, ("MCP-Protocol-Version", "2025-11-25"), &message(method, params));
+    let answer =
+        client.post_with(PATH, ("MCP-Protocol-Version", "2025-11-25"), &message(method, params));
     answer.expect_status(200).json()
 }
 
@@ -82,8 +83,12 @@ fn a_tool_gives_what_its_route_gives() {
     let session = done(&client, "get_session", &json!({"session_id": "a/b c"}));
     assert_eq!(session, client.get("/v1/sessions/a%2Fb%20c").json());
     assert_eq!(done(&client, "list_sessions", &json!({"limit": 5}))["data"], json!([session]));
-    let saved = done(&client, "save_to_model_memory", &json!({"text": "Ann likes tea", "category": "taste",
-        "session_id": "a/b c", "source_message_ids": ["m1"]}));
+    let saved = done(
+        &client,
+        "save_to_model_memory",
+        &json!({"text": "Ann likes tea", "category": "taste",
+        "session_id": "a/b c", "source_message_ids": ["m1"]}),
+    );
     assert_eq!((&saved["status"], &saved["text"]), (&json!("saved"), &json!("Ann likes tea")));
     let id = saved["id"].as_str().unwrap();
     assert_eq!(client.get(&format!("/v1/memories/{id}")).json()["category"], "taste");
@@ -93,8 +98,15 @@ fn a_tool_gives_what_its_route_gives() {
     assert_eq!(done(&client, "list_memories", &filters)["data"], json!([]));
     let found = done(&client, "search_memories", &json!({"query": "tea", "mode": "keyword"}));
     assert_eq!(found["data"][0]["memory"]["id"], id);
-    let changed = done(&client, "update_memory", &json!({"memory_id": id, "text": "Ann likes coffee", "category": null}));
-    assert_eq!((&changed["text"], &changed["category"]), (&json!("Ann likes coffee"), &Value::Null));
+    let changed = done(
+        &client,
+        "update_memory",
+        &json!({"memory_id": id, "text": "Ann likes coffee", "category": null}),
+    );
+    assert_eq!(
+        (&changed["text"], &changed["category"]),
+        (&json!("Ann likes coffee"), &Value::Null)
+    );
     let context = call(&client, "retrieve_context", &json!({"query": "coffee", "max_tokens": 500}));
     let text = context["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("Ann likes coffee"), "{context}");
@@ -108,9 +120,13 @@ fn a_tool_gives_what_its_route_gives() {
 #[test]
 fn an_idempotency_key_is_an_argument() {
     let client = client();
-    let arguments = json!({"session_id": "s", "role": "user", "content": "x", "idempotency_key": "k"});
+    let arguments =
+        json!({"session_id": "s", "role": "user", "content": "x", "idempotency_key": "k"});
     let first = done(&client, "store_message", &arguments);
-    assert_eq!(done(&client, "store_message", &arguments)["messages"][0]["id"], first["messages"][0]["id"]);
+    assert_eq!(
+        done(&client, "store_message", &arguments)["messages"][0]["id"],
+        first["messages"][0]["id"]
+    );
     assert_eq!(client.messages("s").len(), 1);
 }
 
@@ -122,8 +138,16 @@ fn a_tool_that_fails_gives_the_problem_as_its_result() {
         ("get_session", json!({}), "unprocessable"),
         ("get_session", json!({"session_id": "a", "sesion": "b"}), "unknown_field"),
         ("list_memories", json!({"limit": 5000}), "invalid"),
-        ("store_message", json!({"session_id": "s", "role": "god", "content": "x"}), "unprocessable"),
-        ("get_session", json!({"session_id": "s", "user_id": "somebody else"}), "contradicting_scope"),
+        (
+            "store_message",
+            json!({"session_id": "s", "role": "god", "content": "x"}),
+            "unprocessable",
+        ),
+        (
+            "get_session",
+            json!({"session_id": "s", "user_id": "somebody else"}),
+            "contradicting_scope",
+        ),
     ] {
         let problem = failed(&client, name, &arguments);
         assert_eq!(problem["code"], code, "{name} {arguments}: {problem}");
@@ -139,9 +163,14 @@ fn a_tool_that_fails_gives_the_problem_as_its_result() {
 fn the_scope_of_a_user_key_is_its_user() {
     let client = client();
     let (ann, bob) = (fresh("ann"), fresh("bob"));
-    let ann_key = client.make_key(&json!({"kind": "user", "user_id": ann, "permissions": ["read", "write"]}));
+    let ann_key =
+        client.make_key(&json!({"kind": "user", "user_id": ann, "permissions": ["read", "write"]}));
     let ann_client = client.with_key(&ann_key);
-    done(&ann_client, "store_message", &json!({"session_id": "s", "role": "user", "content": "mine"}));
+    done(
+        &ann_client,
+        "store_message",
+        &json!({"session_id": "s", "role": "user", "content": "mine"}),
+    );
     assert_eq!(client.acting_for(&ann).messages("s").len(), 1);
     let other = json!({"session_id": "s", "user_id": bob});
     assert_eq!(failed(&ann_client, "get_session", &other)["code"], "denied");
@@ -156,10 +185,16 @@ fn the_scope_of_a_user_key_is_its_user() {
 fn destructive_tools_are_off_for_user_keys_unless_allowed() {
     let client = client();
     let user = fresh("deleter");
-    let wanted = json!({"kind": "user", "user_id": user, "permissions": ["read", "write", "delete"]});
+    let wanted =
+        json!({"kind": "user", "user_id": user, "permissions": ["read", "write", "delete"]});
     let names = |client: &Client| -> Vec<Value> {
         let tools = old(client, "tools/list", &json!({}));
-        tools["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect()
+        tools["result"]["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tool| tool["name"].clone())
+            .collect()
     };
     let of_user = client.with_key(&client.make_key(&wanted));
     let saved = done(&of_user, "save_to_model_memory", &json!({"text": "keep me"}));
@@ -183,8 +218,11 @@ fn destructive_tools_are_off_for_user_keys_unless_allowed() {
 #[test]
 fn a_request_without_a_valid_key_learns_where_to_read_about_keys() {
     let client = client();
-    let bodies = [message("tools/list", &json!({})), message("initialize", &json!({})), "{".to_owned()];
-    for key in [None, Some("hf_default.root.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned())] {
+    let bodies =
+        [message("tools/list", &json!({})), message("initialize", &json!({})), "{".to_owned()];
+    for key in
+        [None, Some("hf_default.root.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned())]
+    {
         let stranger = Client { key, ..client.clone() };
         for body in &bodies {
             let answer = stranger.post(PATH, body);
@@ -211,7 +249,12 @@ fn a_request_without_a_valid_key_learns_where_to_read_about_keys() {
 fn pages_of_other_origins_may_not_ask() {
     let client = client();
     let body = message("tools/list", &json!({}));
-    for origin in ["https://evil.example", "null", "http://localhost.evil.example", "http://127.0.0.1.evil.example"] {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+    ] {
         client.post_with(PATH, ("Origin", origin), &body).problem(403, "denied");
     }
     for origin in ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443"] {
@@ -239,15 +282,26 @@ fn what_is_no_message_is_refused() {
         (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, 400, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"no/such"}"#, 200, -32601),
         (r#"{"jsonrpc":"2.0","id":1,"method":"server/discover"}"#, 400, -32602),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"no_such"}}"#, 200, -32602),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"no_such"}}"#,
+            200,
+            -32602,
+        ),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"x"}}"#, 200, -32602),
         (r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{}}"#, 200, -32602),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"memory://sessions/none"}}"#, 200, -32002),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"memory://sessions/none"}}"#,
+            200,
+            -32002,
+        ),
     ] {
         let answer = client.send("POST", PATH, &[], Some(body.as_bytes()));
         fault(answer, status, code);
     }
-    let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{}"#, "[".repeat(100_000));
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{}"#,
+        "[".repeat(100_000)
+    );
     fault(client.post(PATH, &deep), 400, -32700);
     let bytes = client.send("POST", PATH, &[], Some(b"{\"jsonrpc\":\"2.0\",\"id\":\"\xff\"}"));
     fault(bytes, 400, -32700);
@@ -270,13 +324,20 @@ fn other_methods_and_types_are_refused() {
 fn a_huge_body_is_refused_and_a_large_message_is_not() {
     let client = client();
     let large = "x".repeat(1_000_000);
-    let stored = done(&client, "store_message", &json!({"session_id": "s", "role": "user", "content": large}));
+    let stored = done(
+        &client,
+        "store_message",
+        &json!({"session_id": "s", "role": "user", "content": large}),
+    );
     assert_eq!(stored["indexed"], true);
     let huge = json!({"name": "store_message", "arguments": {"session_id": "s", "content": "x".repeat(9 << 20)}});
     client.post(PATH, &message("tools/call", &huge)).problem(413, "too_large");
     let over = json!({"session_id": "s", "role": "user", "content": "x".repeat(1_100_000)});
     let problem = failed(&client, "store_message", &over);
-    assert!(problem["status"].as_u64().is_some_and(|status| status == 422 || status == 413), "{problem}");
+    assert!(
+        problem["status"].as_u64().is_some_and(|status| status == 422 || status == 413),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -300,35 +361,56 @@ fn notifications_are_taken_and_answered_with_nothing() {
 #[test]
 fn the_handshake_of_older_revisions_is_answered_without_a_session() {
     let client = client();
-    for (wanted, spoken) in [("2025-06-18", "2025-06-18"), ("2025-11-25", "2025-11-25"), ("2024-11-05", "2025-11-25")] {
+    for (wanted, spoken) in
+        [("2025-06-18", "2025-06-18"), ("2025-11-25", "2025-11-25"), ("2024-11-05", "2025-11-25")]
+    {
         let params = json!({"protocolVersion": wanted, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
         let answer = client.post(PATH, &message("initialize", &params)).expect_status(200);
         assert_eq!(answer.header("mcp-session-id"), None);
         let result = answer.json()["result"].clone();
-        assert_eq!((&result["protocolVersion"], &result["serverInfo"]["name"]), (&json!(spoken), &json!("holdfast")));
+        assert_eq!(
+            (&result["protocolVersion"], &result["serverInfo"]["name"]),
+            (&json!(spoken), &json!("holdfast"))
+        );
     }
     assert_eq!(old(&client, "ping", &json!({}))["result"], json!({}));
-    let answer = client.post_with(PATH, ("MCP-Protocol-Version", "1900-01-01"), &message("ping", &json!({})));
+    let answer = client.post_with(
+        PATH,
+        ("MCP-Protocol-Version", "1900-01-01"),
+        &message("ping", &json!({})),
+    );
     let told = fault(answer, 400, -32022);
-    assert_eq!(told["error"]["data"], json!({"supported": [NEW, "2025-11-25", "2025-06-18"], "requested": "1900-01-01"}));
+    assert_eq!(
+        told["error"]["data"],
+        json!({"supported": [NEW, "2025-11-25", "2025-06-18"], "requested": "1900-01-01"})
+    );
 }
 
 #[test]
 fn a_request_of_2026_07_28_needs_no_handshake() {
     let client = client();
-    let listed = new(&client, "tools/list", None, &json!({})).expect_status(200).json()["result"].clone();
-    assert_eq!((&listed["resultType"], &listed["cacheScope"]), (&json!("complete"), &json!("private")));
+    let listed =
+        new(&client, "tools/list", None, &json!({})).expect_status(200).json()["result"].clone();
+    assert_eq!(
+        (&listed["resultType"], &listed["cacheScope"]),
+        (&json!("complete"), &json!("private"))
+    );
     assert_eq!(listed["tools"].as_array().unwrap().len(), 10);
     for tool in listed["tools"].as_array().unwrap() {
-        assert_eq!((&tool["inputSchema"]["type"], &tool["outputSchema"]["type"]), (&json!("object"), &json!("object")));
+        assert_eq!(
+            (&tool["inputSchema"]["type"], &tool["outputSchema"]["type"]),
+            (&json!("object"), &json!("object"))
+        );
         for hint in ["readOnlyHint", "destructiveHint", "idempotentHint"] {
             assert!(tool["annotations"][hint].is_boolean(), "{tool}");
         }
     }
     let arguments = json!({"name": "list_sessions", "arguments": {}});
-    let called = new(&client, "tools/call", Some("list_sessions"), &arguments).expect_status(200).json();
+    let called =
+        new(&client, "tools/call", Some("list_sessions"), &arguments).expect_status(200).json();
     assert_eq!(called["result"]["structuredContent"]["data"], json!([]));
-    let templates = new(&client, "resources/templates/list", None, &json!({})).expect_status(200).json();
+    let templates =
+        new(&client, "resources/templates/list", None, &json!({})).expect_status(200).json();
     assert_eq!(templates["result"]["resourceTemplates"].as_array().unwrap().len(), 2);
     for method in ["initialize", "ping", "prompts/list", "subscriptions/listen"] {
         fault(new(&client, method, None, &json!({})), 404, -32601);
@@ -343,8 +425,11 @@ fn headers_that_differ_from_the_body_are_refused() {
     let client = client();
     let params = json!({"name": "list_sessions", "arguments": {}, "_meta": meta()});
     let body = message("tools/call", &params);
-    let (version, method, name) =
-        (("MCP-Protocol-Version", NEW), ("Mcp-Method", "tools/call"), ("Mcp-Name", "list_sessions"));
+    let (version, method, name) = (
+        ("MCP-Protocol-Version", NEW),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "list_sessions"),
+    );
     for (headers, code) in [
         (vec![version, method], -32020),
         (vec![version, name], -32020),
@@ -357,7 +442,9 @@ fn headers_that_differ_from_the_body_are_refused() {
         fault(client.send("POST", PATH, &headers, Some(body.as_bytes())), 400, code);
     }
     let wrapped = ("Mcp-Name", "=?base64?bGlzdF9zZXNzaW9ucw==?=");
-    client.send("POST", PATH, &[version, method, wrapped], Some(body.as_bytes())).expect_status(200);
+    client
+        .send("POST", PATH, &[version, method, wrapped], Some(body.as_bytes()))
+        .expect_status(200);
     let body = body.replace(NEW, "2099-01-01");
     let headers = [("MCP-Protocol-Version", "2099-01-01"), method, name];
     fault(client.send("POST", PATH, &headers, Some(body.as_bytes())), 400, -32022);
@@ -372,7 +459,9 @@ fn resources_are_read_whatever_the_ids_hold() {
     done(&client, "save_to_model_memory", &json!({"text": "Ann likes tea"}));
     let uri = "memory://sessions/%C3%A4%2Fb%3F";
     let read = old(&client, "resources/read", &json!({"uri": uri}))["result"]["contents"].clone();
-    let text = |content: &Value| -> Value { serde_json::from_str(content["text"].as_str().unwrap()).unwrap() };
+    let text = |content: &Value| -> Value {
+        serde_json::from_str(content["text"].as_str().unwrap()).unwrap()
+    };
     assert_eq!((&read[0]["uri"], &text(&read[0])["id"]), (&json!(uri), &json!("ä/b?")));
     assert_eq!(text(&read[1])["data"][0]["content"], "hello");
     let service = Client { user: None, ..client.clone() };
@@ -381,6 +470,7 @@ fn resources_are_read_whatever_the_ids_hold() {
     let nameless = old(&service, "resources/read", &json!({"uri": uri}));
     assert_eq!(nameless["error"]["data"]["code"], "missing_scope");
     let uri = format!("memory://users/{user}/profile");
-    let profile = old(&service, "resources/read", &json!({"uri": uri}))["result"]["contents"][0].clone();
+    let profile =
+        old(&service, "resources/read", &json!({"uri": uri}))["result"]["contents"][0].clone();
     assert_eq!(text(&profile)["memories"][0]["text"], "Ann likes tea");
 }

@@ -118,7 +118,9 @@ fn the_official_sdk_calls_every_tool_and_reads_every_resource() {
 fn the_official_conformance_suite_finds_nothing_new() {
     let there = Command::new("node").arg("--version").output();
     if !there.is_ok_and(|done| done.status.success()) {
-        println!("skipped: no `node` is on the PATH, and this test runs the conformance suite of MCP with it");
+        println!(
+            "skipped: no `node` is on the PATH, and this test runs the conformance suite of MCP with it"
+        );
         return;
     }
     let tools = std::env::var_os("HOLDFAST_TEST_NODE_MODULES")
@@ -134,4 +136,15 @@ fn the_official_conformance_suite_finds_nothing_new() {
         .arg(suite)
         .env("HOLDFAST_URL", &running.host.url)
         .env("HOLDFAST_KEY", &running.host.key));
+}
+
+#[test]
+fn the_interface_is_as_its_description_says() {
+    let mut python = python(&["schemathesis", "openapi_spec_validator", "pytest"]);
+    let running = by_words();
+    let said = run(python
+        .arg("tests/http/openapi.py")
+        .env("HOLDFAST_URL", &running.host.url)
+        .env("HOLDFAST_KEY", &running.host.key));
+    assert!(said.contains("4 passed") && !said.contains("skipped"), "{said}");
 }

@@ -9,6 +9,7 @@
 
 mod fill;
 mod guest;
+mod journal;
 mod machine;
 mod memory;
 mod retrieve;
@@ -29,6 +30,9 @@ struct Line {
     /// A smoke run: 10,000 messages at most and few repetitions.
     #[arg(long)]
     quick: bool,
+    /// Only the figures of this kind, printed and not written: `journal`.
+    #[arg(long, value_parser = ["journal"])]
+    only: Option<String>,
     /// Print only: leave `bench/results.md` as it is.
     #[arg(long)]
     print_only: bool,
@@ -60,6 +64,11 @@ async fn main() {
     let mut table = Table::new(line.quick);
     if line.runtimes {
         runtimes::measure(sizes, &mut table).await;
+        println!("{}", table.page());
+        return;
+    }
+    journal::measure(sizes, &mut table).await;
+    if line.only.is_some() {
         println!("{}", table.page());
         return;
     }

@@ -36,7 +36,7 @@ pub async fn measure(sizes: Sizes, table: &mut Table) {
     let (native, _data) = installation.start_beside();
     let (portable, _more) = installation.start_portable();
     let standin = standin(&installation);
-    let (_, first_key) = installation.settings();
+    let first_key = installation.settings().key.as_deref().expect("a key");
     let runtimes = [
         ("native", Api::of(&native)),
         ("portable", Api::of(&portable)),
@@ -56,9 +56,9 @@ fn root() -> PathBuf {
 
 /// The stand-in with the variables that the host would give its components.
 fn standin(installation: &Installation) -> Standin {
-    let (set, first_key) = installation.settings();
-    let mut given: BTreeMap<String, String> = set.iter().cloned().collect();
-    let first_key = ApiKey::parse_unchecked(first_key).expect("a key");
+    let settings = installation.settings();
+    let mut given: BTreeMap<String, String> = settings.set.iter().cloned().collect();
+    let first_key = settings.key.as_deref().and_then(ApiKey::parse_unchecked).expect("a key");
     given.insert("root_key_sha256".into(), first_key.sha256());
     let manifest = Manifest::read(&root().join("spin.toml"), &given).expect("spin.toml");
     let cache = root().join("target/tests/standin");

@@ -4,7 +4,7 @@ use crate::compose;
 use crate::doors::{Doors, Link};
 use crate::manifest::{Component as Entry, Manifest, Target};
 use crate::metrics::{ComponentMetrics, Metrics};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{self, Neighbours, Outgoing};
 use crate::pool::{Pool, Ticket};
 use crate::route::Routes;
 use crate::settings::Settings;
@@ -66,15 +66,17 @@ impl App {
     ) -> Result<Self> {
         let engine = engine::start(settings)?;
         let linker = linker(&engine, &hooks.link)?;
+        let neighbours = Neighbours::new(settings);
         let mut pools = BTreeMap::new();
         for (id, entry) in &manifest.components {
             let target = Target::Component(id.clone());
             if manifest.triggers.iter().any(|trigger| trigger.target == target) {
-                let pool = pool(id, entry, &linker, settings, hooks, metrics)
+                let pool = pool(id, entry, &linker, settings, hooks, metrics, &neighbours)
                     .with_context(|| format!("component {id:?}"))?;
                 pools.insert(id.clone(), pool);
             }
         }
+        neighbours.are(&pools);
         let fixed = metrics.component("static".into());
         let mut routes = Vec::new();
         for trigger in manifest.triggers {
@@ -152,6 +154,7 @@ fn pool(
     settings: &Settings,
     hooks: &Hooks,
     metrics: &Metrics,
+    neighbours: &Neighbours,
 ) -> Result<Arc<Pool>> {
     let bytes = std::fs::read(&entry.source)
         .with_context(|| format!("read {}: build it first", entry.source.display()))?;
@@ -162,7 +165,7 @@ fn pool(
     let pre = handler(pre)?;
     let id: Arc<str> = id.into();
     let counters = metrics.component(id.clone());
-    let make_state = make_state(id.clone(), entry, settings, hooks)?;
+    let make_state = make_state(id.clone(), entry, settings, hooks, neighbours)?;
     let limits = settings.instance.clone();
     let pool = Pool::new(id.clone(), engine.clone(), pre, limits, counters, make_state);
     let gauged = Arc::downgrade(&pool);
@@ -190,11 +193,14 @@ fn make_state(
     entry: &Entry,
     settings: &Settings,
     hooks: &Hooks,
+    neighbours: &Neighbours,
 ) -> Result<crate::pool::MakeState> {
     let limits = &settings.instance;
     ensure!(limits.count > 0, "at least one instance must be allowed");
     let (memory, table_elements) = (limits.memory, limits.table_elements);
-    let outgoing = Outgoing::new(component.clone(), entry.allow.clone(), settings.outgoing.clone());
+    let (allow, neighbours) = (entry.allow.clone(), neighbours.clone());
+    let outgoing = outgoing::Shared::new(component.clone(), allow, settings, neighbours);
+    let outgoing = Arc::new(outgoing);
     let variables = Arc::new(entry.variables.clone());
     let environment: Vec<(String, String)> =
         entry.environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -212,7 +218,7 @@ fn make_state(
             .allow_ip_name_lookup(false)
             .build(),
         http: WasiHttpCtx::new(),
-        outgoing: outgoing.clone(),
+        outgoing: Outgoing::new(outgoing.clone(), ticket.clone()),
         ticket,
     }))
 }

@@ -53,7 +53,10 @@ async fn look(
             write(index, (store, ledger), &scope, record, &message).await
         };
         match written.await {
-            Ok(()) => done += 1,
+            Ok(()) => {
+                doors.written.add(&scope);
+                done += 1;
+            }
             Err(error) => {
                 tracing::warn!(
                     "{}: message {} is embedded later: {error}",

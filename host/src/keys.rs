@@ -102,7 +102,11 @@ impl Keys {
         }
     }
 
-    async fn caller(&self, store: &Bucket, headers: &HeaderMap) -> holdfast_core::Result<Caller> {
+    pub(crate) async fn caller(
+        &self,
+        store: &Bucket,
+        headers: &HeaderMap,
+    ) -> holdfast_core::Result<Caller> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let text = key_text(header("authorization"), header("x-api-key"))?;
         let authority = Authority {
@@ -280,7 +284,7 @@ fn shown(record: &KeyRecord, revoked: bool) -> Value {
     })
 }
 
-fn json_answer(status: u16, body: &Value) -> Response<Answer> {
+pub(crate) fn json_answer(status: u16, body: &Value) -> Response<Answer> {
     let mut response = Response::new(Answer::whole(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     let headers = response.headers_mut();

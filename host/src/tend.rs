@@ -1,62 +1,92 @@
-//! Upkeep of journals beside everything else: seals those that grew, and walks over all users now and then.
+//! Upkeep of journals beside everything else: seals those that grew, and works through the lists of users who were written,
+//! once a week through all users.
 
 use crate::command::Values;
 use crate::native::apart;
+use crate::quarantine::Quarantine;
+use crate::written::Written;
 use anyhow::Result;
 use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Outside};
 use holdfast_core::record::Stamp;
 use holdfast_core::retention::written_down;
-use holdfast_core::{Hlc, Key, Scope, TenantId};
+use holdfast_core::{Hlc, Scope, TenantId, UserId};
 use holdfast_index::{Index, Loaded, Reading};
 use holdfast_journal::{
-    Next, Rules, collect, compact, next_user, rewrite, sweep, tenants, upkeeper,
+    Compaction, Next, Rules, collect, compact, erasure, last_sweep, mend, next_user, note_dirty,
+    note_sweep, rewrite, sweep, tenants, to_do, upkeeper,
 };
 use holdfast_ports::{Bucket, SystemClock, SystemIds, bucket};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval_at};
 
 /// Steps of one user in a row, at most: others have their turn.
 const STEPS: usize = 64;
+/// How often this host says whom it wrote.
+const NOTE: Duration = Duration::from_secs(60 * 60);
+/// How often all users are looked at, whoever was written: milliseconds.
+const SWEEP: u64 = 7 * 24 * 60 * 60_000;
 
 /// What tends the journals of a host's bucket.
 pub struct Tending {
     index: Index,
-    store: holdfast_objects::Settings,
-    ledger: Ledger,
     compact_every: Duration,
     walk_every: Duration,
-    /// Messages of all users pass.
-    expire_all: bool,
+    written: Arc<Written>,
     /// Objects of a user's journal when it was last compacted.
     sealed: HashMap<Scope, usize>,
     /// The newest purge of a user that was known when its journal was last compacted for that.
     purged: HashMap<Scope, u64>,
+    tender: Tender,
+}
+
+/// What a piece of work is done with.
+#[derive(Clone)]
+struct Tender {
+    store: holdfast_objects::Settings,
+    ledger: Ledger,
+    quarantine: Arc<Quarantine>,
+    /// Where messages of all users pass: without that, only loading them all would tell whose do.
+    expiring: Option<Index>,
 }
 
 impl Tending {
-    /// As the settings say.
-    pub fn new(index: Index, values: &Values) -> Result<Self> {
+    /// As the settings say. `written` is whom the host writes.
+    pub fn new(
+        index: Index,
+        values: &Values,
+        written: Arc<Written>,
+        quarantine: Arc<Quarantine>,
+    ) -> Result<Self> {
+        let expiring = values.parsed::<u32>("retention_days")? > 0;
+        let expiring = expiring.then(|| index.clone());
         Ok(Self {
             index,
-            store: values.store()?,
-            ledger: values.ledger(),
             compact_every: values.milliseconds("compact_interval_ms")?,
             walk_every: values.milliseconds("upkeep_interval_ms")?,
-            expire_all: values.parsed::<u32>("retention_days")? > 0,
+            written,
             sealed: HashMap::new(),
             purged: HashMap::new(),
+            tender: Tender {
+                store: values.store()?,
+                ledger: values.ledger(),
+                quarantine,
+                expiring,
+            },
         })
     }
 
     /// Runs for ever. What fails is logged, and tried again in its turn.
     pub async fn run(mut self) {
         let (mut grown, mut all) = (ticks(self.compact_every), ticks(self.walk_every));
+        let mut noting = ticks(NOTE);
         loop {
             tokio::select! {
                 () = next(&mut grown) => self.seal_grown().await,
+                () = next(&mut noting) => note(self.written.clone(), self.tender.store.clone()).await,
                 () = next(&mut all) => self.walk().await,
             }
         }
@@ -80,9 +110,12 @@ impl Tending {
             if !grown && purge.is_none() {
                 continue;
             }
-            let (store, user, ledger) = (self.store.clone(), scope.clone(), self.ledger.clone());
-            let done = apart(async move || compacted(&bucket(store)?, &user, &ledger).await).await;
-            match done {
+            let (tender, user) = (self.tender.clone(), scope.clone());
+            let done = apart(async move || {
+                let store = bucket(tender.store.clone())?;
+                tender.compacted(&store, &user).await
+            });
+            match done.await {
                 Ok(()) => {
                     self.purged.extend(purge.map(|at| (scope.clone(), at)));
                     self.sealed.insert(scope, objects);
@@ -98,7 +131,7 @@ impl Tending {
     async fn expire_loaded(&self) {
         let Ok(journals) = self.index.journals().await else { return };
         for Loaded { scope, .. } in journals {
-            let (index, store) = (self.index.clone(), self.store.clone());
+            let (index, store) = (self.index.clone(), self.tender.store.clone());
             let done = apart(async move || expired(&index, &bucket(store)?, &scope).await).await;
             if let Err(error) = done {
                 tracing::warn!("{}: what has passed is written down later: {error}", error.reason);
@@ -106,16 +139,15 @@ impl Tending {
         }
     }
 
-    /// Sweeps, compacts and collects the journals of all users of all tenants.
+    /// Sweeps, compacts and collects the journals of those who were written, of all tenants.
     async fn walk(&self) {
         self.expire_loaded().await;
-        let (store, ledger) = (self.store.clone(), self.ledger.clone());
-        // Without a retention of all, only loading them all would tell whose is due.
-        let index = self.expire_all.then(|| self.index.clone());
+        note(self.written.clone(), self.tender.store.clone()).await;
+        let tender = self.tender.clone();
         let walked = apart(async move || {
-            let store = bucket(store)?;
+            let store = bucket(tender.store.clone())?;
             for tenant in tenants(&store).await? {
-                tenant_walked(&store, &tenant, &ledger, index.as_ref()).await?;
+                tender.tenant(&store, &tenant).await?;
             }
             Ok(())
         });
@@ -125,31 +157,143 @@ impl Tending {
     }
 }
 
-async fn tenant_walked(
-    store: &Bucket,
-    tenant: &TenantId,
-    ledger: &Ledger,
-    index: Option<&Index>,
-) -> holdfast_core::Result<()> {
-    let mut place = None;
-    while let Some(user) = next_user(store, tenant, place.as_deref()).await? {
-        if let Some(scope) = &user.scope {
-            let tended = async {
-                swept(store, scope, ledger).await?;
-                if let Some(index) = index {
-                    expired(index, store, scope).await?;
+/// Leaves lists of those who were written; what cannot be left now is left later.
+pub async fn note(written: Arc<Written>, store: holdfast_objects::Settings) {
+    let noted = apart(async move || written.note(&bucket(store)?).await);
+    if let Err(error) = noted.await {
+        tracing::warn!("{}: whom this host wrote is noted later: {error}", error.reason);
+    }
+}
+
+impl Tender {
+    /// Those whom lists name, or all when that is due. Who is not done is on the next list.
+    async fn tenant(&self, store: &Bucket, tenant: &TenantId) -> holdfast_core::Result<()> {
+        let clock = store.clock();
+        let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+        let begun = store.now();
+        let listed = to_do(store, tenant).await?;
+        let last = last_sweep(store, tenant).await?;
+        let everybody = last.is_none_or(|last| last.saturating_add(SWEEP) <= begun);
+        let mut again = BTreeSet::new();
+        if everybody {
+            let mut place = None;
+            while let Some(user) = next_user(store, tenant, place.as_deref()).await? {
+                if let Some(scope) = &user.scope {
+                    again.extend(self.user(store, scope).await);
                 }
-                compacted(store, scope, ledger).await?;
-                collected(store, scope, ledger).await
-            };
-            // One user's trouble is not the others'.
-            if let Err(error) = tended.await {
-                tracing::warn!("{}: upkeep of a user goes on later: {error}", error.reason);
+                place = Some(user.place);
+            }
+            note_sweep(&outside, tenant, begun).await?;
+        } else {
+            for user in &listed.users {
+                let scope = Scope { tenant: tenant.clone(), user: user.clone() };
+                again.extend(self.user(store, &scope).await);
             }
         }
-        place = Some(user.place);
+        note_dirty(&outside, tenant, &again).await?;
+        listed.done(store).await
     }
-    Ok(())
+
+    /// All that is due of one user; the user, when there is more to do later. One user's trouble is not the others'.
+    async fn user(&self, store: &Bucket, scope: &Scope) -> Option<UserId> {
+        let tended = async {
+            let erasing = self.swept(store, scope).await?;
+            if let Some(index) = &self.expiring {
+                expired(index, store, scope).await?;
+            }
+            self.compacted(store, scope).await?;
+            self.collected(store, scope).await?;
+            Ok(erasing)
+        };
+        let later = tended.await.unwrap_or_else(|error: holdfast_core::Error| {
+            tracing::warn!("{}: upkeep of a user goes on later: {error}", error.reason);
+            true
+        });
+        later.then(|| scope.user.clone())
+    }
+
+    /// Removes what is left of a user who was erased: is there more to remove, now or later?
+    async fn swept(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<bool> {
+        if self.is_gone(store, scope).await? {
+            return Ok(false);
+        }
+        let clock = store.clock();
+        let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+        for _ in 0..STEPS {
+            if sweep(&outside, &self.ledger, scope, &upkeeper()).await? == Next::Done {
+                break;
+            }
+        }
+        Ok(!self.is_gone(store, scope).await?)
+    }
+
+    /// Nothing of before the user's last erase can come any more, if there was one.
+    async fn is_gone(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<bool> {
+        let erasure = erasure(store, &self.ledger, scope).await?;
+        Ok(erasure.is_none_or(|erasure| erasure.receipt.is_some_and(|receipt| receipt.last)))
+    }
+
+    async fn compacted(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+        let clock = store.clock();
+        let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+        let rules = Rules::default();
+        let opened = Compaction::open(&outside, scope, &self.ledger, &rules).await?;
+        let Some(mut run) = opened else { return Ok(()) };
+        let mut corrupt = BTreeSet::new();
+        for _ in 0..STEPS {
+            let step = run.step(&outside).await?;
+            corrupt.extend(step.corrupt);
+            if step.next == Next::Done {
+                break;
+            }
+            tracing::debug!(step.sealed, step.merged, step.written, "a journal was compacted");
+        }
+        if !corrupt.is_empty() {
+            // Segments and covers are made anew from what they were made of, while that is there.
+            mend(&outside, scope, &self.ledger, &rules).await?;
+            corrupt =
+                compact(&outside, scope, &self.ledger, &rules).await?.corrupt.into_iter().collect();
+        }
+        self.quarantine.set(scope, corrupt);
+        Ok(())
+    }
+
+    async fn collected(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+        let clock = store.clock();
+        let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+        let (rules, mut mended) = (Rules::default(), false);
+        for _ in 0..STEPS {
+            let step = collect(&outside, scope, &self.ledger, &rules).await?;
+            if !step.corrupt.is_empty() && !mended {
+                mended = mend(&outside, scope, &self.ledger, &rules).await?.merged > 0;
+                if mended {
+                    continue;
+                }
+            }
+            if !step.corrupt.is_empty() {
+                self.quarantine.set(scope, step.corrupt);
+            }
+            if step.next == Next::Done {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ticks(every: Duration) -> Option<tokio::time::Interval> {
+    (!every.is_zero()).then(|| {
+        let mut ticks = interval_at(tokio::time::Instant::now() + every, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    })
+}
+
+async fn next(ticks: &mut Option<tokio::time::Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
+    }
 }
 
 /// Writes down what has passed of a user's messages, and deletes what has ended.
@@ -167,64 +311,4 @@ async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core:
     let written = rewrite(&outside, scope, &seen, offset, records).await?;
     tracing::info!(messages = found.unsaid, things = found.ended.len(), "written down as passed");
     index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await
-}
-
-/// Removes what is left of a user who was erased.
-async fn swept(store: &Bucket, scope: &Scope, ledger: &Ledger) -> holdfast_core::Result<()> {
-    let clock = store.clock();
-    let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
-    for _ in 0..STEPS {
-        if sweep(&outside, ledger, scope, &upkeeper()).await? == Next::Done {
-            break;
-        }
-    }
-    Ok(())
-}
-
-async fn compacted(store: &Bucket, scope: &Scope, ledger: &Ledger) -> holdfast_core::Result<()> {
-    let clock = store.clock();
-    let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
-    for _ in 0..STEPS {
-        let step = compact(&outside, scope, ledger, &Rules::default()).await?;
-        alarm(&step.corrupt);
-        if step.next == Next::Done {
-            break;
-        }
-        tracing::debug!(step.sealed, step.merged, step.written, "a journal was compacted");
-    }
-    Ok(())
-}
-
-async fn collected(store: &Bucket, scope: &Scope, ledger: &Ledger) -> holdfast_core::Result<()> {
-    let clock = store.clock();
-    let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
-    for _ in 0..STEPS {
-        let step = collect(&outside, scope, ledger, &Rules::default()).await?;
-        alarm(&step.corrupt);
-        if step.next == Next::Done {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn alarm(corrupt: &[Key]) {
-    for key in corrupt {
-        tracing::error!(%key, "an object is not what was written: it is kept, and covered by nothing");
-    }
-}
-
-fn ticks(every: Duration) -> Option<tokio::time::Interval> {
-    (!every.is_zero()).then(|| {
-        let mut ticks = interval_at(tokio::time::Instant::now() + every, every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks
-    })
-}
-
-async fn next(ticks: &mut Option<tokio::time::Interval>) {
-    match ticks {
-        Some(ticks) => drop(ticks.tick().await),
-        None => pending().await,
-    }
 }

@@ -83,13 +83,6 @@ async fn a_link_local_address_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_within_the_application_says_that_it_is_not_supported() {
-    let host = host("\"*://*:*\"").await;
-    let (_, text) = host.get("/fetch?http://probe.spin.internal/").await;
-    assert!(text.contains("does not support"), "{text}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_kept_connection_is_replaced_for_idempotent_methods() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

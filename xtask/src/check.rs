@@ -85,5 +85,20 @@ pub fn tools() -> Result<()> {
     let install = |arguments: &[&str]| run_command(Command::new(&python).args(pip).args(arguments));
     install(&["-r", "tests/requirements.txt"])?;
     // What prepares data works without PyTorch, which is most of what these would bring.
-    install(&["--no-deps", "-r", "tests/requirements-alone.txt"])
+    install(&["--no-deps", "-r", "tests/requirements-alone.txt"])?;
+    conformance()
+}
+
+/// Installs the conformance suite of MCP, where npm is there.
+fn conformance() -> Result<()> {
+    let there = Command::new("npm").arg("--version").output();
+    if !there.is_ok_and(|done| done.status.success()) {
+        eprintln!("  skipped: no npm, and the conformance suite of MCP comes by it");
+        return Ok(());
+    }
+    let folder = root().join("target/tools/mcp");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::copy(root().join("tests/mcp/package.json"), folder.join("package.json"))?;
+    let quiet = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+    run_command(Command::new("npm").args(quiet).current_dir(&folder))
 }

@@ -1,5 +1,6 @@
-//! The component `remote-models`: vectors from an OpenAI-compatible API, token counts from nothing outside.
+//! The component `remote-models`: vectors and summaries from an OpenAI-compatible API, token counts from nothing outside.
 
 mod ask;
 mod bindings;
 mod door;
+mod write;

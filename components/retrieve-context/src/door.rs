@@ -81,6 +81,7 @@ async fn packed(scope: memory::Scope, need: Need, how: memory::Reading) -> Resul
         max_tokens: need.max_tokens,
         include_conversations: need.include_conversations,
         include_memories: need.include_memories,
+        include_summaries: need.include_summaries,
         same_session_boost: None,
         entries: EntryRules::default(),
     };

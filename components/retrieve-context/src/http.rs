@@ -167,8 +167,6 @@ fn need(body: &mut Body<'_>, most: usize) -> Result<Need> {
     if query.as_ref().is_some_and(|query| query.len() > most) {
         body.refuse("query", format!("query has more than {most} bytes"));
     }
-    // Summaries do not exist yet: the flag is taken, and there is nothing to leave out.
-    body.flag("include_summaries", true);
     let session = body.string("session_id");
     Ok(Need {
         session: session.map(|id| SessionId::parse(&id).map(|id| id.to_string())).transpose()?,
@@ -176,6 +174,7 @@ fn need(body: &mut Body<'_>, most: usize) -> Result<Need> {
         max_tokens: max_tokens.unwrap_or(1),
         include_conversations: body.flag("include_conversations", true),
         include_memories: body.flag("include_memories", true),
+        include_summaries: body.flag("include_summaries", true),
         same_session_boost: body.number("same_session_boost", 0.0, 100.0),
         entries: entries(body)?,
     })
@@ -232,11 +231,12 @@ fn context_json(context: &Context, explain: bool) -> Result<String> {
     let memories: Vec<String> =
         memories.map(|thing| memory_json(thing, "")).collect::<Result<_>>()?;
     let memories = memories.join(",");
+    let summary = Value::from(context.summary());
     let text = Value::from(packed.text.as_str());
     let (messages, tokens) = (chat(context)?.join(","), packed.tokens);
     let through = &context.indexed_through;
     Ok(format!(
-        "{{\"context\":{text},\"messages\":[{messages}],\"memories\":[{memories}],\"summary\":null,\
+        "{{\"context\":{text},\"messages\":[{messages}],\"memories\":[{memories}],\"summary\":{summary},\
          \"tokens\":{tokens},\"used\":{used},\"indexed_through\":\"{through}\"}}"
     ))
 }

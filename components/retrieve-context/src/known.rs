@@ -1,12 +1,13 @@
-//! What is known beside the conversation: preferences, memories, context entries; and the conversation before this one.
+//! What is known beside the conversation: preferences, memories, context entries, summaries; and the conversation before this one.
 
 use crate::retrieve::Need;
 use holdfast_core::facts::{Fact, FactKind, merged};
 use holdfast_core::memory::Memory;
+use holdfast_core::summary::Summary;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::{Hlc, Result, Scope, SessionId};
 use holdfast_kit::index::{self, Consistency, Message, Page, Reading, Thing};
-use holdfast_kit::things::all;
+use holdfast_kit::things::{all, sources};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -29,8 +30,18 @@ pub struct Known {
     pub facts: Vec<Fact>,
     /// The memories among them, by id.
     pub memories: HashMap<String, Thing>,
+    /// The session in short, in the order of what is covered; not among the facts yet.
+    pub summaries: Vec<Covering>,
     /// Orders of all records among them.
     pub orders: Vec<String>,
+}
+
+/// A summary, and where what it covers begins.
+pub struct Covering {
+    /// Order of the first message, as text.
+    pub first: String,
+    /// The summary as a fact.
+    pub fact: Fact,
 }
 
 fn local() -> Reading {
@@ -39,7 +50,12 @@ fn local() -> Reading {
 
 /// What is known; `found` are the memories that the question found, best first. The view has been brought up to date.
 pub async fn known(scope: &Scope, need: &Need, found: Vec<(Thing, f32)>) -> Result<Known> {
-    let mut known = Known { facts: Vec::new(), memories: HashMap::new(), orders: Vec::new() };
+    let mut known = Known {
+        facts: Vec::new(),
+        memories: HashMap::new(),
+        summaries: Vec::new(),
+        orders: Vec::new(),
+    };
     if need.include_memories {
         preferences(scope, &mut known).await?;
         profile(scope, &mut known).await?;
@@ -50,7 +66,11 @@ pub async fn known(scope: &Scope, need: &Need, found: Vec<(Thing, f32)>) -> Resu
         }
     }
     if let Some(session) = &need.session {
-        entries(scope, &SessionId::parse(session)?, need, &mut known).await?;
+        let session = SessionId::parse(session)?;
+        entries(scope, &session, need, &mut known).await?;
+        if need.include_summaries {
+            summaries(scope, &session, &mut known).await?;
+        }
     }
     Ok(known)
 }
@@ -120,6 +140,20 @@ async fn entries(scope: &Scope, session: &SessionId, need: &Need, known: &mut Kn
         candidates.push((Fact { kind, id, text, why: "context" }, relevance));
     }
     known.facts.extend(merged(candidates, &need.entries));
+    Ok(())
+}
+
+async fn summaries(scope: &Scope, session: &SessionId, known: &mut Known) -> Result<()> {
+    let (found, _) = all(scope, (ThingKind::Summary, Some(session), None), local()).await?;
+    for thing in found {
+        let text = Summary::read(&thing.last.body)?.text;
+        let first = sources(&thing.last.sources)?.first().map(|source| source.order.to_string());
+        let Some(first) = first.filter(|_| !text.is_empty()) else { continue };
+        known.orders.push(thing.last.order);
+        let fact = Fact { kind: FactKind::Summary, id: thing.id, text, why: "summary" };
+        known.summaries.push(Covering { first, fact });
+    }
+    known.summaries.sort_by(|a, b| a.first.cmp(&b.first));
     Ok(())
 }
 

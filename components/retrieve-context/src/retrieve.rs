@@ -1,10 +1,10 @@
 //! Retrieving a context: what is known, the newest turns, what is relevant to the question, packed to a budget of tokens.
 
-use crate::known::{before, known};
+use crate::known::{Covering, before, known};
 use crate::search::{Hit, Query, default_boosts, search};
 use holdfast_core::clock::rfc3339;
 use holdfast_core::context::{Candidate, Choice, Packed, Recent, pack};
-use holdfast_core::facts::EntryRules;
+use holdfast_core::facts::{EntryRules, Fact, FactKind};
 use holdfast_core::message::Role;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Hlc, Result, Scope, token};
@@ -32,6 +32,8 @@ pub struct Need {
     pub include_conversations: bool,
     /// Memories and preferences may take part.
     pub include_memories: bool,
+    /// Summaries of what is cut of the session may take part.
+    pub include_summaries: bool,
     /// Boost of the session's own messages, in z-scores; the recipe's when none.
     pub same_session_boost: Option<f32>,
     /// How context entries of the session are merged.
@@ -59,6 +61,13 @@ pub struct Context {
 }
 
 impl Context {
+    /// The summaries in it, oldest first; none when there are none.
+    pub fn summary(&self) -> Option<String> {
+        let facts = self.packed.facts.iter().rev();
+        let texts = facts.filter(|fact| fact.kind == FactKind::Summary).map(|fact| &*fact.text);
+        Some(texts.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+    }
+
     /// Why an older message is in it.
     pub fn why(&self, id: &(String, String)) -> &'static str {
         if self.before.contains(id) { "continuity" } else { "relevant" }
@@ -107,19 +116,35 @@ pub async fn retrieve(
             relevant.push(candidate);
         }
     }
-    let known = known(scope, &need, found).await?;
+    let mut known = known(scope, &need, found).await?;
     let orders = newest.iter().chain(&before).map(|message| &message.order);
     let orders = orders.chain(&shown).chain(known.orders.iter());
     let marker = marker(state, scope, orders);
     let count = |texts: &[String]| tokens::count(texts).into_iter().map(|n| n as usize).collect();
     let budget = need.max_tokens as usize;
     let recent = Recent::within(budget, newest.iter().rev().map(candidate), &marker, &count)?;
-    let (facts, relevant) = (&known.facts, &relevant);
-    let choice = Choice { facts, recent: &recent, relevant, budget, marker: &marker };
-    let packed = pack(&choice, &count);
+    let packing = |facts: &[Fact]| {
+        let (recent, relevant) = (&recent, &relevant);
+        pack(&Choice { facts, recent, relevant, budget, marker: &marker }, &count)
+    };
+    let mut packed = packing(&known.facts);
+    let cut = cut(&known.summaries, &packed, &newest);
+    if !cut.is_empty() {
+        known.facts.splice(0..0, cut);
+        packed = packing(&known.facts);
+    }
     let (memories, recent) = (known.memories, newest);
     let before = continued;
     Ok(Context { packed, recent, memories, before, scores, marker, indexed_through, frontier })
+}
+
+/// Summaries of what the packed context does not hold verbatim, newest first.
+fn cut(summaries: &[Covering], packed: &Packed, newest: &[Message]) -> Vec<Fact> {
+    let oldest = packed.recent.first().map(|(candidate, _)| &candidate.id.1);
+    let begins = oldest.and_then(|id| newest.iter().find(|message| message.id == *id));
+    // Orders sort as their texts do.
+    let is_cut = |one: &&Covering| begins.is_none_or(|message| one.first < message.order);
+    summaries.iter().rev().filter(is_cut).map(|one| one.fact.clone()).collect()
 }
 
 /// The session's newest messages, oldest first; without a session the user is brought up to date all the same.

@@ -3,7 +3,7 @@
 use crate::expire::expire;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Key, Result, Scope, TenantId};
-use holdfast_journal::{Next, Rules, next_user, sweep, upkeeper};
+use holdfast_journal::{Compaction, Next, Rules, Step, next_user, sweep, upkeeper};
 use holdfast_kit::{GuestIds, State};
 
 /// What a step holds in memory fits into an instance; times are those of all hosts.
@@ -59,10 +59,7 @@ pub async fn step(state: &State, scope: &Scope, work: Work) -> Result<Done> {
     match work {
         Work::Compact => {
             let step = holdfast_journal::compact(&outside, scope, &state.ledger(), &rules).await?;
-            done.more = step.next == Next::More;
-            (done.sealed, done.merged) = (number(step.sealed), number(step.merged));
-            done.written = step.written;
-            done.corrupt = step.corrupt.iter().map(Key::to_string).collect();
+            done = Done { users: 1, ..Done::of(step) };
         }
         Work::Expire => {
             let expired = expire(state, scope).await?;
@@ -92,14 +89,20 @@ pub async fn walk(
     let (begun, mut all) = (state.bucket.now(), Done::default());
     while let Some(user) = next_user(&state.bucket, tenant, place.as_deref()).await? {
         if let Some(scope) = &user.scope {
-            let done = step(state, scope, work).await?;
-            let again = done.more;
-            all.add(done);
-            all.users += u32::from(!again);
-            if again && state.bucket.now().saturating_sub(begun) < WALK {
+            let more = match work {
+                Work::Compact => run(state, scope, begun, &mut all).await?,
+                Work::Collect => {
+                    let done = step(state, scope, work).await?;
+                    let more = done.more;
+                    all.add(done);
+                    more
+                }
+            };
+            all.users += u32::from(!more);
+            if more && state.bucket.now().saturating_sub(begun) < WALK {
                 continue;
             }
-            if again {
+            if more {
                 return Ok((all, place));
             }
         }
@@ -111,7 +114,36 @@ pub async fn walk(
     Ok((all, None))
 }
 
+/// Steps of a compaction of one user, until there is no more to do or the walk's time is over: is there more?
+async fn run(state: &State, scope: &Scope, begun: u64, all: &mut Done) -> Result<bool> {
+    let clock = state.bucket.clock();
+    let outside = Outside { objects: &state.bucket, clock: &clock, ids: &GuestIds };
+    let (rules, ledger) = (rules(), state.ledger());
+    let Some(mut run) = Compaction::open(&outside, scope, &ledger, &rules).await? else {
+        return Ok(false);
+    };
+    loop {
+        let step = run.step(&outside).await?;
+        let more = step.next == Next::More;
+        all.add(Done::of(step));
+        if !more || state.bucket.now().saturating_sub(begun) >= WALK {
+            return Ok(more);
+        }
+    }
+}
+
 impl Done {
+    fn of(step: Step) -> Self {
+        Self {
+            more: step.next == Next::More,
+            sealed: number(step.sealed),
+            merged: number(step.merged),
+            written: step.written,
+            corrupt: step.corrupt.iter().map(Key::to_string).collect(),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.sealed += other.sealed;
         self.merged += other.merged;
@@ -120,7 +152,10 @@ impl Done {
         self.bytes += other.bytes;
         self.expired += other.expired;
         self.ended += other.ended;
-        self.corrupt.extend(other.corrupt);
+        // Each step of a run names what it meets.
+        let new = other.corrupt.into_iter().filter(|key| !self.corrupt.contains(key));
+        let new: Vec<String> = new.collect();
+        self.corrupt.extend(new);
     }
 }
 

@@ -272,6 +272,19 @@ impl Case {
         }
     }
 
+    /// Code of a JSON-RPC error of MCP, where a resource cannot be read.
+    pub fn mcp_code(self) -> i32 {
+        match self {
+            Case::Invalid => -32602,
+            Case::Denied => -32001,
+            Case::NotFound => -32002,
+            Case::Conflict => -32003,
+            Case::Exhausted => -32004,
+            Case::Unavailable => -32005,
+            Case::Corrupt | Case::Internal => -32603,
+        }
+    }
+
     /// Reason of the case when nothing finer is known.
     pub fn default_reason(self) -> Reason {
         REASONS.iter().find(|row| row.case == self).map_or("internal", |row| row.reason)

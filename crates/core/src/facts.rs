@@ -13,6 +13,8 @@ pub enum FactKind {
     Memory,
     /// A context entry of the session.
     Context,
+    /// A part of the session in short.
+    Summary,
 }
 
 impl FactKind {
@@ -22,6 +24,7 @@ impl FactKind {
             FactKind::Preference => "preference",
             FactKind::Memory => "memory",
             FactKind::Context => "context",
+            FactKind::Summary => "summary",
         }
     }
 }
@@ -35,7 +38,7 @@ pub struct Fact {
     pub id: String,
     /// What it says.
     pub text: String,
-    /// Why it is here: `preference`, `profile`, `relevant` or `context`.
+    /// Why it is here: `preference`, `profile`, `relevant`, `context` or `summary`.
     pub why: &'static str,
 }
 

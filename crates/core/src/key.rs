@@ -123,6 +123,11 @@ pub fn hash32(bytes: &[u8]) -> String {
     hex
 }
 
+/// Everything.
+pub fn everything() -> Prefix {
+    Prefix("v1/".to_owned())
+}
+
 /// Everything of a tenant.
 pub fn tenant(tenant: &TenantId) -> Prefix {
     Prefix(format!("v1/t/{}/", segment(tenant.as_str())))
@@ -284,6 +289,28 @@ pub fn export(tenant_id: &TenantId, export: ulid::Ulid) -> Prefix {
 /// What an export keeps while it runs, below [`export`]: `work`.
 pub fn export_work(export: &Prefix) -> Prefix {
     Prefix(format!("{}_work/", export.0))
+}
+
+/// Lists of users whom hosts wrote.
+pub fn dirty(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}dirty/", tenant(tenant_id).0))
+}
+
+/// One list: `dirty/<yyyymmddhh>/<ulid>.json`, the hour being that of the ULID.
+pub fn dirty_list(tenant_id: &TenantId, ulid: ulid::Ulid) -> Key {
+    let (day, hour) =
+        (crate::clock::day(ulid.timestamp_ms()), ulid.timestamp_ms() / 3_600_000 % 24);
+    Key(format!("{}{day}{hour:02}/{ulid}.json", dirty(tenant_id).0))
+}
+
+/// Records of looks at all users of a tenant.
+pub fn swept(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}op/swept/", tenant(tenant_id).0))
+}
+
+/// One of them.
+pub fn swept_record(tenant_id: &TenantId, ulid: ulid::Ulid) -> Key {
+    Key(format!("{}{ulid}.json", swept(tenant_id).0))
 }
 
 /// What one look at a store writes and removes again (`holdfast doctor`).

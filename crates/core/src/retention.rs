@@ -107,9 +107,10 @@ pub fn passes(record: &Record) -> bool {
 }
 
 /// When a thing passes that was made of these: with the oldest message among them, as it is gone with any of them that is
-/// deleted. What was made of a session as such is not, but a memory, which is made of what was said there.
+/// deleted. What was made of a session as such does not, but a memory or summary, which is made of what was said there.
 pub fn passes_at(kind: ThingKind, sources: &[Source]) -> Option<Hlc> {
-    let said = |source: &&Source| source.message.is_some() || kind == ThingKind::Memory;
+    let made = matches!(kind, ThingKind::Memory | ThingKind::Summary);
+    let said = |source: &&Source| source.message.is_some() || made;
     sources.iter().filter(said).map(|source| source.order.hlc).min()
 }
 

@@ -46,6 +46,8 @@ kinds! {
     Relationship "relationship" true;
     /// What somebody thinks of a message.
     Feedback "feedback" true;
+    /// A part of a session in short: see [`crate::summary`].
+    Summary "summary" true;
 }
 
 impl ThingKind {

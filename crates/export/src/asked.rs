@@ -1,5 +1,6 @@
 //! What an export was asked to take, and how.
 
+use crate::source::Feedback;
 use holdfast_core::clock::parse_rfc3339;
 use holdfast_core::message::Message;
 use holdfast_formats::training::{Format, Shares};
@@ -51,9 +52,51 @@ pub struct Selection {
     /// Only sessions whose metadata have these values.
     #[serde(default)]
     pub metadata: Map<String, Value>,
+    /// Only sessions in which somebody said this of a message.
+    #[serde(default)]
+    pub feedback: Option<Rated>,
+}
+
+/// What people may have said of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rated {
+    /// It is good.
+    Up,
+    /// It is bad, or there is something better to say.
+    Down,
+    /// Anything.
+    Any,
+}
+
+impl Rated {
+    /// Name as requests spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rated::Up => "up",
+            Rated::Down => "down",
+            Rated::Any => "any",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 3] = [Rated::Up, Rated::Down, Rated::Any];
+
+    fn is_said_by(self, feedback: &Feedback) -> bool {
+        match self {
+            Rated::Up => feedback.good == Some(true),
+            Rated::Down => feedback.good == Some(false) || feedback.better_answer.is_some(),
+            Rated::Any => true,
+        }
+    }
 }
 
 impl Selection {
+    /// Is a session taken of which this was said?
+    pub fn takes_feedback(&self, said: &[Feedback]) -> bool {
+        self.feedback.is_none_or(|rated| said.iter().any(|one| rated.is_said_by(one)))
+    }
+
     /// Is this session taken?
     pub fn takes_session(&self, id: &str, metadata: &Map<String, Value>) -> bool {
         let named = self.sessions.is_empty() || self.sessions.iter().any(|one| one == id);

@@ -2,7 +2,7 @@
 
 use crate::asked::Asked;
 use crate::progress::{Folder, Phase, Progress, WorkPart};
-use crate::source::{Source, SourceSession};
+use crate::source::{Feedback, Source, SourceSession};
 use holdfast_core::ports::{Clock, Ids, Objects};
 use holdfast_core::{Result, Scope, TenantId, UserId};
 use holdfast_formats::Stored;
@@ -147,7 +147,7 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Gatherer<'_, O, C, I, S> {
         session: &SourceSession,
         progress: &mut Progress,
         open: &mut Open,
-        clean: Option<&mut Anonymizer>,
+        mut clean: Option<&mut Anonymizer>,
     ) -> Result<()> {
         if !self.asked.selection.takes_session(&session.id, &session.metadata) {
             return Ok(());
@@ -160,6 +160,10 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Gatherer<'_, O, C, I, S> {
             progress.report.leave(LeftOut::SessionTooLarge, 1);
             return Ok(());
         }
+        let said = self.source.feedback(scope, &session.id, self.asked.as_of).await?;
+        if !self.asked.selection.takes_feedback(&said) {
+            return Ok(());
+        }
         open.sessions += 1;
         if self.asked.format == Format::Langchain {
             let (user, session) = (scope.user.to_string(), session.id.clone());
@@ -169,18 +173,21 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Gatherer<'_, O, C, I, S> {
             );
         }
         progress.report.sessions += 1;
-        self.windows(scope, session, progress, open, clean).await
+        let mut verdicts = verdicts(said, self.asked.untrusted, &mut progress.report);
+        if let Some(clean) = clean.as_deref_mut() {
+            let corrections = verdicts.values_mut().filter_map(|one| one.correction.as_mut());
+            corrections.for_each(|text| *text = clean.text(text));
+        }
+        self.windows((scope, session, &verdicts), progress, open, clean).await
     }
 
     async fn windows(
         &self,
-        scope: &Scope,
-        session: &SourceSession,
+        (scope, session, verdicts): (&Scope, &SourceSession, &Verdicts),
         progress: &mut Progress,
         open: &mut Open,
         mut clean: Option<&mut Anonymizer>,
     ) -> Result<()> {
-        let verdicts = self.source.verdicts(scope, &session.id, self.asked.as_of).await?;
         let tools = session.tools();
         let user = scope.user.as_str();
         let mut cutter = Cutter::new(Limits::default(), user, &session.id, tools.as_deref());
@@ -211,7 +218,7 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Gatherer<'_, O, C, I, S> {
                     clean.said(&mut said);
                 }
                 if let Some(window) = cutter.push(said, &mut progress.report) {
-                    self.write(&window, &verdicts, progress, open).await?;
+                    self.write(&window, verdicts, progress, open).await?;
                 }
             }
             after = page.next;
@@ -220,7 +227,7 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Gatherer<'_, O, C, I, S> {
             }
         }
         match cutter.finish() {
-            Some(window) => self.write(&window, &verdicts, progress, open).await,
+            Some(window) => self.write(&window, verdicts, progress, open).await,
             None => Ok(()),
         }
     }
@@ -262,6 +269,23 @@ impl Open {
         self.bytes += lines.len() - before;
         Ok(())
     }
+}
+
+/// What stands of what was said, by message: of each the newest. What a message should have said is an assistant's word, and
+/// counts like one when no service key wrote it.
+fn verdicts(said: Vec<Feedback>, untrusted: bool, report: &mut Report) -> Verdicts {
+    let mut verdicts = Verdicts::new();
+    for feedback in said {
+        let mut better = feedback.better_answer;
+        if better.is_some() && !feedback.trusted && !untrusted {
+            report.leave(LeftOut::UntrustedWriter, 1);
+            better = None;
+        }
+        let verdict = verdicts.entry(feedback.message).or_default();
+        verdict.good = feedback.good.or(verdict.good);
+        verdict.correction = better.or(verdict.correction.take());
+    }
+    verdicts
 }
 
 fn made(format: Format, window: &Window, verdicts: &Verdicts, report: &mut Report) -> Vec<Kept> {

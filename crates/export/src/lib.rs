@@ -10,11 +10,13 @@ mod gather;
 mod operation;
 mod progress;
 mod publish;
+mod read;
 mod source;
 
-pub use asked::{Asked, Selection};
-pub use operation::{Listed, Shown, Status, advance, cancel, list, show, start};
-pub use source::{Feed, FeedPage, Source, SourceSession, SourceSessions};
+pub use asked::{Asked, Rated, Selection};
+pub use operation::{Listed, Shown, Status, advance, cancel, list, running, show, start};
+pub use read::{Placed, name_told, until};
+pub use source::{Feed, FeedPage, Feedback, Source, SourceSession, SourceSessions};
 
 /// The manifest's name below an export.
 pub const MANIFEST: &str = "_MANIFEST.json";

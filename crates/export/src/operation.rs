@@ -3,7 +3,7 @@
 use crate::MANIFEST;
 use crate::asked::Asked;
 use crate::gather::Gatherer;
-use crate::progress::{Folder, Phase, Progress, Published, fresh};
+use crate::progress::{CANCELLED, Folder, Phase, Progress, Published, fresh, stepped};
 use crate::publish::{Publisher, groups};
 use crate::source::Source;
 use hmac::{Hmac, Mac};
@@ -161,6 +161,36 @@ pub async fn list<O: Objects, C: Clock, I: Ids>(
         }
         at = Some(place(id));
     }
+}
+
+/// Exports of a tenant that are neither whole nor cancelled, by id, each with the moment of its last step (Unix
+/// milliseconds). Lists, and reads nothing.
+///
+/// # Errors
+/// What the store may answer.
+pub async fn running<O: Objects, C: Clock, I: Ids>(
+    outside: &Outside<'_, O, C, I>,
+    tenant: &TenantId,
+) -> Result<Vec<(String, u64)>> {
+    let prefix = key::exports(tenant);
+    let (mut found, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = outside.objects.list(&prefix, after.as_deref()).await?;
+        for listed in &page.objects {
+            let rest = listed.key.strip_prefix(prefix.as_str()).unwrap_or_default();
+            let Some((ulid, name)) = rest.split_once('/') else { continue };
+            let Ok(ulid) = Ulid::from_string(ulid) else { continue };
+            let (ended, last) = found.entry(ulid).or_insert((false, ulid.timestamp_ms()));
+            *ended |= name == MANIFEST || name == CANCELLED;
+            *last = stepped(name).map_or(*last, |step| step.timestamp_ms().max(*last));
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let running = found.into_iter().filter(|(_, (ended, _))| !ended);
+    Ok(running.map(|(ulid, (_, last))| (ulid.to_string(), last)).collect())
 }
 
 /// Ends an export that is not whole, and removes what it gathered. Cancelling again is not an error.

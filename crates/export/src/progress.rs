@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use ulid::Ulid;
 
 const ASKED: &str = "_work/asked.json";
-const CANCELLED: &str = "_work/cancelled.json";
+pub(crate) const CANCELLED: &str = "_work/cancelled.json";
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,8 +149,7 @@ impl<O: Objects, C: Clock, I: Ids> Folder<'_, O, C, I> {
         let mut newest: Option<Ulid> = None;
         for key in self.work().await? {
             let name = key.strip_prefix(self.prefix.as_str()).unwrap_or_default();
-            let ulid = name.strip_prefix("_work/at-").and_then(|name| name.strip_suffix(".json"));
-            newest = newest.max(ulid.and_then(|ulid| Ulid::from_string(ulid).ok()));
+            newest = newest.max(stepped(name));
         }
         let Some(ulid) = newest else { return Ok((Progress::default(), None)) };
         let progress: Option<Progress> = self.json(&format!("_work/at-{ulid}.json")).await?;
@@ -200,6 +199,12 @@ impl<O: Objects, C: Clock, I: Ids> Folder<'_, O, C, I> {
         }
         Ok(())
     }
+}
+
+/// The moment of a record of progress, by its name below the export.
+pub(crate) fn stepped(name: &str) -> Option<Ulid> {
+    let ulid = name.strip_prefix("_work/at-")?.strip_suffix(".json")?;
+    Ulid::from_string(ulid).ok()
 }
 
 /// Version of what is kept while an export runs.

@@ -3,7 +3,6 @@
 
 use holdfast_core::message::Message;
 use holdfast_core::{Order, Result, Scope};
-use holdfast_formats::training::Verdicts;
 use serde_json::{Map, Value};
 
 /// A session as an export looks at it.
@@ -66,6 +65,19 @@ pub struct FeedPage {
     pub next: Option<String>,
 }
 
+/// What somebody said of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feedback {
+    /// The message's id in this view.
+    pub message: String,
+    /// Good or bad; none when it says neither.
+    pub good: Option<bool>,
+    /// What the message should have said.
+    pub better_answer: Option<String>,
+    /// A service key wrote it.
+    pub trusted: bool,
+}
+
 /// Reads conversations. With `as_of` (Unix milliseconds) as they were then, with the deletes of today.
 pub trait Source {
     /// The first user after `place`, whom the walk names, and the place after; none at the end.
@@ -94,8 +106,8 @@ pub trait Source {
         as_of: u64,
     ) -> Result<FeedPage>;
 
-    /// What people said of the session's messages.
-    async fn verdicts(&self, scope: &Scope, session: &str, as_of: u64) -> Result<Verdicts>;
+    /// What people said of the session's messages, oldest first.
+    async fn feedback(&self, scope: &Scope, session: &str, as_of: u64) -> Result<Vec<Feedback>>;
 
     /// Names that the user's profile knows.
     async fn names(&self, scope: &Scope) -> Result<Vec<String>>;

@@ -122,53 +122,96 @@ pub async fn compact(
     ledger: &Ledger,
     rules: &Rules,
 ) -> Result<Step> {
-    let begun = outside.clock.now();
-    let Some(mut guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
-        return Ok(Step::default());
-    };
-    let erased = guard.erased;
-    let surveyed = survey(outside.objects, scope, rules, begun, erased);
-    let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
-    guard.learn(&survey);
-    survey.leave_out_gone(rules, begun)?;
-    let mut tail = Tail::new(listed, &covered(&survey.segments), erased);
-    let mut step = Step { corrupt: survey.look.corrupt.clone(), ..Step::default() };
-    step.corrupt.extend(unreadable(&survey));
-    let mut new = Vec::new();
-    if tail.is_due(rules, begun) {
-        let sealing = tail.read(outside.objects, scope, rules, &survey).await?;
-        step.corrupt.append(&mut tail.corrupt);
-        let lines = sealing.iter().flat_map(|one| &one.lines);
-        guard.purges.add(&Purge::among(lines), erased.at());
-        new = seal(outside, scope, &guard, rules, sealing).await?;
-        step.sealed = new.iter().map(|new| new.cover.wal.len()).sum();
+    match Compaction::open(outside, scope, ledger, rules).await? {
+        Some(mut compaction) => compaction.step(outside).await,
+        None => Ok(Step::default()),
     }
-    let (mut replaced, mut looked) = (Vec::new(), false);
-    if new.is_empty() {
-        (replaced, new) = cleanse(outside, scope, &guard, &survey, &mut step.corrupt).await?;
+}
+
+/// Steps for one user, one after the other: the heads, covers and lists are read once, and each step works on what is left.
+pub struct Compaction<'a> {
+    scope: &'a Scope,
+    rules: &'a Rules,
+    guard: Guard<'a>,
+    begun: u64,
+    survey: Survey,
+    tail: Tail,
+}
+
+impl<'a> Compaction<'a> {
+    /// Reads the heads and lists what they do not cover. None while the user's last erase is so young that nothing may be
+    /// sealed.
+    ///
+    /// # Errors
+    /// As [`compact`](fn@compact).
+    pub async fn open<I>(
+        outside: &Outside<'_, impl Objects, impl Clock, I>,
+        scope: &'a Scope,
+        ledger: &'a Ledger,
+        rules: &'a Rules,
+    ) -> Result<Option<Self>> {
+        let begun = outside.clock.now();
+        let Some(mut guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
+            return Ok(None);
+        };
+        let erased = guard.erased;
+        let surveyed = survey(outside.objects, scope, rules, begun, erased);
+        let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+        guard.learn(&survey);
+        survey.leave_out_gone(rules, begun)?;
+        let tail = Tail::new(listed, &covered(&survey.segments), erased);
+        Ok(Some(Self { scope, rules, guard, begun, survey, tail }))
     }
-    if new.is_empty() {
-        let purged = purge(outside, scope, &guard, rules, &mut survey, &mut step.corrupt).await?;
-        step.purged = purged.replaced.len();
-        (replaced, new, looked) = (purged.replaced, purged.new, purged.looked);
+
+    /// One bounded step; `next` says whether there is more. Dropping it between two steps loses nothing.
+    ///
+    /// # Errors
+    /// As [`compact`](fn@compact). After one it is to be opened anew.
+    pub async fn step(
+        &mut self,
+        outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
+    ) -> Result<Step> {
+        let Self { scope, rules, guard, begun, survey, tail } = self;
+        let mut step = Step { corrupt: survey.look.corrupt.clone(), ..Step::default() };
+        step.corrupt.extend(unreadable(survey));
+        let mut new = Vec::new();
+        if tail.is_due(rules, *begun) {
+            let sealing = tail.read(outside.objects, scope, rules, survey).await?;
+            step.corrupt.append(&mut tail.corrupt);
+            let lines = sealing.iter().flat_map(|one| &one.lines);
+            guard.purges.add(&Purge::among(lines), guard.erased.at());
+            new = seal(outside, scope, guard, rules, sealing).await?;
+            step.sealed = new.iter().map(|new| new.cover.wal.len()).sum();
+        }
+        let (mut replaced, mut looked) = (Vec::new(), false);
+        if new.is_empty() {
+            (replaced, new) = cleanse(outside, scope, guard, survey, &mut step.corrupt).await?;
+        }
+        if new.is_empty() {
+            let purged = purge(outside, scope, guard, rules, survey, &mut step.corrupt).await?;
+            step.purged = purged.replaced.len();
+            (replaced, new, looked) = (purged.replaced, purged.new, purged.looked);
+        }
+        if new.is_empty() && !looked {
+            (replaced, new) =
+                merge(outside, scope, guard, rules, survey, &mut step.corrupt).await?;
+        }
+        step.merged = replaced.len() - step.purged;
+        step.written = new.iter().map(|new| new.entry.bytes).sum();
+        let joins = looked || survey.heads.iter().count() > 1 || !survey.look.corrupt.is_empty();
+        if new.is_empty() && !joins {
+            return Ok(step);
+        }
+        survey.segments.retain(|ulid, _| !replaced.contains(ulid));
+        publish::add(&mut survey.segments, new);
+        without_copies(&mut survey.segments);
+        tail.leave(&covered(&survey.segments));
+        let from = (*begun).min(tail.oldest_left().unwrap_or(*begun));
+        guard.holds(outside.objects, scope).await?;
+        step.manifest = Some(publish::publish(outside, scope, rules, survey, *begun, from).await?);
+        step.next = Next::More;
+        Ok(step)
     }
-    if new.is_empty() && !looked {
-        (replaced, new) = merge(outside, scope, &guard, rules, &survey, &mut step.corrupt).await?;
-    }
-    step.merged = replaced.len() - step.purged;
-    step.written = new.iter().map(|new| new.entry.bytes).sum();
-    let joins = looked || survey.heads.iter().count() > 1 || !survey.look.corrupt.is_empty();
-    if new.is_empty() && !joins {
-        return Ok(step);
-    }
-    survey.segments.retain(|ulid, _| !replaced.contains(ulid));
-    publish::add(&mut survey.segments, new);
-    without_copies(&mut survey.segments);
-    let from = begun.min(tail.oldest_left(&covered(&survey.segments)).unwrap_or(begun));
-    guard.holds(outside.objects, scope).await?;
-    step.manifest = Some(publish::publish(outside, scope, rules, &survey, begun, from).await?);
-    step.next = Next::More;
-    Ok(step)
 }
 
 pub(crate) fn unreadable(survey: &Survey) -> impl Iterator<Item = Key> {

@@ -57,7 +57,7 @@ pub async fn mend(
     // What lies after it was not listed: the heads' word for it stands.
     let from = survey.heads.iter().map(|(_, manifest)| manifest.from).min().unwrap_or_default();
     guard.holds(outside.objects, scope).await?;
-    step.manifest = Some(publish::publish(outside, scope, rules, &survey, begun, from).await?);
+    step.manifest = Some(publish::publish(outside, scope, rules, &mut survey, begun, from).await?);
     Ok(step)
 }
 

@@ -20,13 +20,13 @@ pub(crate) fn add(segments: &mut Segments, new: Vec<New>) {
     segments.extend(new.into_iter().map(named));
 }
 
-/// Publishes the survey's segments. `begun` is when its maker began to read; every object with an earlier ULID than `from`
+/// Publishes the survey's segments, and makes that its only head. `begun` is when its maker began to read; every object with an earlier ULID than `from`
 /// that it saw is covered.
 pub(crate) async fn publish(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
     rules: &Rules,
-    survey: &Survey,
+    survey: &mut Survey,
     begun: u64,
     from: u64,
 ) -> Result<Key> {
@@ -42,8 +42,12 @@ pub(crate) async fn publish(
     // Above its parents, however clocks differ: what is newest is then nobody's ancestor.
     let parent = survey.heads.iter().filter_map(|(key, _)| ulid(key)).max();
     let at = parent.map_or(now, |parent| now.max(parent.timestamp_ms() + 1));
-    let key = key::manifest_object(scope, fresh(at, outside.ids), &bytes);
+    let ulid = fresh(at, outside.ids);
+    let key = key::manifest_object(scope, ulid, &bytes);
     outside.objects.put(&key, bytes).await?;
+    // What it stands for is read; a next one names it as its parent.
+    survey.heads.add(&key, ulid, manifest);
+    survey.look.corrupt.clear();
     Ok(key)
 }
 

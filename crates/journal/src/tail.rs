@@ -2,6 +2,7 @@
 
 use crate::fetch;
 use crate::heads::{ulid, ulid_of_name};
+use crate::lag::Lag;
 use crate::rules::Rules;
 use crate::survey::{Survey, covered};
 use holdfast_core::erase::Erased;
@@ -76,17 +77,22 @@ impl Tail {
         Self { listed, corrupt: Vec::new(), gone: HashSet::new(), unseen: Vec::new() }
     }
 
+    /// How much it is.
+    pub(crate) fn lag(&self) -> Lag {
+        let oldest = self.listed.first_key_value().map(|(ulid, _)| ulid.timestamp_ms());
+        let bytes = self.listed.values().map(|(_, _, bytes)| bytes).sum();
+        Lag { objects: self.listed.len(), bytes, oldest }
+    }
+
     /// Is it worth sealing?
     pub(crate) fn is_due(&self, rules: &Rules, now: u64) -> bool {
-        let bytes: u64 = self.listed.values().map(|(_, _, bytes)| bytes).sum();
-        let oldest = self.listed.first_key_value().map(|(ulid, _)| ulid.timestamp_ms());
+        let Lag { objects, bytes, oldest } = self.lag();
         let past = |at: u64, after: u64| at.saturating_add(after) <= now;
-        let old = oldest.is_some_and(|at| past(at, rules.seal_after));
         let purges = self.listed.iter().filter(|(_, (_, name, _))| key::is_purging(name));
         let purge = purges.map(|(ulid, _)| ulid.timestamp_ms()).min();
-        let old = old || purge.is_some_and(|at| past(at, rules.purge_after));
-        !self.listed.is_empty()
-            && (self.listed.len() >= rules.least_objects || bytes >= rules.least_bytes || old)
+        let old = oldest.is_some_and(|at| past(at, rules.seal_after))
+            || purge.is_some_and(|at| past(at, rules.purge_after));
+        objects > 0 && (objects >= rules.least_objects || bytes >= rules.least_bytes || old)
     }
 
     /// Reads as much as one step takes, oldest first, and what it names that no list shows. A corrupt object is left, and
@@ -150,13 +156,17 @@ impl Tail {
         keys
     }
 
-    /// When the oldest of those was written that `covered` does not have: Unix milliseconds.
-    pub(crate) fn oldest_left(&self, covered: &HashSet<&str>) -> Option<u64> {
-        let listed = self.listed.iter().filter(|(ulid, _)| !self.gone.contains(*ulid));
-        let listed = listed.map(|(ulid, (_, name, _))| (*ulid, name));
-        let unseen = self.unseen.iter().filter_map(|name| Some((ulid_of_name(name)?, name)));
-        let left = listed.chain(unseen).filter(|(_, name)| !covered.contains(name.as_str()));
-        left.map(|(ulid, _)| ulid.timestamp_ms()).min()
+    /// Leaves out what is covered by now.
+    pub(crate) fn leave(&mut self, covered: &HashSet<&str>) {
+        self.listed.retain(|_, (_, name, _)| !covered.contains(name.as_str()));
+        self.unseen.retain(|name| !covered.contains(name.as_str()));
+    }
+
+    /// When the oldest of them was written: Unix milliseconds.
+    pub(crate) fn oldest_left(&self) -> Option<u64> {
+        let listed = self.listed.keys().filter(|ulid| !self.gone.contains(*ulid)).copied();
+        let unseen = self.unseen.iter().filter_map(|name| ulid_of_name(name));
+        listed.chain(unseen).map(|ulid| ulid.timestamp_ms()).min()
     }
 }
 

@@ -8,6 +8,7 @@ spin_sdk::wit_bindgen::generate!({
             import holdfast:index/index@0.1.0;
             import holdfast:models/embedder@0.1.0;
             import holdfast:models/tokens@0.1.0;
+            import holdfast:models/generator@0.1.0;
             import holdfast:memory/types@0.1.0;
         }
     ",
@@ -35,6 +36,11 @@ pub mod embedder {
 /// The door `tokens`.
 pub mod tokens {
     pub use super::holdfast::models::tokens::*;
+}
+
+/// The door `generator`.
+pub mod generator {
+    pub use super::holdfast::models::generator::*;
 }
 
 /// The nouns of `holdfast:memory`.

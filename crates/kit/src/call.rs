@@ -27,6 +27,10 @@ pub struct Call {
     pub query: Query,
     /// The headers.
     pub headers: HeaderMap,
+    /// Scheme, host and port that the request was sent to.
+    pub origin: String,
+    /// Id of the request, made by us or by the client.
+    pub request_id: String,
     /// What the instance keeps.
     pub state: &'static State,
     body: RefCell<Option<IncomingRequestBody>>,
@@ -39,7 +43,7 @@ pub async fn serve(
     route: impl AsyncFnOnce(&Call) -> Result<Answer>,
 ) -> Response<Full<Bytes>> {
     let request_id = request_id(request.headers());
-    let answer = match Call::new(request).await {
+    let answer = match Call::new(request, request_id.clone()).await {
         Ok(call) => {
             route(&call).await.unwrap_or_else(|e| failed(&e, &request_id, call.more.take()))
         }
@@ -90,11 +94,15 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 impl Call {
-    async fn new(request: Request) -> Result<Self> {
+    async fn new(request: Request, request_id: String) -> Result<Self> {
         let (parts, body) = request.into_parts();
         let path = segments(parts.uri.path())?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+        let scheme = parts.uri.scheme_str().unwrap_or("http");
+        let host = parts.uri.authority().map_or("localhost", |authority| authority.as_str());
         Ok(Self {
+            origin: format!("{scheme}://{host}"),
+            request_id,
             method: parts.method,
             path,
             query,
@@ -110,12 +118,20 @@ impl Call {
         self.path.iter().map(String::as_str).collect()
     }
 
+    /// Who asks, whatever they may do.
+    ///
+    /// # Errors
+    /// `unauthenticated`.
+    pub async fn identified(&self) -> Result<Caller> {
+        auth::caller(self.state, &self.headers).await
+    }
+
     /// Who asks, with `permission`.
     ///
     /// # Errors
     /// `unauthenticated` or `denied`.
     pub async fn caller(&self, permission: Permission) -> Result<Caller> {
-        let caller = auth::caller(self.state, &self.headers).await?;
+        let caller = self.identified().await?;
         caller.may(permission)?;
         Ok(caller)
     }

@@ -20,6 +20,6 @@ pub use call::{Call, serve};
 pub use holdfast_objects::Reach;
 pub use outside::{Bucket, GuestClock, GuestIds, WasiTransport, random};
 pub use query::Query;
-pub use settings::{Remote, Settings};
+pub use settings::{Generating, Remote, Settings};
 pub use state::{State, state};
-pub use wit::{embedder, index, memory, tokens};
+pub use wit::{embedder, generator, index, memory, tokens};

@@ -29,6 +29,10 @@ pub struct Settings {
     pub embedding_space: String,
     /// The models of an OpenAI-compatible API, where one is named.
     pub remote: Option<Remote>,
+    /// Summaries are kept.
+    pub store_summaries: bool,
+    /// Sessions are idle after so many milliseconds; 0 is never.
+    pub summarize_idle: u64,
     /// Longest query, in bytes.
     pub query_bytes: usize,
     /// Messages of all users are kept for so many days at most; 0 is for ever.
@@ -37,6 +41,10 @@ pub struct Settings {
     pub delete_physically: bool,
     /// Limits of what is stored.
     pub limits: Limits,
+    /// Origins of web pages that may ask `/mcp`.
+    pub mcp_origins: Vec<String>,
+    /// Over MCP user keys may delete, too.
+    pub mcp_user_deletes: bool,
 }
 
 impl Settings {
@@ -70,6 +78,8 @@ impl Settings {
             load_deadline: number("load_deadline_ms").await?,
             embedding_space: text("embedding_space").await?,
             remote: Remote::read().await?,
+            store_summaries: flag(text("store_summaries").await?),
+            summarize_idle: number("summarize_idle_ms").await?,
             query_bytes: number("query_bytes").await?,
             retention_days: number("retention_days").await?,
             delete_physically: delete_mode().await?,
@@ -80,6 +90,8 @@ impl Settings {
                 metadata_bytes: number("metadata_bytes").await?,
                 json_depth: number("json_depth").await?,
             },
+            mcp_origins: list(&text("mcp_origins").await?),
+            mcp_user_deletes: flag(text("mcp_user_deletes").await?),
         })
     }
 }
@@ -158,6 +170,44 @@ impl Remote {
     }
 }
 
+/// What `remote-models` needs to have an OpenAI-compatible API write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generating {
+    /// Origin: scheme, host and port.
+    pub endpoint: String,
+    /// Path of the chat completions.
+    pub path: String,
+    /// Bearer token; empty sends none.
+    pub key: String,
+    /// The model.
+    pub model: String,
+    /// Longest wait, in milliseconds.
+    pub deadline: u64,
+}
+
+impl Generating {
+    /// Reads the variables of this component; none where no endpoint is named.
+    ///
+    /// # Errors
+    /// As [`Remote::read`].
+    pub async fn read() -> Result<Option<Self>> {
+        let endpoint = text("generate_endpoint").await?;
+        if endpoint.is_empty() {
+            return Ok(None);
+        }
+        space::origin(&endpoint).map_err(|what| wrong("generate_endpoint", what))?;
+        let (path, model) = (text("generate_path").await?, text("generate_model").await?);
+        if !path.starts_with('/') {
+            return Err(wrong("generate_path", "must begin with /"));
+        }
+        if model.is_empty() {
+            return Err(wrong("generate_model", "is not set, and generate_endpoint is"));
+        }
+        let (key, deadline) = (text("generate_key").await?, number("generate_deadline_ms").await?);
+        Ok(Some(Self { endpoint, path, key, model, deadline }))
+    }
+}
+
 async fn root_secret() -> Result<String> {
     let secret = text("root_secret").await?;
     if secret.len() < 32 {
@@ -178,6 +228,11 @@ async fn text(name: &'static str) -> Result<String> {
             .ok_or_else(|| wrong(name, "is not set")),
         Err(e) => Err(wrong(name, "cannot be read").caused_by(e)),
     }
+}
+
+/// What stands between commas.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 async fn number<T: std::str::FromStr>(name: &'static str) -> Result<T> {

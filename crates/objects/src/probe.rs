@@ -84,16 +84,10 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
     /// Looks at everything; what was written is removed again. A store that cannot be reached, or refuses the
     /// credentials, is the first finding and the last.
     pub async fn probe(&self) -> Vec<Finding> {
-        let reached = self.list(&key::formats(), None).await;
-        if let Err(error) = reached {
-            return vec![bad(
-                "reach and credentials",
-                error.detail.clone(),
-                "correct the settings s3_…",
-            )];
+        let mut findings = vec![self.reached().await];
+        if findings.iter().any(|finding| finding.verdict == Verdict::Bad) {
+            return findings;
         }
-        let mut findings =
-            vec![good("reach and credentials", "the bucket answers and takes our key")];
         let folder = Folder(self.fresh());
         findings.push(self.clock_finding());
         let written = self.round_trip(&folder).await;
@@ -106,6 +100,27 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
         }
         findings.push(self.sweep(&folder).await);
         findings
+    }
+
+    /// As [`probe`](Self::probe), but writes nothing and takes a few requests: credentials, clock, and what the bucket is set to.
+    pub async fn glance(&self) -> Vec<Finding> {
+        let mut findings = vec![self.reached().await];
+        if findings.iter().any(|finding| finding.verdict == Verdict::Bad) {
+            return findings;
+        }
+        findings.push(self.clock_finding());
+        for aspect in ASPECTS {
+            findings.push(self.aspect(aspect).await);
+        }
+        findings
+    }
+
+    async fn reached(&self) -> Finding {
+        const NAME: &str = "reach and credentials";
+        match self.list(&key::formats(), None).await {
+            Ok(_) => good(NAME, "the bucket answers and takes our key"),
+            Err(error) => bad(NAME, error.detail.clone(), "correct the settings s3_…"),
+        }
     }
 
     fn clock_finding(&self) -> Finding {

@@ -44,7 +44,7 @@ impl FromStr for Vocabulary {
 
 /// Counts tokens, in time linear in the text; the vocabulary is unpacked at the first count of the process. To have it
 /// ready, count the empty text.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub struct TokenCounter {
     vocabulary: Vocabulary,
 }

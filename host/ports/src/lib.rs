@@ -2,10 +2,12 @@
 
 mod cache;
 mod system;
+mod traffic;
 mod transport;
 
 pub use cache::{Cache, CacheStats, Cached};
 pub use system::{SystemClock, SystemIds};
+pub use traffic::{Period, Traffic, traffic};
 pub use transport::{Limits, ReqwestTransport};
 
 /// The bucket as the native host reaches it.

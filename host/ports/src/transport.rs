@@ -1,6 +1,8 @@
 //! Requests to the object store over pooled HTTP/1.1 connections, with TLS by rustls and the web's roots.
 
+use crate::{SystemClock, traffic};
 use bytes::{Bytes, BytesMut};
+use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result};
 use holdfast_objects::{Reach, Transport, TransportError};
 use http::{Request, Response};
@@ -84,6 +86,7 @@ impl ReqwestTransport {
             }
             body.extend_from_slice(&part);
         }
+        traffic().read(body.len() as u64, SystemClock.now());
         Ok(body.freeze())
     }
 }

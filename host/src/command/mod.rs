@@ -44,6 +44,9 @@ enum Command {
     /// What a model should see next, within a budget of tokens.
     #[command(after_help = client::CONTEXT_EXAMPLES)]
     Context(client::Context),
+    /// Training sets, written into the bucket and downloaded.
+    #[command(visible_alias = "export", after_help = client::EXPORTS_EXAMPLES)]
+    Exports(client::Exports),
     /// Look at what the bucket's store really does, and say what to do.
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Doctor),
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Memories(memories) => memories.run(),
         Command::Search(search) => search.run(),
         Command::Context(context) => context.run(),
+        Command::Exports(exports) => exports.run(),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Verify(verify) => verify::run(&verify),
         Command::Upkeep(upkeep) => upkeep::run(&upkeep),

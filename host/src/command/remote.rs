@@ -40,6 +40,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// `GET`s JSON.
+    pub(super) fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), body: Bytes::new(), once: None }
+    }
+
     /// `POST`s JSON.
     pub(super) fn post(path: &str, body: Bytes) -> Self {
         Self { method: Method::POST, path: path.to_owned(), body, once: None }
@@ -50,7 +55,7 @@ impl Installation {
     /// The installation at `url`.
     pub(super) fn new(url: &str, key: String) -> Result<Self> {
         let limits =
-            Limits { request: Duration::from_secs(600), body: 16 << 20, ..Limits::default() };
+            Limits { request: Duration::from_secs(600), body: 64 << 20, ..Limits::default() };
         let transport = ReqwestTransport::new(limits)?;
         Ok(Self { transport, clock: SystemClock, base: base(url)?, key })
     }

@@ -4,23 +4,26 @@ use super::local::{self, FirstKey};
 use super::settings::Values;
 use super::start_log;
 use crate::app::Hooks;
-use crate::doors::{Doors, LINKS, Models, NATIVE};
+use crate::doors::{Doors, Generator, LINKS, Models, NATIVE};
+use crate::exports::Exporting;
 use crate::http::{Check, Extras, Server};
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
 use crate::metrics::Metrics;
-use crate::tend::Tending;
-use crate::{App, background, native};
+use crate::native::{self, patiently};
+use crate::quarantine::Quarantine;
+use crate::tend::{Tending, note};
+use crate::{App, background};
 use anyhow::{Context, Result};
 use clap::Args;
 use futures::FutureExt;
 use holdfast_index::Index;
 use holdfast_models::{Embedder, EmbedderPool, PoolSettings, TokenCounter};
-use holdfast_ports::{Cache, CacheStats, Cached, SystemClock, bucket};
+use holdfast_ports::{Cache, CacheStats, Cached, SystemClock, bucket, traffic};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -72,10 +75,14 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     let given = std::env::var("HOLDFAST_KEY").ok();
     let key = local::secrets(&mut values, &up.data_dir, up.listen, given)?;
     let store = local::store(&mut values, &up.data_dir).await?;
-    native::check_format(values.store()?).await?;
-    let ledger = Ledger::open(values.text("erase_ledger"), values.store()?)?;
-    replay(ledger.as_ref()).await?;
+    let patience = values.milliseconds("start_deadline_ms")?;
+    let (objects, secret) = (values.store()?, values.text("root_secret").to_owned());
+    patiently(patience, async || native::check_format(objects.clone(), secret.clone()).await)
+        .await?;
+    let ledger = Ledger::open(values.text("erase_ledger"), objects)?;
+    replay(ledger.as_ref(), patience).await?;
     let metrics = Arc::new(Metrics::default());
+    metrics.gauge("host".into(), || vec![("read_bytes", traffic().total())]);
     let inside = if up.portable {
         // An instance holds its components' data, a table of vectors among them, and its users' views.
         values.set_default("instance_memory_mib", "256");
@@ -95,16 +102,17 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     let manifest = Manifest::read(&up.manifest, &values.variables())?;
     let app = App::load(manifest, &settings, &inside.hooks, &metrics)?;
     let extras = Extras {
-        native: native::routes(&values)?,
+        native: native::routes(&values, inside.index.clone())?,
         ready: inside.index.iter().map(ready).collect(),
         admission: Some(Arc::new(values.admission()?)),
     };
-    let server = Server::bind(settings, app, metrics, extras).await?;
-    let mut background = inside.background(&values)?;
+    let server = Server::bind(settings, app, metrics.clone(), extras).await?;
+    let mut background = inside.background(&values, &metrics)?;
     background.extend(ledger.clone().map(|ledger| tokio::spawn(ledger.run())));
     greet(&server, &values, &key, inside.search(), store.is_some(), started);
     let in_time = server.serve(stop()).await;
     background.iter().for_each(JoinHandle::abort);
+    note(inside.hooks.doors.written.clone(), values.store()?).await;
     if let Some(index) = inside.index {
         index.shutdown().await;
     }
@@ -117,9 +125,10 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
 }
 
 /// Holds to the erases that a ledger outside the bucket knows, and the bucket does not.
-async fn replay(ledger: Option<&Ledger>) -> Result<()> {
+async fn replay(ledger: Option<&Ledger>, patience: Duration) -> Result<()> {
     let Some(ledger) = ledger else { return Ok(()) };
-    match ledger.replay().await.context("hold to the erases of erase_ledger")? {
+    let replayed = patiently(patience, async || ledger.replay().await).await;
+    match replayed.context("hold to the erases of erase_ledger")? {
         0 => {}
         count => tracing::warn!(
             "the bucket lacked {count} erases that erase_ledger holds, as one from a backup does: they hold again, and upkeep removes what came back"
@@ -153,9 +162,17 @@ impl Inside {
         let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
         metrics.gauge("index".into(), move || kept(&cache));
         let tokens = TokenCounter::new(values.parsed("tokenizer")?);
-        let models = Models { embedder, tokens, embed_deadline: values.embed_deadline()? };
+        let generator = Generator::new(
+            values.text("generate_endpoint"),
+            values.text("generate_path"),
+            values.text("generate_key"),
+            values.text("generate_model"),
+            values.milliseconds("generate_deadline_ms")?,
+        )?;
+        let embed_deadline = values.embed_deadline()?;
+        let models = Models { embedder, tokens, generator, embed_deadline };
         let hooks = Hooks {
-            doors: Arc::new(Doors { index: Some(index.clone()), models }),
+            doors: Arc::new(Doors { index: Some(index.clone()), written: Arc::default(), models }),
             link: LINKS.to_vec(),
             native: NATIVE.iter().map(|&package| package.to_owned()).collect(),
         };
@@ -163,12 +180,17 @@ impl Inside {
     }
 
     /// What runs beside requests, where the index is ours.
-    fn background(&self, values: &Values) -> Result<Vec<JoinHandle<()>>> {
+    fn background(&self, values: &Values, metrics: &Metrics) -> Result<Vec<JoinHandle<()>>> {
         let Some(index) = &self.index else { return Ok(Vec::new()) };
         let (doors, ledger) = (self.hooks.doors.clone(), values.ledger());
         let embedding = background::embed_pending(doors, values.store()?, ledger);
-        let tending = Tending::new(index.clone(), values)?.run();
-        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending)])
+        let quarantine = Arc::new(Quarantine::default());
+        let corrupt = quarantine.clone();
+        metrics.gauge("host".into(), move || vec![("corrupt_objects", corrupt.count())]);
+        let written = self.hooks.doors.written.clone();
+        let tending = Tending::new(index.clone(), values, written, quarantine)?.run();
+        let exporting = Exporting::new(index.clone(), values)?.run();
+        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending), tokio::spawn(exporting)])
     }
 
     /// How a search finds.

@@ -2,6 +2,7 @@
 
 use super::local;
 use super::settings::Values;
+use crate::doctor::fleet::bytes as size;
 use crate::native::apart;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -234,14 +235,6 @@ fn line(scope: &Scope, verified: &Verified, mended: usize) -> String {
     line.to_string()
 }
 
-fn size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = units.iter().find(|(shift, _)| bytes >> shift > 0);
-    let Some((shift, name)) = unit else { return format!("{bytes} bytes") };
-    let tenths = (u128::from(bytes) * 10) >> shift;
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,12 +257,9 @@ mod tests {
 
     #[test]
     fn sizes_are_in_the_largest_unit_that_fits() {
-        for (bytes, text) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1536, "1.5 KiB"),
-            (u64::MAX, "17179869183.9 GiB"),
-        ] {
+        for (bytes, text) in
+            [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (u64::MAX, "16777215.9 TiB")]
+        {
             assert_eq!(size(bytes), text);
         }
     }

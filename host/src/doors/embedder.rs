@@ -1,8 +1,8 @@
 //! The door `holdfast:models/embedder`: the native model, when it is there.
 
-use super::Door;
 use super::generated::holdfast::models::embedder as door;
 use super::generated::holdfast::models::types::Error as DoorError;
+use super::{Door, Generator};
 use crate::state::State;
 use holdfast_core::{Case, Error, Result};
 use holdfast_models::{EmbedderPool, ModelError, Purpose, TokenCounter};
@@ -19,6 +19,8 @@ pub struct Models {
     pub embedder: Arc<OnceLock<EmbedderPool>>,
     /// Counts tokens.
     pub tokens: TokenCounter,
+    /// Writes summaries.
+    pub generator: Generator,
     /// Longest wait for passages.
     pub embed_deadline: Duration,
 }
@@ -26,7 +28,8 @@ pub struct Models {
 impl Default for Models {
     fn default() -> Self {
         let embed_deadline = Duration::from_secs(5);
-        Self { embedder: Arc::default(), tokens: TokenCounter::default(), embed_deadline }
+        let (embedder, tokens) = (Arc::default(), TokenCounter::default());
+        Self { embedder, tokens, generator: Generator::default(), embed_deadline }
     }
 }
 

@@ -51,6 +51,11 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         objects: Vec<wit::Object>,
     ) -> Answer<()> {
         let objects = objects.into_iter().map(|o| (o.key, o.bytes.into())).collect();
+        let written = accessor.with(|mut access| access.get().doors.written.clone());
+        if let (Ok(tenant), Ok(user)) = (TenantId::parse(&scope.tenant), UserId::parse(&scope.user))
+        {
+            written.add(&Scope { tenant, user });
+        }
         ask!(accessor, scope, upsert(objects), |()| ())
     }
 

@@ -2,13 +2,17 @@
 
 mod embedder;
 mod error;
+mod generator;
 mod index;
 mod tokens;
 
 pub use embedder::Models;
+pub use generator::Generator;
 
 use crate::state::State;
+use crate::written::Written;
 use holdfast_index::Index;
+use std::sync::Arc;
 use wasmtime::component::{HasData, Linker};
 
 #[allow(missing_docs, reason = "generated from WIT")]
@@ -20,6 +24,7 @@ mod generated {
                 import holdfast:index/index@0.1.0;
                 import holdfast:models/embedder@0.1.0;
                 import holdfast:models/tokens@0.1.0;
+                import holdfast:models/generator@0.1.0;
             }
         ",
         path: ["../wit/models", "../wit/index"],
@@ -33,7 +38,9 @@ mod generated {
 pub struct Doors {
     /// The index.
     pub index: Option<Index>,
-    /// The embedder and the token counter.
+    /// Whom components wrote.
+    pub written: Arc<Written>,
+    /// The embedder, the token counter and the generator.
     pub models: Models,
 }
 
@@ -44,7 +51,7 @@ pub const NATIVE: &[&str] = &["holdfast:index", "holdfast:models"];
 pub type Link = fn(&mut Linker<State>) -> wasmtime::Result<()>;
 
 /// All doors.
-pub const LINKS: &[Link] = &[index::link, embedder::link, tokens::link];
+pub const LINKS: &[Link] = &[index::link, embedder::link, tokens::link, generator::link];
 
 /// The host's side of every door.
 struct Door;

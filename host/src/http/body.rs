@@ -3,6 +3,7 @@
 use crate::pool::{BodyFault, Ticket};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,14 +11,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
-use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::{Error, WasiBody};
 
 /// Bytes of a refused body that are read and dropped, so that its sender comes to read the answer.
 const SPILL: u64 = 16 << 20;
 
 /// A body with a limit of bytes and a limit of time between two pieces.
-pub(super) struct Limited {
-    incoming: Incoming,
+pub(crate) struct Limited {
+    incoming: WasiBody,
     ticket: Arc<Ticket>,
     limit: u64,
     left: u64,
@@ -28,13 +29,14 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    pub(super) fn new(
-        incoming: Incoming,
+    /// `incoming` with at most `limit` bytes, and at most `pause` between two pieces.
+    pub(crate) fn body(
+        incoming: WasiBody,
         ticket: Arc<Ticket>,
         limit: u64,
         pause: Duration,
-    ) -> Self {
-        Self { incoming, ticket, limit, left: limit, spilled: 0, pause, sleep: None }
+    ) -> WasiBody {
+        Self { incoming, ticket, limit, left: limit, spilled: 0, pause, sleep: None }.boxed_unsync()
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
@@ -102,7 +104,7 @@ impl Body for Limited {
                     Some(taken) => Poll::Ready(Some(taken)),
                     None => continue,
                 },
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(Error::Hyper(error)))),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
                 Poll::Ready(None) if body.spilled > 0 => Poll::Ready(Some(Err(body.too_large()))),
                 Poll::Ready(None) => Poll::Ready(None),
                 Poll::Pending => body.poll_stalled(cx).map(|error| Some(Err(error))),

@@ -15,19 +15,14 @@ pub(super) fn request(call: Call, found: &Found<'_, Answerer>) -> http::Request<
     let url = request.uri().to_string();
     let headers = request.headers_mut();
     forget_ours(headers);
-    let mut set = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
-    set("x-request-id", &ticket.request_id);
-    set("spin-path-info", &found.rest);
-    set("spin-full-url", &url);
-    set("spin-matched-route", &found.route.pattern);
-    set("spin-base-path", "/");
-    set("spin-raw-component-route", &found.route.pattern);
-    set("spin-component-route", &found.route.prefix);
-    set("spin-client-addr", &peer.to_string());
+    set(headers, "x-request-id", &ticket.request_id);
+    set(headers, "spin-path-info", &found.rest);
+    set(headers, "spin-full-url", &url);
+    set(headers, "spin-matched-route", &found.route.pattern);
+    set(headers, "spin-base-path", "/");
+    set(headers, "spin-raw-component-route", &found.route.pattern);
+    set(headers, "spin-component-route", &found.route.prefix);
+    set(headers, "spin-client-addr", &peer.to_string());
     for (name, value) in &found.params {
         let name = HeaderName::try_from(format!("spin-path-match-{}", name.to_ascii_lowercase()));
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
@@ -35,6 +30,30 @@ pub(super) fn request(call: Call, found: &Found<'_, Answerer>) -> http::Request<
         }
     }
     request
+}
+
+/// A request of one component to another: its headers as they were sent, and what Spin says of a route that matches all.
+pub(crate) fn within<B>(mut request: http::Request<B>, request_id: &str) -> http::Request<B> {
+    let url = request.uri().to_string();
+    let path = request.uri().path().to_owned();
+    let headers = request.headers_mut();
+    forget_ours(headers);
+    if !headers.contains_key("x-request-id") {
+        set(headers, "x-request-id", request_id);
+    }
+    set(headers, "spin-path-info", &path);
+    set(headers, "spin-full-url", &url);
+    set(headers, "spin-matched-route", "/...");
+    set(headers, "spin-base-path", "/");
+    set(headers, "spin-raw-component-route", "/...");
+    set(headers, "spin-component-route", "");
+    request
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
 }
 
 /// `http://host/path?query`: handlers expect a scheme and an authority.

@@ -1,7 +1,7 @@
 //! The HTTP door: listens, limits, finds who answers, and stops without losing what is in flight.
 
-mod body;
-mod guest;
+pub(crate) mod body;
+pub(crate) mod guest;
 mod service;
 
 pub use service::{Check, Extras, Native};

@@ -153,16 +153,10 @@ impl Service {
         match &found.route.target {
             Answerer::Static(fixed) => (answer_fixed(fixed), fixed.metrics.clone()),
             Answerer::Pool(pool) => {
-                let writes = !call.request.method().is_safe();
                 let ticket = call.ticket.clone();
                 let request = guest::request(call, &found);
                 let request = self.limited_parts(request, &ticket);
-                let result = pool.handle(request, &ticket, self.settings.max_body).await;
-                let response = result.unwrap_or_else(|failure| {
-                    let ran = failure.may_have_run();
-                    let error = failure.error(&pool.component, writes && ran);
-                    problem::answer(&error, &ticket.request_id, writes && ran)
-                });
+                let response = pool.answer(request, &ticket, self.settings.max_body).await;
                 (response, pool.metrics.clone())
             }
         }
@@ -210,7 +204,10 @@ impl Service {
         ticket: &Arc<Ticket>,
     ) -> http::Request<WasiBody> {
         let (limit, pause) = (self.settings.max_body, self.settings.read_timeout);
-        request.map(|body| Limited::new(body, ticket.clone(), limit, pause).boxed_unsync())
+        request.map(|body| {
+            let body = body.map_err(wasmtime_wasi_http::Error::Hyper).boxed_unsync();
+            Limited::body(body, ticket.clone(), limit, pause)
+        })
     }
 
     async fn own_route(

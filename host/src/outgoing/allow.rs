@@ -36,13 +36,25 @@ enum Ports {
     Range(u16, u16),
 }
 
+/// Where a request that may leave its component goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To another server.
+    Out,
+    /// To the component with this id, of the same application.
+    Within(String),
+}
+
+/// Hosts below this one are components of the same application.
+const WITHIN: &str = ".spin.internal";
+
 /// Why a request may not leave.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Add this entry to `allowed_outbound_hosts`, if it is meant.
     NotListed(String),
-    /// Calls to `*.spin.internal` and `self` are not supported.
-    Chaining(String),
+    /// Calls to `self` are not supported.
+    Itself(String),
     /// No host in the URI.
     NoHost,
 }
@@ -54,14 +66,18 @@ impl AllowList {
         entries.map(Entry::parse).collect::<Result<_>>().map(Self)
     }
 
-    /// May a request go to `uri`? What its name resolves to is checked when connecting.
-    pub fn check(&self, uri: &Uri) -> Result<(), Refusal> {
+    /// May a request go to `uri`, and which way? What its name resolves to is checked when connecting.
+    ///
+    /// A component of the application must be named (`http://ID.spin.internal`, `http://*.spin.internal`): an entry for
+    /// any host does not mean it.
+    pub fn check(&self, uri: &Uri) -> Result<Way, Refusal> {
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Refusal::NoHost)?;
         let host = host.to_ascii_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host);
-        if host == "self.alt" || host.ends_with(".spin.internal") {
-            return Err(Refusal::Chaining(host.to_owned()));
+        if host == "self.alt" {
+            return Err(Refusal::Itself(host.to_owned()));
         }
+        let within = host.strip_suffix(WITHIN).filter(|id| !id.is_empty());
         let scheme = uri.scheme_str().unwrap_or("http");
         let port = uri.port_u16().or_else(|| well_known(scheme)).unwrap_or(0);
         let matches = |entry: &&Entry| entry.allows_scheme(scheme) && entry.ports.allow(port);
@@ -71,9 +87,17 @@ impl AllowList {
             None if looks_numeric(host) => {
                 entries.any(|entry| entry.host == Host::Name(host.into()))
             }
+            None if within.is_some() => {
+                scheme == "http" && entries.any(|entry| entry.host.allows_within(host))
+            }
             None => entries.any(|entry| entry.host.allows(host)),
         };
-        if allowed { Ok(()) } else { Err(Refusal::NotListed(format!("{scheme}://{host}:{port}"))) }
+        match within {
+            Some(id) if allowed => Ok(Way::Within(id.to_owned())),
+            Some(_) => Err(Refusal::NotListed(format!("http://{host}"))),
+            None if allowed => Ok(Way::Out),
+            None => Err(Refusal::NotListed(format!("{scheme}://{host}:{port}"))),
+        }
     }
 
     /// May a connection go to this address, which was named or resolved?
@@ -153,6 +177,13 @@ impl Host {
             Host::Suffix(suffix) => name.ends_with(suffix.as_str()),
             Host::Name(own) => own == name,
             Host::Network(..) | Host::Itself => false,
+        }
+    }
+
+    fn allows_within(&self, name: &str) -> bool {
+        match self {
+            Host::Suffix(suffix) => suffix == WITHIN && name.ends_with(WITHIN),
+            other => *other != Host::Any && other.allows(name),
         }
     }
 
@@ -253,11 +284,8 @@ impl fmt::Display for Refusal {
             Refusal::NotListed(entry) => {
                 write!(f, "allowed_outbound_hosts does not name it: add {entry:?} if it is meant")
             }
-            Refusal::Chaining(host) => {
-                write!(
-                    f,
-                    "{host} is a call within the application, which this host does not support yet"
-                )
+            Refusal::Itself(host) => {
+                write!(f, "{host} is not supported by this host: name http://<component>{WITHIN}")
             }
             Refusal::NoHost => f.write_str("the request names no host"),
         }
@@ -268,7 +296,7 @@ impl From<Refusal> for wasmtime_wasi_http::Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotListed(_) => Self::HttpRequestDenied,
-            Refusal::Chaining(_) => Self::InternalError(Some(refusal.to_string())),
+            Refusal::Itself(_) => Self::InternalError(Some(refusal.to_string())),
             Refusal::NoHost => Self::HttpRequestUriInvalid,
         }
     }
@@ -334,10 +362,22 @@ mod tests {
     }
 
     #[test]
-    fn calls_within_the_application_are_refused_by_name() {
-        let list = AllowList::parse(&["*://*:*".into()]).unwrap();
-        let refusal = list.check(&"http://mcp.spin.internal/".parse().unwrap()).unwrap_err();
-        assert_eq!(refusal, Refusal::Chaining("mcp.spin.internal".into()));
+    fn a_component_of_the_application_is_reached_only_where_an_entry_names_it() {
+        let way = |entry: &str, uri: &str| {
+            AllowList::parse(&[entry.into()]).unwrap().check(&uri.parse().unwrap())
+        };
+        let (named, uri) = ("http://mcp.spin.internal", "http://mcp.spin.internal/x");
+        assert_eq!(way(named, uri), Ok(Way::Within("mcp".into())));
+        assert_eq!(way("http://*.spin.internal", uri), Ok(Way::Within("mcp".into())));
+        for entry in ["*://*:*", "http://*", "http://other.spin.internal", "http://*.internal", ""]
+        {
+            assert_eq!(way(entry, uri), Err(Refusal::NotListed(named.into())), "{entry}");
+        }
+        for uri in ["https://mcp.spin.internal/", "http://mcp.spin.internal:81/"] {
+            assert!(way("*://mcp.spin.internal:80", uri).is_err(), "{uri}");
+        }
+        let itself = Refusal::Itself("self.alt".into());
+        assert_eq!(way("http://self", "http://self.alt/x"), Err(itself));
     }
 
     #[test]

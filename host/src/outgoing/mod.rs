@@ -2,10 +2,14 @@
 
 pub mod allow;
 mod connect;
+mod within;
 
 pub use allow::AllowList;
+pub use within::Neighbours;
 
-use crate::settings::OutgoingSettings;
+use crate::pool::Ticket;
+use crate::settings::{OutgoingSettings, Settings};
+use allow::Way;
 use bytes::Bytes;
 use connect::Connector;
 use http_body::Body as _;
@@ -19,13 +23,16 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks}
 #[derive(Clone)]
 pub struct Outgoing {
     shared: Arc<Shared>,
+    ticket: Arc<Ticket>,
 }
 
-struct Shared {
+/// What all instances of a component share.
+pub struct Shared {
     component: Arc<str>,
     allow: Arc<AllowList>,
     settings: OutgoingSettings,
     client: Client<Connector, WasiBody>,
+    neighbours: Neighbours,
 }
 
 /// After a server's restart several kept connections are dead: each such request finds one of them out.
@@ -34,16 +41,33 @@ const DEAD_CONNECTIONS: usize = 3;
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>);
 
 impl Outgoing {
-    /// The way out of `component`, which may reach what `allow` names.
-    pub fn new(component: Arc<str>, allow: AllowList, settings: OutgoingSettings) -> Self {
-        let allow = Arc::new(allow);
+    /// The way out of one instance, which works for `ticket`.
+    pub fn new(shared: Arc<Shared>, ticket: Arc<Ticket>) -> Self {
+        Self { shared, ticket }
+    }
+
+    /// From now on the instance works for this request.
+    pub fn works_for(&mut self, ticket: Arc<Ticket>) {
+        self.ticket = ticket;
+    }
+}
+
+impl Shared {
+    /// The way out of `component`, which may reach what `allow` names, and of that what is within the application.
+    pub fn new(
+        component: Arc<str>,
+        allow: AllowList,
+        settings: &Settings,
+        neighbours: Neighbours,
+    ) -> Self {
+        let (allow, settings) = (Arc::new(allow), settings.outgoing.clone());
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(settings.idle)
             .pool_max_idle_per_host(settings.idle_per_host)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .build(Connector::new(allow.clone(), settings.connect_timeout));
-        Self { shared: Arc::new(Shared { component, allow, settings, client }) }
+        Self { component, allow, settings, client, neighbours }
     }
 }
 
@@ -55,8 +79,8 @@ impl WasiHttpHooks for Outgoing {
         processed: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent>> + Send> {
         drop(processed);
-        let shared = self.shared.clone();
-        Box::new(async move { shared.send(request, options).await })
+        let (shared, ticket) = (self.shared.clone(), self.ticket.clone());
+        Box::new(async move { shared.send(request, options, &ticket).await })
     }
 }
 
@@ -65,18 +89,27 @@ impl Shared {
         &self,
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
+        ticket: &Arc<Ticket>,
     ) -> Result<Sent> {
-        if let Err(refusal) = self.allow.check(request.uri()) {
+        let way = self.allow.check(request.uri()).map_err(|refusal| {
             tracing::warn!(component = &*self.component, "outgoing request refused: {refusal}");
-            return Err(refusal.into());
-        }
+            Error::from(refusal)
+        })?;
         let limit =
             options.and_then(|o| o.first_byte_timeout).unwrap_or(self.settings.first_byte_timeout);
         let limit = limit.min(self.settings.first_byte_timeout);
-        let response = tokio::time::timeout(limit, self.exchange(request))
+        let answered = async {
+            match way {
+                Way::Within(id) => self.neighbours.send(&id, request, ticket).await,
+                Way::Out => {
+                    let response = self.exchange(request).await?;
+                    Ok(response.map(|body| body.map_err(Error::Hyper).boxed_unsync()))
+                }
+            }
+        };
+        let response = tokio::time::timeout(limit, answered)
             .await
             .map_err(|_| Error::ConnectionReadTimeout)??;
-        let response = response.map(|body| body.map_err(Error::Hyper).boxed_unsync());
         Ok((response, Box::new(std::future::ready(Ok(())))))
     }
 

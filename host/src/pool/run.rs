@@ -1,6 +1,7 @@
 //! One request in one instance, from the call to the last byte, under its deadline.
 
 use super::{Answer, BodyFault, Failure, Instance, Pool, Ticket};
+use crate::problem;
 use crate::state::State;
 use futures::channel::oneshot;
 use std::future::{Future, poll_fn};
@@ -44,6 +45,21 @@ impl Drop for Run {
 type Head = Result<http::Response<WasiBody>, wasmtime::Error>;
 
 impl Pool {
+    /// The answer of an instance to `request`, or the problem that there is in place of one.
+    pub async fn answer(
+        self: &Arc<Self>,
+        request: http::Request<WasiBody>,
+        ticket: &Arc<Ticket>,
+        max_body: u64,
+    ) -> http::Response<Answer> {
+        let writes = !request.method().is_safe();
+        self.handle(request, ticket, max_body).await.unwrap_or_else(|failure| {
+            let unknown = writes && failure.may_have_run();
+            let error = failure.error(&self.component, unknown);
+            problem::answer(&error, &ticket.request_id, unknown)
+        })
+    }
+
     /// Hands `request` to an instance and waits for the head of its answer.
     pub async fn handle(
         self: &Arc<Self>,
@@ -151,6 +167,7 @@ async fn fresh(pool: &Pool, ticket: &Arc<Ticket>) -> Result<Instance, Failure> {
 fn begin(instance: &mut Instance, ticket: &Arc<Ticket>) {
     let state = instance.store.data_mut();
     state.ticket = ticket.clone();
+    state.outgoing.works_for(ticket.clone());
     state.limits.exceeded = false;
     instance.store.set_epoch_deadline(1);
 }

@@ -1,8 +1,8 @@
 //! What is known about one request in flight, shared by the connection, the instance and the answer's body.
 
 use futures::task::AtomicWaker;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A request may go on this many times its deadline in all, however steadily its bodies move.
 const WHOLE: u32 = 30;
+/// Calls of component to component within one request, one inside the other.
+const DEEPEST: usize = 4;
 
 /// One request in flight.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub struct Ticket {
     broken: AtomicBool,
     body: AtomicU8,
     waker: AtomicWaker,
+    caller: Option<Arc<Ticket>>,
 }
 
 /// Why a request's body cannot be read to its end.
@@ -46,9 +49,18 @@ impl Ticket {
             broken: AtomicBool::new(false),
             body: AtomicU8::new(0),
             waker: AtomicWaker::new(),
+            caller: None,
         };
         ticket.progress();
         ticket
+    }
+
+    /// A call to another component while it works for `caller`: of the same request, and over when that is over. None
+    /// when too many such calls are one inside the other.
+    pub fn within(caller: &Arc<Ticket>) -> Option<Self> {
+        let depth = std::iter::successors(Some(caller), |ticket| ticket.caller.as_ref()).count();
+        let ticket = Self::new(caller.request_id.clone(), caller.allowance);
+        (depth <= DEEPEST).then(|| Self { caller: Some(caller.clone()), ..ticket })
     }
 
     /// Bytes moved: the deadline moves with them, but never beyond the whole request's own.
@@ -60,7 +72,8 @@ impl Ticket {
 
     /// When the request ends by force.
     pub fn deadline(&self) -> Instant {
-        *START + Duration::from_micros(self.deadline.load(Ordering::Relaxed))
+        let own = *START + Duration::from_micros(self.deadline.load(Ordering::Relaxed));
+        self.caller.as_ref().map_or(own, |caller| own.min(caller.deadline()))
     }
 
     /// Has the deadline passed?
@@ -112,6 +125,15 @@ impl Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_within_a_request_ends_with_it_and_not_many_are_one_inside_the_other() {
+        let request = Arc::new(Ticket::new("r".into(), Duration::ZERO));
+        let within = Arc::new(Ticket::within(&request).unwrap());
+        assert!(within.expired() && within.deadline() <= request.deadline());
+        let deeper = |ticket: &Arc<Ticket>| Ticket::within(ticket).map(Arc::new);
+        assert_eq!(std::iter::successors(Some(request), deeper).count(), 1 + DEEPEST);
+    }
 
     #[test]
     fn progress_moves_the_deadline_but_not_beyond_the_whole() {

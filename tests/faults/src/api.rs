@@ -8,7 +8,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,6 +29,8 @@ pub struct Answer {
     pub body: Bytes,
     /// `Holdfast-After`.
     pub after: Option<String>,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -98,10 +100,35 @@ impl Api {
     ) -> Result<Answer, Box<dyn Error + Send + Sync>> {
         let answer = self.client.request(request).await?;
         let status = answer.status().as_u16();
-        let after = answer.headers().get("holdfast-after");
-        let after = after.and_then(|after| after.to_str().ok()).map(str::to_owned);
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let after = header("holdfast-after").map(str::to_owned);
+        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
         let body = answer.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, body, after })
+        Ok(Answer { status, body, after, retry_after })
+    }
+
+    /// As [`Api::send`], and as any client: while the answer is 503, again when that says. A 503 that says nothing stands.
+    ///
+    /// # Panics
+    /// Without an answer.
+    pub async fn patiently(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        after: Option<&str>,
+    ) -> Answer {
+        let begun = Instant::now();
+        loop {
+            let answer = self.send(method.clone(), path, body.clone(), after).await;
+            let answer = answer.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+            match answer.retry_after {
+                Some(seconds) if answer.status == 503 && begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                }
+                _ => return answer,
+            }
+        }
     }
 
     /// `POST`s JSON.

@@ -1,6 +1,7 @@
 //! A session read back in pages, as its JSON text.
 
 use crate::Api;
+use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -43,7 +44,7 @@ pub async fn history(
     );
     let (mut items, mut texts, mut cursor) = (Vec::new(), Vec::new(), String::new());
     loop {
-        let answer = api.get(&format!("{path}{cursor}"), after).await;
+        let answer = api.patiently(Method::GET, &format!("{path}{cursor}"), None, after).await;
         if answer.status == 404 && texts.is_empty() {
             return (items, texts);
         }

@@ -79,9 +79,19 @@ impl Installation {
         self
     }
 
+    /// What its hosts, and commands about its bucket, are given.
+    pub fn settings(&self) -> &HostSettings {
+        &self.settings
+    }
+
     /// Starts a host with the local directory as it is.
     pub fn start(&self) -> Host {
         Host::start(self.data.path(), &self.settings)
+    }
+
+    /// As [`start`](Self::start); none when the host ends before it is up.
+    pub fn try_start(&self) -> Option<Host> {
+        Host::try_start(self.data.path(), &self.settings)
     }
 
     /// Starts a host beside others: with an empty local directory of its own, on the same bucket.
@@ -103,11 +113,6 @@ impl Installation {
         let data = folder();
         let settings = HostSettings { portable: true, ..self.settings.clone() };
         (Host::start(data.path(), &settings), data)
-    }
-
-    /// What the settings say, by name; and the first key.
-    pub fn settings(&self) -> (&[(String, String)], &str) {
-        (&self.settings.set, self.settings.key.as_deref().unwrap_or_default())
     }
 
     /// Throws the local directory away, all but the bucket and compiled components; no host may run.

@@ -79,6 +79,12 @@ impl Host {
 
     /// Starts `holdfast up` with `data_dir` and waits until it has said that it is up.
     pub fn start(data_dir: &Path, settings: &HostSettings) -> Self {
+        let host = Self::try_start(data_dir, settings);
+        host.expect("holdfast up ended before it was up: see its messages above")
+    }
+
+    /// As [`start`](Self::start); none when the program ended before it was up, as it does when its store does not answer.
+    pub fn try_start(data_dir: &Path, settings: &HostSettings) -> Option<Self> {
         let mut command = Self::command("up", &["--listen", "127.0.0.1:0", "--data-dir"], settings);
         command.arg(data_dir);
         if settings.portable {
@@ -97,9 +103,13 @@ impl Host {
                 _ => {}
             }
         }
-        assert!(!url.is_empty(), "holdfast up ended before it was up: see its messages above");
+        if url.is_empty() {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url, key: key.unwrap_or_default(), bucket }
+        Some(Self { child, url, key: key.unwrap_or_default(), bucket })
     }
 
     /// Ends it at once, as `kill -9` does.

@@ -1,7 +1,7 @@
 //! Which request has which fault: by a script first, else by a rate, from a seed.
 
 use crate::fault::{Fault, is_list};
-use http::Request;
+use http::{Method, Request};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -16,6 +16,8 @@ pub enum Weather {
     Faults(f64),
     /// Nothing comes through: every connection is reset.
     Outage,
+    /// So many more writes are done. The last of them is not answered, and nothing is after it.
+    Ends(u32),
 }
 
 /// Decides, and keeps count.
@@ -48,6 +50,13 @@ impl Forecast {
             Weather::Calm => None,
             Weather::Outage => Some(Fault::ResetBefore),
             Weather::Faults(rate) => self.rng.random_bool(rate).then(|| self.any(request)),
+            Weather::Ends(0) => Some(Fault::LostRequest),
+            Weather::Ends(left) => {
+                let write = [Method::PUT, Method::DELETE].contains(request.method());
+                let left = left - u32::from(write);
+                self.weather = Weather::Ends(left);
+                (left == 0).then_some(Fault::LostAnswer)
+            }
         })?;
         if fault == Fault::BadDigest {
             self.digests.insert(request.uri().path().to_owned());

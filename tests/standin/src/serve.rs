@@ -16,14 +16,14 @@ use routefinder::Router;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{AsContextMut, Cache, CacheConfig, Config, Engine, Store};
 use wasmtime_wasi_http::handler::{Prepared, ProxyPre};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
-use wasmtime_wasi_http::{Error, WasiHttpView};
+use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView};
 
 /// A running application, ended when it is dropped.
 pub struct Standin {
@@ -32,7 +32,8 @@ pub struct Standin {
     runtime: Option<Runtime>,
 }
 
-struct Guest {
+/// One component, ready to be instantiated.
+pub(crate) struct Guest {
     engine: Engine,
     pre: ProxyPre<State>,
     variables: Arc<BTreeMap<String, String>>,
@@ -72,9 +73,10 @@ fn routes(manifest: &Manifest, cache: &Path) -> Result<Router<Arc<Guest>>> {
     let engine = Engine::new(&config).map_err(|e| anyhow!("{e:#}"))?;
     let mut linker = Linker::new(&engine);
     link(&mut linker).map_err(|e| anyhow!("{e:#}"))?;
-    let mut guests = BTreeMap::new();
+    let (mut guests, all) = (BTreeMap::new(), Arc::new(OnceLock::new()));
     for id in manifest.file.component.keys() {
-        let guest = guest(manifest, id, &linker).with_context(|| format!("component {id}"))?;
+        let guest =
+            guest(manifest, id, &linker, &all).with_context(|| format!("component {id}"))?;
         guests.insert(id.clone(), Arc::new(guest));
     }
     let mut router = Router::new();
@@ -83,10 +85,16 @@ fn routes(manifest: &Manifest, cache: &Path) -> Result<Router<Arc<Guest>>> {
         let route = trigger.route.replace("...", "*");
         router.add(route.as_str(), guest.clone()).map_err(|why| anyhow!("{route}: {why}"))?;
     }
+    all.get_or_init(|| guests);
     Ok(router)
 }
 
-fn guest(manifest: &Manifest, id: &str, linker: &Linker<State>) -> Result<Guest> {
+fn guest(
+    manifest: &Manifest,
+    id: &str,
+    linker: &Linker<State>,
+    guests: &Arc<OnceLock<BTreeMap<String, Arc<Guest>>>>,
+) -> Result<Guest> {
     let entry = manifest.file.component.get(id).context("the component")?;
     let engine = linker.engine();
     let component =
@@ -100,7 +108,7 @@ fn guest(manifest: &Manifest, id: &str, linker: &Linker<State>) -> Result<Guest>
         engine: engine.clone(),
         pre,
         variables: Arc::new(variables.collect::<Result<_>>()?),
-        outgoing: Outgoing(Arc::new(hosts)),
+        outgoing: Outgoing { allowed: Arc::new(hosts), guests: guests.clone() },
     })
 }
 
@@ -129,7 +137,11 @@ async fn answer(
     let Some(found) = routes.best_match(request.uri().path()) else {
         return Ok(status(http::StatusCode::NOT_FOUND));
     };
-    Ok(found.handler().handle(request).await.unwrap_or_else(|error| {
+    let handled = async {
+        let request = absolute(request)?.map(|body| body.map_err(Error::Hyper).boxed_unsync());
+        found.handler().handle(request).await
+    };
+    Ok(handled.await.unwrap_or_else(|error| {
         eprintln!("an instance failed: {error:#}");
         status(http::StatusCode::INTERNAL_SERVER_ERROR)
     }))
@@ -137,11 +149,10 @@ async fn answer(
 
 impl Guest {
     /// Serves one request in a fresh instance.
-    async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
+    pub async fn handle(&self, request: Request<WasiBody>) -> Result<Response<Full<Bytes>>> {
         let state = State::new(self.variables.clone(), self.outgoing.clone());
         let mut store = Store::new(&self.engine, state);
         let proxy = self.pre.instantiate_async(&mut store).await.map_err(|e| anyhow!("{e:#}"))?;
-        let request = absolute(request)?.map(|body| body.map_err(Error::Hyper).boxed_unsync());
         let (tx, rx) = oneshot::channel();
         let whole = store.run_concurrent(async |accessor| {
             let prepared = accessor.with(|mut access| {

@@ -60,10 +60,14 @@ fn remote(manner: Manner) -> (Api, Standin, Arc<Server>) {
         ("embed_dimensions", "8"),
         ("embed_key", "sk-secret"),
         ("embed_deadline_ms", "1500"),
+        ("generate_endpoint", api.origin.as_str()),
+        ("generate_model", "test/writer"),
+        ("generate_key", "sk-secret"),
+        ("generate_deadline_ms", "1500"),
     ];
     given.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let text = spin_toml().replace(PORTABLE, REMOTE);
-    assert_eq!(text.matches(REMOTE).count(), 4);
+    assert_eq!(text.matches(REMOTE).count(), 5);
     let standin = start(&text, &given);
     (api, standin, store)
 }
@@ -175,4 +179,69 @@ fn an_endpoint_that_is_no_origin_is_said_to_be_none() {
     let answer = answer.unwrap().text().unwrap();
     let said = "the path is a setting of its own";
     assert!(answer.contains("embed_endpoint") && answer.contains(said), "{answer}");
+}
+
+/// Sums up two messages, once.
+const SUMMED_UP: &str = r#"POST /v1/sessions/s/messages
+
+{"messages": [{"role": "user", "content": "apple", "id": "a"}, {"role": "user", "content": "banana", "id": "b"}]}
+
+=> 201
+
+...
+---
+POST /v1/sessions/s/summaries
+
+{}
+
+=> 201
+
+{"summary": {"text": "2 messages in short", "generator": "test/writer", "tokens": {"prompt": 20, "completion": 5}, "...": "..."}, "...": "..."}"#;
+
+/// Asks for a summary, gets none, and finds none.
+const NOT_SUMMED_UP: &str = r#"POST /v1/sessions/s/messages
+
+{"role": "user", "content": "a banana", "id": "b"}
+
+=> 201
+
+...
+---
+POST /v1/sessions/s/summaries
+
+{}
+
+=> 503
+
+{"code": "model_unavailable", "...": "..."}
+---
+GET /v1/sessions/s/summaries
+
+=> 200
+
+{"data": [], "...": "..."}"#;
+
+#[test]
+fn an_openai_compatible_api_writes_summaries_and_what_is_none_is_not_stored() {
+    let (api, standin, _store) = remote(Manner::Well);
+    play(&standin, SUMMED_UP);
+    let chats = api.calls().into_iter().filter(|call| call.body.get("messages").is_some());
+    let chats: Vec<_> = chats.collect();
+    assert_eq!(chats.len(), 1);
+    assert_eq!(chats[0].body["model"], "test/writer");
+    assert!(chats[0].content_length);
+    for manner in [
+        Manner::Slow,
+        Manner::Refuses,
+        Manner::Garbage,
+        Manner::TooFew,
+        Manner::Zero,
+        Manner::TooLong,
+        Manner::CutOff,
+        Manner::Endless,
+        Manner::Closes,
+    ] {
+        api.set(manner);
+        play(&standin, NOT_SUMMED_UP);
+    }
 }

@@ -201,7 +201,9 @@ fn things<'v>(
     wanted: &Wanted,
     moment: u64,
 ) -> Vec<Difference<'v>> {
-    let asked = |found: &FoundThing<'_>| wanted.asks(found.session.unwrap_or_default());
+    // Summaries are made anew of what is there.
+    let comes = |kind: ThingKind, session: &str| kind != ThingKind::Summary && wanted.asks(session);
+    let asked = |found: &FoundThing<'_>| comes(found.kind, found.session.unwrap_or_default());
     let were: Vec<FoundThing<'v>> = match then {
         Some(then) => then.all_things().filter(asked).collect(),
         None => {
@@ -235,7 +237,7 @@ fn things<'v>(
         all.extend(found.last().map(|last| left_out(name(&found), "newer", last.order)));
     }
     let deleted = now.graves.things_since(wanted.until).filter(|_| then.is_none());
-    for (kind, session, id, order) in deleted.filter(|(_, session, ..)| wanted.asks(session)) {
+    for (kind, session, id, order) in deleted.filter(|(kind, session, ..)| comes(*kind, session)) {
         if now.thing(kind, session, id).is_none() {
             all.push(left_out((kind, session, id), "deleted", order));
         }

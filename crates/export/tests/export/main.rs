@@ -6,8 +6,10 @@ mod world;
 use futures::executor::block_on;
 use holdfast_core::Key;
 use holdfast_core::message::{Message, Role};
-use holdfast_core::ports::Objects;
-use holdfast_export::{Asked, MANIFEST, Selection, Status, cancel, list, show};
+use holdfast_core::ports::{Clock, Objects};
+use holdfast_export::{
+    Asked, Feedback, MANIFEST, Rated, Selection, Status, cancel, list, running, show,
+};
 use holdfast_formats::training::{Format, LeftOut, Manifest, Split};
 use holdfast_objects::Outcome;
 use serde_json::{Value, json};
@@ -202,6 +204,73 @@ fn nothing_personal_is_left_below_an_anonymized_export() {
         assert!(!text.contains("user0") && !text.contains("x.example"), "{format:?}");
         assert_eq!(manifest.replaced["email"], 6, "{format:?}");
     }
+}
+
+fn said(good: Option<bool>, better: Option<&str>, trusted: bool) -> Feedback {
+    let better_answer = better.map(str::to_owned);
+    Feedback { message: "m1".to_owned(), good, better_answer, trusted }
+}
+
+#[test]
+fn pairs_are_made_of_feedback_whose_newest_word_stands_and_whose_better_answers_a_service_key_wrote()
+ {
+    let talks = Talks::with(1, 3);
+    let better = "better, write to zoe@x.example";
+    *talks.said.borrow_mut() = vec![
+        (
+            "s0".to_owned(),
+            vec![said(Some(true), None, false), said(Some(false), Some(better), true)],
+        ),
+        ("s1".to_owned(), vec![said(Some(false), Some("what a user would rather hear"), false)]),
+        ("s2".to_owned(), Vec::new()),
+    ];
+    let made = |format, untrusted| {
+        let world = World::new();
+        let id = world.start(Asked { anonymize: true, untrusted, ..asked(format) });
+        let manifest = world.finish(&talks, &id);
+        (world.text(&id), manifest.report)
+    };
+    for format in [Format::TrlPreference, Format::OpenaiPreference] {
+        let (text, report) = made(format, false);
+        assert_eq!(report.examples, 1, "{format:?}");
+        assert_eq!(report.left_out[&LeftOut::UntrustedWriter], 1);
+        assert!(text.contains("better, write to [EMAIL_") && !text.contains("zoe@"), "{text}");
+        assert_eq!(made(format, true).1.examples, 2, "{format:?}");
+    }
+    // The corrected answer is bad, its correction good; the one that was only rated is bad.
+    assert_eq!(made(Format::TrlKto, false).1.examples, 3);
+}
+
+#[test]
+fn a_selection_is_by_what_was_said_of_a_session() {
+    let talks = Talks::with(1, 4);
+    *talks.said.borrow_mut() = vec![
+        ("s0".to_owned(), vec![said(Some(true), None, true)]),
+        ("s1".to_owned(), vec![said(None, Some("so"), true)]),
+        ("s2".to_owned(), vec![said(None, None, true)]),
+        ("s3".to_owned(), Vec::new()),
+    ];
+    let sessions = |feedback| {
+        let world = World::new();
+        let selection = Selection { feedback: Some(feedback), ..Selection::default() };
+        let id = world.start(Asked { selection, ..asked(Format::Openai) });
+        world.finish(&talks, &id).report.sessions
+    };
+    assert_eq!(Rated::ALL.map(sessions), [1, 1, 3]);
+}
+
+#[test]
+fn exports_that_run_are_found_with_the_time_of_their_last_step() {
+    let (world, talks) = (World::new(), Talks::with(2, 2));
+    let [done, cancelled, begun, stepped] = [0; 4].map(|_| world.start(asked(Format::Openai)));
+    world.finish(&talks, &done);
+    block_on(cancel(&world.outside(), &tenant(), &cancelled, None)).unwrap();
+    let before = world.outside().clock.now();
+    world.step(&talks, &stepped).unwrap();
+    let found = block_on(running(&world.outside(), &tenant())).unwrap();
+    let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, [&begun, &stepped]);
+    assert!(found[0].1 < before && found[1].1 > before, "{found:?} {before}");
 }
 
 #[test]

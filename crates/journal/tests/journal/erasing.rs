@@ -1,6 +1,7 @@
 //! Erases: hidden at once, gone byte by byte, whoever dies or comes back in between, and never more than that.
 
 use crate::compacting::eager;
+use crate::verifying::verified;
 use crate::world::{DAY, MINUTE, NOW, World, body, draft, ids, ledger, scope, session, writer};
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -489,5 +490,30 @@ fn a_receipt_waits_for_old_versions_and_says_which_of_them_the_store_keeps() {
         world.pass(SECOND_SWEEP);
         let receipt = swept(&world).await;
         assert_eq!((receipt.last, receipt.versions), (true, Versions::None));
+    });
+}
+
+#[test]
+fn a_verification_misses_nothing_that_an_erase_removed_whenever_it_looks() {
+    block_on(async {
+        let world = marked().await;
+        begin(&world).await.unwrap();
+        let gone = erased(&world, &ledger(), &scope()).await.unwrap();
+        let mut doomed: Vec<Key> =
+            ["wal", "seg", "cov", "man"].into_iter().flat_map(|part| world.keys_of(part)).collect();
+        doomed.retain(|key| gone.settles(key));
+        assert!(doomed.len() > 8, "{doomed:?}");
+        // A sweep that dies after any object of any part.
+        for key in &doomed {
+            world.memory.delete(key).await.unwrap();
+            let verified = verified(&world).await;
+            assert!(verified.is_whole() && verified.replaced.is_empty(), "{key}: {verified:?}");
+        }
+        swept(&world).await;
+        let after = write_all(&world, &Frontier::default(), vec![message("s", "n", "anew")]).await;
+        let whole = verified(&world).await;
+        assert!(whole.is_whole() && whole.objects == 2, "{whole:?}");
+        world.memory.damage(after.key.as_str());
+        assert_eq!(verified(&world).await.corrupt, [after.key], "what is stored after it counts");
     });
 }

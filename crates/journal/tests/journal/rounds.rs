@@ -1,12 +1,13 @@
 //! Sequential rounds to the store: a store in which every call takes one second.
 
 use crate::compacting::eager;
-use crate::world::{World, ledger, scope};
+use crate::world::{World, draft, ledger, scope, writer};
 use bytes::Bytes;
-use holdfast_core::ports::{Objects, Page};
+use futures::future::try_join;
+use holdfast_core::ports::{Objects, Outside, Page};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result};
-use holdfast_journal::{Journal, open, settle};
+use holdfast_journal::{Journal, Pen, find_erase, open, poll, settle, write};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -62,40 +63,86 @@ impl Objects for Paced {
     }
 }
 
-/// Rounds that a fresh reader of this world takes.
-fn rounds(world: World) -> u32 {
-    let now = world.now.get();
-    let store = Rc::new(Paced { world, round: Rc::default() });
-    let journal = RefCell::new(Journal::new(scope()).with_ledger(&ledger()));
-    let mut reader = std::pin::pin!(async {
-        open(&*store, &journal, now).await.unwrap();
-        settle(&*store, &journal, now, async |_| Ok(())).await.unwrap();
-    });
+/// Rounds that some work takes.
+fn rounds_of<T>(round: &Cell<u32>, work: impl Future<Output = T>) -> (T, u32) {
+    let (begun, mut work) = (round.get(), std::pin::pin!(work));
     let mut context = Context::from_waker(Waker::noop());
     loop {
         // Whoever can begin a call in this round has begun it after a few turns.
         for _ in 0..50 {
-            if reader.as_mut().poll(&mut context).is_ready() {
-                return store.round.get();
+            if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+                return (done, round.get() - begun);
             }
         }
-        store.round.set(store.round.get() + 1);
+        round.set(round.get() + 1);
     }
+}
+
+fn paced(world: World) -> Paced {
+    Paced { world, round: Rc::default() }
+}
+
+async fn loaded(store: &Paced) -> RefCell<Journal> {
+    let now = store.world.now.get();
+    let journal = RefCell::new(Journal::new(scope()).with_ledger(&ledger()));
+    open(store, &journal, now).await.unwrap();
+    settle(store, &journal, now, async |_| Ok(())).await.unwrap();
+    journal
+}
+
+/// Rounds that a fresh reader of this world takes.
+fn rounds(world: World) -> u32 {
+    let store = paced(world);
+    rounds_of(&store.round, loaded(&store)).1
+}
+
+fn filled(texts: &[&str]) -> World {
+    let world = World::new();
+    for text in texts {
+        futures::executor::block_on(world.store(&Frontier::default(), &[text])).unwrap();
+        world.pass(1);
+    }
+    world
 }
 
 #[test]
 fn a_fresh_reader_takes_two_rounds_without_segments_and_four_with_them() {
-    let store = |world: &World, text| {
-        futures::executor::block_on(world.store(&Frontier::default(), &[text])).unwrap();
-        world.pass(1);
-    };
-    let plain = World::new();
-    store(&plain, "a");
-    store(&plain, "b");
-    assert_eq!(rounds(plain), 2);
-    let sealed = World::new();
-    store(&sealed, "a");
+    assert_eq!(rounds(filled(&["a", "b"])), 2);
+    let sealed = filled(&["a"]);
     futures::executor::block_on(sealed.compact(&eager())).unwrap();
-    store(&sealed, "b");
+    futures::executor::block_on(sealed.store(&Frontier::default(), &["b"])).unwrap();
     assert_eq!(rounds(sealed), 4);
+}
+
+#[test]
+fn a_store_takes_one_round_whether_its_session_is_new_or_known() {
+    let store = paced(World::new());
+    let (scope, mut known) = (scope(), Frontier::default());
+    for text in ["new", "known"] {
+        let outside = Outside { objects: &store, clock: &store.world, ids: &store.world };
+        let pen = Pen { scope: &scope, by: writer(), known: &known, offset: 0 };
+        let calls = store.world.memory.calls();
+        let (written, rounds) = rounds_of(&store.round, write(&outside, pen, vec![draft(text)]));
+        assert_eq!(rounds, 1, "{text}");
+        let after = store.world.memory.calls();
+        assert_eq!((after.puts - calls.puts, after.gets, after.lists), (1, 0, 0), "{text}");
+        known = written.unwrap().frontier;
+        store.world.pass(1);
+    }
+}
+
+#[test]
+fn a_warm_reader_takes_no_round_for_what_it_has_and_one_to_see_that_there_is_no_more() {
+    let store = paced(filled(&["a", "b"]));
+    let (journal, _) = rounds_of(&store.round, loaded(&store));
+    assert_eq!(journal.borrow().view().len(), 2, "what it has is at hand");
+    let last = store.world.now.get();
+    store.world.pass(1);
+    let look = async || {
+        try_join(poll(&store, &journal, last, last + 1), find_erase(&store, &journal)).await
+    };
+    let (seen, rounds) = rounds_of(&store.round, look());
+    assert_eq!((seen.unwrap(), rounds), ((Vec::new(), None), 1));
+    let more = futures::executor::block_on(store.world.store(&Frontier::default(), &["c"]));
+    assert_eq!(rounds_of(&store.round, look()).0.unwrap().0, [more.unwrap().key]);
 }

@@ -8,7 +8,7 @@ use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
 use holdfast_journal::{Rules, Step, Verified, mend, verify};
 
-async fn verified(world: &World) -> Verified {
+pub async fn verified(world: &World) -> Verified {
     verify(&world.outside(), &scope(), &Rules::default()).await.unwrap()
 }
 

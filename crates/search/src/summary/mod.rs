@@ -17,6 +17,9 @@ pub const MOST: usize = 600;
 /// Weight of what a statement tells against what it repeats.
 const RELEVANCE: f64 = 0.7;
 
+/// Who made such a summary, as its record says.
+pub const BY: &str = "extractive";
+
 /// One message of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Utterance<'a> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// Which things a list holds.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// `memory`, `preference`, `context`, `relationship` or `feedback`.
+    /// `memory`, `preference`, `context`, `relationship`, `feedback` or `summary`.
     pub kind: String,
     /// The session that they lie in, for a kind of sessions.
     pub session: Option<String>,

@@ -1,6 +1,7 @@
-//! What a person asks of a running installation: sessions, messages, memories, search, context.
+//! What a person asks of a running installation: sessions, messages, memories, search, context, exports.
 
 mod context;
+mod exports;
 mod memories;
 mod messages;
 mod search;
@@ -8,6 +9,7 @@ mod sessions;
 mod show;
 
 pub use context::{Context, EXAMPLES as CONTEXT_EXAMPLES};
+pub use exports::{EXAMPLES as EXPORTS_EXAMPLES, Exports};
 pub use memories::{EXAMPLES as MEMORIES_EXAMPLES, Memories};
 pub use messages::{EXAMPLES as MESSAGES_EXAMPLES, Messages};
 pub use search::{EXAMPLES as SEARCH_EXAMPLES, Search};

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use holdfast_faults::{Answer, Api, Installation, history, long};
+use http::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -12,13 +13,14 @@ const EACH: usize = 25;
 async fn say(api: &Api, session: &str, id: &str, text: &str, after: Option<&str>) -> Answer {
     let body = json!({"user_id": "ann", "id": id, "role": "user", "content": text});
     let path = format!("/v1/sessions/{session}/messages");
-    api.post(&path, &body, after).await.expect("an answer").expect(201)
+    api.patiently(Method::POST, &path, Some(body.to_string().into()), after).await.expect(201)
 }
 
 async fn find(api: &Api, word: &str, consistency: &str, after: Option<&str>) -> Vec<String> {
     let body =
         json!({"user_id": "ann", "query": word, "mode": "keyword", "consistency": consistency});
-    let answer = api.post("/v1/search", &body, after).await.expect("an answer").expect(200);
+    let body = Some(body.to_string().into());
+    let answer = api.patiently(Method::POST, "/v1/search", body, after).await.expect(200);
     let id = |hit: &Value| hit["message"]["id"].as_str().expect("an id").to_owned();
     answer.json()["data"].as_array().expect("hits").iter().map(id).collect()
 }

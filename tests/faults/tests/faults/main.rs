@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod compactor;
 mod deletes;
 mod doctor;
 mod hosts;
@@ -19,3 +20,5 @@ mod proxy;
 mod restored;
 mod sealed;
 mod storm;
+mod upkeep;
+mod verify;

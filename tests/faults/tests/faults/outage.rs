@@ -48,3 +48,23 @@ async fn an_outage_of_the_store_is_said_and_everything_goes_on_after_it() {
     let (other, _kept) = installation.start_beside();
     Tally::take(&Api::of(&other), &plan.calls, &stored).await.holds("a host that comes after it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_starts_before_its_store_answers_is_up_when_that_does_and_ends_at_its_deadline()
+{
+    let installation = Installation::behind_proxy(Rclone::start(), seed());
+    installation.proxy().set(Weather::Outage);
+    let installation = installation.with("s3_deadline_ms", "300").with("start_deadline_ms", "0");
+    assert!(installation.try_start().is_none(), "it is up without a store");
+    let installation = installation.with("start_deadline_ms", "60000");
+    let refused = installation.proxy().requests();
+    let host = std::thread::scope(|scope| {
+        let starting = scope.spawn(|| installation.try_start());
+        while installation.proxy().requests() < refused + 5 && !starting.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        installation.proxy().set(Weather::Calm);
+        starting.join().unwrap().expect("a host that waited for its store")
+    });
+    let _ = Api::of(&host).get("/readyz", None).await.expect(200);
+}

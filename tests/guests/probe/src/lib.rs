@@ -3,11 +3,12 @@
 
 use bytes::Bytes;
 use futures::SinkExt;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use spin_sdk::http::body::{IncomingBodyExt, stream};
 use spin_sdk::http::{BoxBody, EmptyBody, IntoResponse, Request};
 use spin_sdk::http_service;
+use spin_sdk::wasip3::http::types::ErrorCode;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,7 +27,8 @@ async fn handle(request: Request) -> impl IntoResponse {
         "/variable" => variable(&argument).await,
         "/echo" => Response::new(request.into_body().map_err(Into::into).boxed_unsync()),
         "/length" => length(request).await,
-        "/fetch" => fetch(&argument).await,
+        "/fetch" => fetch(&argument, request.headers()).await,
+        "/send" => send(&argument).await,
         "/sleep" => sleep(&argument).await,
         "/loop" => endless(),
         "/memory" => memory(&argument),
@@ -65,12 +67,37 @@ async fn length(request: Request) -> Answer {
     }
 }
 
-/// Sends a GET (or `METHOD,url` another) and gives back what came, redirects and all.
-async fn fetch(argument: &str) -> Answer {
-    let (method, url) = argument.split_once(',').unwrap_or(("GET", argument));
-    let request = http::Request::builder().method(method).uri(url).body(EmptyBody::new());
-    let Ok(request) = request else { return status(StatusCode::BAD_REQUEST, "no URL") };
-    match spin_sdk::http::send(request).await {
+/// Sends a GET (or `METHOD,url` another), with what it was sent as `authorization` and `holdfast-user`, and gives back
+/// what came, redirects and all.
+async fn fetch(argument: &str, headers: &HeaderMap) -> Answer {
+    let (method, url) = match argument.split_once(',') {
+        Some((method, url)) if !method.contains(':') => (method, url),
+        _ => ("GET", argument),
+    };
+    let mut builder = http::Request::builder().method(method).uri(url);
+    for name in ["authorization", "holdfast-user"] {
+        for value in headers.get_all(name) {
+            builder = builder.header(name, value);
+        }
+    }
+    match builder.body(EmptyBody::new()) {
+        Ok(request) => answered(spin_sdk::http::send(request).await).await,
+        Err(_) => status(StatusCode::BAD_REQUEST, "no URL"),
+    }
+}
+
+/// Sends so many bytes (`COUNT,url`).
+async fn send(argument: &str) -> Answer {
+    let (count, url) = argument.split_once(',').unwrap_or_default();
+    let body = Full::new(Bytes::from(vec![b'x'; count.parse().unwrap_or(0)]));
+    match http::Request::post(url).body(body) {
+        Ok(request) => answered(spin_sdk::http::send(request).await).await,
+        Err(_) => status(StatusCode::BAD_REQUEST, "no URL"),
+    }
+}
+
+async fn answered(answer: Result<spin_sdk::http::Response, ErrorCode>) -> Answer {
+    match answer {
         Ok(response) => {
             let code = response.status();
             let body = response.into_body().bytes().await.unwrap_or_default();

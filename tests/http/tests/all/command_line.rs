@@ -181,3 +181,35 @@ fn a_local_installation_is_asked_with_the_key_that_it_keeps_and_no_other_is() {
         assert!(said(&output.stderr).contains("HOLDFAST_KEY"), "{}", said(&output.stderr));
     }
 }
+
+#[test]
+fn a_training_set_is_exported_downloaded_and_gone_on_with() {
+    let line = Line::new();
+    for session in ["one", "two"] {
+        line.text(&["messages", "store", session, "2+2?"]);
+        line.text(&["messages", "store", session, "4", "--role", "assistant"]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("set");
+    let shown = line.json(&["exports", "new", "trl-sft", "--to", to.to_str().unwrap()]);
+    let (id, manifest) = (shown[0]["id"].as_str().unwrap(), &shown[0]["manifest"]);
+    assert_eq!((&shown[0]["status"], &manifest["examples"]), (&json!("done"), &json!(2)));
+    let kept: Value =
+        serde_json::from_slice(&std::fs::read(to.join("_MANIFEST.json")).unwrap()).unwrap();
+    assert_eq!(kept, *manifest);
+    let train = std::fs::read_to_string(to.join("train.jsonl")).unwrap();
+    assert_eq!(train.lines().count(), 2);
+    // What broke off is fetched again, what is whole stays as it is.
+    std::fs::write(to.join("train.jsonl"), &train[..9]).unwrap();
+    let card = std::fs::metadata(to.join("README.md")).unwrap().modified().unwrap();
+    assert!(
+        line.text(&["exports", "get", id, "--to", to.to_str().unwrap()]).contains("2 examples")
+    );
+    assert_eq!(std::fs::read_to_string(to.join("train.jsonl")).unwrap(), train);
+    assert_eq!(std::fs::metadata(to.join("README.md")).unwrap().modified().unwrap(), card);
+    let listed = line.json(&["exports", "list", "--all"]);
+    assert!(listed.iter().any(|one| one["id"] == id), "{listed:?}");
+    let (code, message) = line.refused(&["exports", "cancel", id]);
+    assert!(code == 5 && message.contains("done"), "{message}");
+    assert_eq!(line.refused(&["exports", "new", "word"]).0, 2);
+}

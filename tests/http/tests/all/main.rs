@@ -7,6 +7,9 @@
     reason = "tests"
 )]
 
+#[allow(dead_code, reason = "the stand-in asks more of it")]
+#[path = "../../../standin/tests/api/mod.rs"]
+mod api;
 mod around;
 mod canaries;
 mod changes;
@@ -14,12 +17,15 @@ mod command_line;
 mod context;
 mod deleting;
 mod erasing;
+mod exports;
 mod idempotency;
 mod keys;
 mod limits;
 mod malformed;
+mod mcp;
 mod memories;
 mod messages;
+mod openapi;
 mod outside;
 mod paging;
 mod past;
@@ -30,6 +36,7 @@ mod scope;
 mod search;
 mod session_file;
 mod sessions;
+mod summaries;
 mod transcripts;
 mod upkeep;
 mod users;

@@ -1,4 +1,4 @@
-//! A little OpenAI-compatible embeddings API that counts its calls, and answers as badly as it is told to.
+//! A little OpenAI-compatible API of embeddings and of chat that counts its calls, and answers as badly as it is told to.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,6 +17,10 @@ pub enum Manner {
     WrongDimensions,
     TooFew,
     Zero,
+    /// A text that is longer than was asked for.
+    TooLong,
+    /// A text that breaks off.
+    CutOff,
     /// A body without an end.
     Endless,
     /// Closes every connection in place of an answer.
@@ -78,7 +82,8 @@ fn serve(mut stream: TcpStream, manner: Manner, calls: &Mutex<Vec<Call>>) -> Opt
             line => head.push(line.to_owned()),
         }
     }
-    assert!(head[0].starts_with("POST /v1/embeddings "), "{head:?}");
+    let chat = head[0].starts_with("POST /v1/chat/completions ");
+    assert!(chat || head[0].starts_with("POST /v1/embeddings "), "{head:?}");
     let header = |name: &str| {
         let found = head.iter().filter_map(|line| line.split_once(": "));
         found.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned()).next()
@@ -100,7 +105,7 @@ fn serve(mut stream: TcpStream, manner: Manner, calls: &Mutex<Vec<Call>>) -> Opt
         Manner::Endless => return endless(&mut stream),
         _ => {}
     }
-    let (status, text) = answer(manner, &body);
+    let (status, text) = if chat { said(manner, &body) } else { answer(manner, &body) };
     let length = text.len();
     let head = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
@@ -115,6 +120,32 @@ fn endless(stream: &mut TcpStream) -> Option<()> {
     }
 }
 
+fn refusal() -> (u16, String) {
+    (429, json!({"error": {"message": "slow down"}}).to_string())
+}
+
+/// A completion that says how many messages it read.
+fn said(manner: Manner, body: &Value) -> (u16, String) {
+    let lines = body["messages"][1]["content"].as_str().unwrap_or_default().lines().count();
+    let content = match manner {
+        Manner::Zero => Value::Null,
+        Manner::TooLong => "too long ".repeat(20_000).into(),
+        _ => format!("{lines} messages in short").into(),
+    };
+    let reason = if manner == Manner::CutOff { "length" } else { "stop" };
+    let mut choices = vec![
+        json!({"message": {"role": "assistant", "content": content}, "finish_reason": reason}),
+    ];
+    match manner {
+        Manner::Refuses => return refusal(),
+        Manner::Garbage => return (200, r#"{"choices": {"message": "in short"}}"#.to_owned()),
+        Manner::TooFew => choices.clear(),
+        _ => {}
+    }
+    let usage = json!({"prompt_tokens": 10 * lines, "completion_tokens": 5});
+    (200, json!({"object": "chat.completion", "choices": choices, "usage": usage}).to_string())
+}
+
 fn answer(manner: Manner, body: &Value) -> (u16, String) {
     let texts = body["input"].as_array().cloned().unwrap_or_default();
     let mut data: Vec<Value> = texts
@@ -126,7 +157,7 @@ fn answer(manner: Manner, body: &Value) -> (u16, String) {
         })
         .collect();
     match manner {
-        Manner::Refuses => return (429, json!({"error": {"message": "slow down"}}).to_string()),
+        Manner::Refuses => return refusal(),
         Manner::Garbage => return (200, "<html>".to_owned()),
         Manner::TooFew => drop(data.pop()),
         Manner::Shuffled => data.reverse(),

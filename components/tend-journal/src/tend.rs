@@ -91,7 +91,7 @@ pub async fn walk(
         if let Some(scope) = &user.scope {
             let more = match work {
                 Work::Compact => run(state, scope, begun, &mut all).await?,
-                Work::Collect => {
+                Work::Collect | Work::Expire => {
                     let done = step(state, scope, work).await?;
                     let more = done.more;
                     all.add(done);

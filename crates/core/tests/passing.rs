@@ -268,7 +268,7 @@ fn things_that_were_otherwise_are_told_after_all_messages() {
         saved("ended", "e", 2, &[], Some(50)),
         saved("edited", "after", 6, &[], None),
         forgotten("gone", 7),
-        forgotten("ended", 7),
+        forgotten("ended", 8),
         tombstone(Of::Message, "a", 8),
         saved("young", "y", 9, &[], None),
     ];

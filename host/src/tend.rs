@@ -7,14 +7,16 @@ use crate::quarantine::Quarantine;
 use crate::written::Written;
 use anyhow::Result;
 use holdfast_core::erase::Ledger;
-use holdfast_core::ports::Outside;
-use holdfast_core::{Scope, TenantId, UserId};
-use holdfast_index::Index;
+use holdfast_core::ports::{Clock, Outside};
+use holdfast_core::record::Stamp;
+use holdfast_core::retention::written_down;
+use holdfast_core::{Hlc, Scope, TenantId, UserId};
+use holdfast_index::{Index, Loaded, Reading};
 use holdfast_journal::{
     Compaction, Next, Rules, collect, compact, erasure, last_sweep, mend, next_user, note_dirty,
-    note_sweep, sweep, tenants, to_do, upkeeper,
+    note_sweep, rewrite, sweep, tenants, to_do, upkeeper,
 };
-use holdfast_ports::{Bucket, SystemIds, bucket};
+use holdfast_ports::{Bucket, SystemClock, SystemIds, bucket};
 use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub struct Tending {
     written: Arc<Written>,
     /// Objects of a user's journal when it was last compacted.
     sealed: HashMap<Scope, usize>,
+    /// The newest purge of a user that was known when its journal was last compacted for that.
+    purged: HashMap<Scope, u64>,
     tender: Tender,
 }
 
@@ -45,6 +49,8 @@ struct Tender {
     store: holdfast_objects::Settings,
     ledger: Ledger,
     quarantine: Arc<Quarantine>,
+    /// Where messages of all users pass: without that, only loading them all would tell whose do.
+    expiring: Option<Index>,
 }
 
 impl Tending {
@@ -55,13 +61,21 @@ impl Tending {
         written: Arc<Written>,
         quarantine: Arc<Quarantine>,
     ) -> Result<Self> {
+        let expiring = values.parsed::<u32>("retention_days")? > 0;
+        let expiring = expiring.then(|| index.clone());
         Ok(Self {
             index,
             compact_every: values.milliseconds("compact_interval_ms")?,
             walk_every: values.milliseconds("upkeep_interval_ms")?,
             written,
             sealed: HashMap::new(),
-            tender: Tender { store: values.store()?, ledger: values.ledger(), quarantine },
+            purged: HashMap::new(),
+            tender: Tender {
+                store: values.store()?,
+                ledger: values.ledger(),
+                quarantine,
+                expiring,
+            },
         })
     }
 
@@ -81,10 +95,19 @@ impl Tending {
     /// Compacts the loaded users whose journals have grown enough since the last time.
     async fn seal_grown(&mut self) {
         let Ok(journals) = self.index.journals().await else { return };
-        let least = Rules::default().least_objects;
-        self.sealed.retain(|scope, _| journals.iter().any(|(loaded, _)| loaded == scope));
-        for (scope, objects) in journals {
-            if objects < self.sealed.get(&scope).copied().unwrap_or(0) + least {
+        let rules = Rules::default();
+        let there = |scope: &Scope| journals.iter().any(|loaded| loaded.scope == *scope);
+        self.sealed.retain(|scope, _| there(scope));
+        self.purged.retain(|scope, _| there(scope));
+        let now = SystemClock.now();
+        for Loaded { scope, objects, purging } in journals {
+            let grown =
+                objects >= self.sealed.get(&scope).copied().unwrap_or(0) + rules.least_objects;
+            // By then its object is old enough to be sealed at once.
+            let purge = purging
+                .filter(|at| at.saturating_add(rules.purge_after) < now)
+                .filter(|at| self.purged.get(&scope) < Some(at));
+            if !grown && purge.is_none() {
                 continue;
             }
             let (tender, user) = (self.tender.clone(), scope.clone());
@@ -93,7 +116,10 @@ impl Tending {
                 tender.compacted(&store, &user).await
             });
             match done.await {
-                Ok(()) => drop(self.sealed.insert(scope, objects)),
+                Ok(()) => {
+                    self.purged.extend(purge.map(|at| (scope.clone(), at)));
+                    self.sealed.insert(scope, objects);
+                }
                 Err(error) => {
                     tracing::warn!("{}: a journal is compacted later: {error}", error.reason)
                 }
@@ -101,8 +127,21 @@ impl Tending {
         }
     }
 
+    /// Writes down what has passed of loaded users' messages.
+    async fn expire_loaded(&self) {
+        let Ok(journals) = self.index.journals().await else { return };
+        for Loaded { scope, .. } in journals {
+            let (index, store) = (self.index.clone(), self.tender.store.clone());
+            let done = apart(async move || expired(&index, &bucket(store)?, &scope).await).await;
+            if let Err(error) = done {
+                tracing::warn!("{}: what has passed is written down later: {error}", error.reason);
+            }
+        }
+    }
+
     /// Sweeps, compacts and collects the journals of those who were written, of all tenants.
     async fn walk(&self) {
+        self.expire_loaded().await;
         note(self.written.clone(), self.tender.store.clone()).await;
         let tender = self.tender.clone();
         let walked = apart(async move || {
@@ -159,6 +198,9 @@ impl Tender {
     async fn user(&self, store: &Bucket, scope: &Scope) -> Option<UserId> {
         let tended = async {
             let erasing = self.swept(store, scope).await?;
+            if let Some(index) = &self.expiring {
+                expired(index, store, scope).await?;
+            }
             self.compacted(store, scope).await?;
             self.collected(store, scope).await?;
             Ok(erasing)
@@ -252,4 +294,21 @@ async fn next(ticks: &mut Option<tokio::time::Interval>) {
         Some(ticks) => drop(ticks.tick().await),
         None => pending().await,
     }
+}
+
+/// Writes down what has passed of a user's messages, and deletes what has ended.
+async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+    let found = index.find_user(scope.clone(), Reading::default()).await?;
+    let until = found.horizon.filter(|_| found.unsaid > 0);
+    if until.is_none() && found.ended.is_empty() {
+        return Ok(());
+    }
+    let (offset, seen) = (index.clock_offset().unwrap_or(0), found.frontier);
+    let now = SystemClock.now().saturating_add_signed(offset);
+    let stamp = Stamp { at: Hlc::mint(now, [seen.hlc]), by: upkeeper() };
+    let records = written_down(until, &found.ended, &stamp)?;
+    let outside = Outside { objects: store, clock: &SystemClock, ids: &SystemIds };
+    let written = rewrite(&outside, scope, &seen, offset, records).await?;
+    tracing::info!(messages = found.unsaid, things = found.ended.len(), "written down as passed");
+    index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await
 }

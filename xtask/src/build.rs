@@ -9,9 +9,14 @@ const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 /// Largest component, in bytes.
 const MOST: u64 = 3 << 19;
-/// Those that may be larger, and how large: stemmers of eighteen languages, a table of vectors, and a writer of parquet.
-const LARGER: [(&str, u64); 3] =
-    [("flat-index", 2 << 20), ("portable-models", 14 << 20), ("export-training-set", 2 << 20)];
+/// Those that may be larger, and how large: stemmers of eighteen languages, a table of vectors, a writer of parquet, and all
+/// of the upkeep.
+const LARGER: [(&str, u64); 4] = [
+    ("flat-index", 2 << 20),
+    ("portable-models", 14 << 20),
+    ("export-training-set", 2 << 20),
+    ("tend-journal", 7 << 18),
+];
 
 /// Builds every component, and the guests of the tests.
 pub fn components() -> Result<()> {

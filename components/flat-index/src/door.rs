@@ -5,7 +5,7 @@ use crate::bindings::exports::holdfast::index::index as door;
 use crate::bindings::holdfast::index::types as wit;
 use crate::held::{Index, index};
 use holdfast_core::{Result, Scope, TenantId, UserId, wit_error};
-use holdfast_view::door_types;
+use holdfast_view::{Hlc, Part, Wanted, door_types};
 
 door_types!(wit, door);
 wit_error!(wit);
@@ -144,6 +144,27 @@ impl door::Guest for Door {
         reading: wit::Reading,
     ) -> Result<door::FoundSession, wit::Error> {
         ask!(scope, |index, user| index.find_session(&user, &id, &reading.into()).await)
+    }
+
+    async fn find_user(
+        scope: wit::Scope,
+        reading: wit::Reading,
+    ) -> Result<door::FoundUser, wit::Error> {
+        ask!(scope, |index, user| index.find_user(&user, &reading.into()).await)
+    }
+
+    async fn differences(
+        scope: wit::Scope,
+        until: u64,
+        session: Option<String>,
+        deleted: bool,
+        after: Option<String>,
+        limit: u32,
+        reading: wit::Reading,
+    ) -> Result<door::DifferencePage, wit::Error> {
+        let wanted = Wanted { until: Hlc(until), session, deleted };
+        let part = Part { after, limit };
+        ask!(scope, |index, user| index.differences(&user, &wanted, &part, &reading.into()).await)
     }
 
     async fn changes(

@@ -25,7 +25,8 @@ pub async fn index() -> Result<&'static Index> {
     let state = state().await?;
     let make = || {
         let (space, deadline) = (state.settings.space(), state.settings.load_deadline);
-        let limits = Limits { deadline, ..Limits::default() };
+        let retention_days = state.settings.retention_days;
+        let limits = Limits { deadline, retention_days, ..Limits::default() };
         let index = Index::new(Bucket(state), GuestClock, state.ledger(), &space, limits);
         // Lives as long as the instance.
         &*Box::leak(Box::new(index))

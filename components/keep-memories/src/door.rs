@@ -14,7 +14,7 @@ use holdfast_core::{Error, Hlc, Result, Scope, SessionId};
 use holdfast_formats::{GivenMemory, GivenSource};
 use holdfast_kit::read::{MAX_PAGE, after, as_of, latest, reading};
 use holdfast_kit::things::{find, remove, sources};
-use holdfast_kit::write::Author;
+use holdfast_kit::write::{Author, Forgetting};
 use holdfast_kit::{State, index, memory, state};
 
 type Answer<T> = Result<T, memory::Error>;
@@ -75,7 +75,8 @@ impl door::Guest for Door {
     async fn delete(scope: memory::Scope, id: String, seen: Option<String>) -> Answer<String> {
         let (state, scope, author) = writing(scope, seen).await?;
         let name = (ThingKind::Memory, None, id.as_str());
-        let frontier = remove(state, &scope, name, None, author).await?;
+        let forgetting = Forgetting { name, physical: state.settings.delete_physically };
+        let frontier = remove(state, &scope, forgetting, None, author).await?;
         Ok(state.signer(&scope).after(&frontier))
     }
 

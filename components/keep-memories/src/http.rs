@@ -12,7 +12,7 @@ use holdfast_core::{Error, Result, Scope};
 use holdfast_formats::{Body, GivenMemory, MEMORY, Problem, Problems, read_memory};
 use holdfast_kit::read::{Asked, MAX_PAGE, PAGE, as_of, latest, reading};
 use holdfast_kit::things::remove;
-use holdfast_kit::write::Author;
+use holdfast_kit::write::{Author, Forgetting};
 use holdfast_kit::{Answer, Call, index};
 use serde_json::{Value, json};
 
@@ -255,12 +255,13 @@ async fn restore(call: &Call, id: &str) -> Result<Answer> {
 }
 
 async fn delete(call: &Call, id: &str) -> Result<Answer> {
-    call.query.only(&["user_id"])?;
+    call.query.only(&["user_id", "mode"])?;
     let caller = call.caller(Permission::Delete).await?;
     let scope = call.scope(&caller, None)?;
     let (if_match, author) = (call.header("if-match")?, call.author(&caller, &scope)?);
     let name = (ThingKind::Memory, None, id);
-    let frontier = remove(call.state, &scope, name, if_match.as_deref(), author).await?;
+    let forgetting = Forgetting { name, physical: call.physical()? };
+    let frontier = remove(call.state, &scope, forgetting, if_match.as_deref(), author).await?;
     Ok(Answer::nothing().seen(call.state, &scope, &frontier))
 }
 

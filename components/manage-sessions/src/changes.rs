@@ -37,9 +37,9 @@ pub async fn page(
     reading: Reading,
 ) -> Result<Page> {
     let signer = state.signer(scope);
-    let place = cursor.map(|cursor| signer.read_place(cursor)).transpose()?;
+    let place = cursor.map(|cursor| signer.read_place("changes", cursor)).transpose()?;
     let found = index::changes(scope.into(), place, limit, reading).await?;
-    let (next_cursor, more) = (signer.place(&found.place), found.more);
+    let (next_cursor, more) = (signer.place("changes", &found.place), found.more);
     Ok(Page { items: found.items, next_cursor, more, frontier: found.frontier.into() })
 }
 
@@ -66,8 +66,12 @@ fn shown(change: &Change) -> Result<String> {
     put("kind", json!(change.kind));
     if let Some(session) = &change.session {
         put("session_id", json!(session));
-        put("id", json!(change.id));
     }
+    match change.of.as_deref() {
+        Some("messages") => put("until", json!(change.id)),
+        _ if change.id.is_empty() => None,
+        _ => put("id", json!(change.id)),
+    };
     put("order", json!(change.order));
     put("arrived", json!(rfc3339(change.arrived)));
     if let Some(of) = &change.of {

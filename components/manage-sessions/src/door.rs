@@ -2,17 +2,19 @@
 
 use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::sessions::{
-    Change, Event, EventPage, Guest, NewSession, Session, SessionPage,
+    Change, Event, EventPage, Guest, KnownUser, NewSession, Session, SessionPage, User,
 };
 use crate::changes;
+use crate::users;
 use crate::verbs::{self, Shown};
 use holdfast_core::clock::rfc3339;
+use holdfast_core::retention::UserFields;
 use holdfast_core::session::SessionFields;
-use holdfast_core::{Result, SessionId};
+use holdfast_core::{Result, Scope, SessionId};
 use holdfast_kit::read::{MAX_PAGE, PAGE, after, as_of, present, reading};
 use holdfast_kit::types::message;
 use holdfast_kit::write::Author;
-use holdfast_kit::{index, memory, state};
+use holdfast_kit::{State, index, memory, state};
 
 impl Guest for Door {
     async fn create(
@@ -55,6 +57,22 @@ impl Guest for Door {
         seen: Option<String>,
     ) -> Result<String, memory::Error> {
         Ok(remove(scope, id, seen).await?)
+    }
+
+    async fn get_user(
+        scope: memory::Scope,
+        how: memory::Reading,
+    ) -> Result<KnownUser, memory::Error> {
+        Ok(said(scope, how).await?)
+    }
+
+    async fn put_user(
+        scope: memory::Scope,
+        user: User,
+        if_match: Option<String>,
+        seen: Option<String>,
+    ) -> Result<KnownUser, memory::Error> {
+        Ok(say(scope, user, if_match, seen).await?)
     }
 
     async fn changes(
@@ -130,7 +148,8 @@ async fn set(
 async fn remove(scope: memory::Scope, id: String, seen: Option<String>) -> Result<String> {
     let (state, scope) = (state().await?, scope.try_into()?);
     let author = Author::inside(state, &scope, seen.as_deref())?;
-    let frontier = verbs::delete(state, &scope, &SessionId::parse(&id)?, author).await?;
+    let (id, physical) = (SessionId::parse(&id)?, state.settings.delete_physically);
+    let frontier = verbs::delete(state, &scope, &id, physical, author).await?;
     Ok(state.signer(&scope).after(&frontier))
 }
 
@@ -151,6 +170,38 @@ async fn told(
         more: page.more,
         after: state.signer(&scope).after(&page.frontier),
     })
+}
+
+async fn said(scope: memory::Scope, how: memory::Reading) -> Result<KnownUser> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    present(&how)?;
+    let seen = after(state, &scope, how.after.as_deref())?;
+    let known = users::get(&scope, reading(how.consistency.as_deref(), seen)?).await?;
+    Ok(known_user(state, &scope, known))
+}
+
+async fn say(
+    scope: memory::Scope,
+    user: User,
+    if_match: Option<String>,
+    seen: Option<String>,
+) -> Result<KnownUser> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let User { names, no_train, retention_days } = user;
+    let fields = UserFields { retention_days, no_train, names };
+    let author = Author::inside(state, &scope, seen.as_deref())?;
+    let known = users::put(state, &scope, fields, if_match.as_deref(), author).await?;
+    Ok(known_user(state, &scope, known))
+}
+
+fn known_user(state: &State, scope: &Scope, known: users::Known) -> KnownUser {
+    let UserFields { names, no_train, retention_days } = known.fields;
+    KnownUser {
+        user: User { names, no_train, retention_days },
+        kept_days: known.kept_days,
+        etag: known.order,
+        after: state.signer(scope).after(&known.frontier),
+    }
 }
 
 fn event(change: index::Change) -> Result<Event> {

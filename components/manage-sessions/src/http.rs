@@ -2,6 +2,7 @@
 
 use crate::changes;
 use crate::things::share;
+use crate::users;
 use crate::verbs::{self, Changed, Shown};
 use crate::{contexts, preferences, relationships, statistics, timeline};
 use holdfast_core::access::Permission;
@@ -27,6 +28,7 @@ pub async fn route(call: &Call) -> Result<Answer> {
         ("GET", ["v1", "sessions", session]) => get(call, session).await,
         ("PATCH", ["v1", "sessions", session]) => patch(call, session).await,
         ("DELETE", ["v1", "sessions", session]) => remove(call, session).await,
+        (_, ["v1", "users", user]) => users::route(call, user).await,
         ("GET", ["v1", "users", user, "changes"]) => changes::route(call, user).await,
         (_, ["v1", "users", _, "changes"]) => Err(call.no_route(&["GET"])),
         (_, ["v1", "sessions"]) => Err(call.no_route(&["GET", "POST"])),
@@ -129,6 +131,7 @@ fn fields(body: &mut Body<'_>, metadata_bytes: usize) -> SessionFields {
         metadata: body.object("metadata", metadata_bytes),
         context_summary: body.string("context_summary"),
         relevance_score: share(body, "relevance_score"),
+        cleared: Vec::new(),
     }
 }
 
@@ -192,11 +195,13 @@ async fn get(call: &Call, session: &str) -> Result<Answer> {
 }
 
 async fn remove(call: &Call, session: &str) -> Result<Answer> {
-    call.query.only(&["user_id"])?;
+    call.query.only(&["user_id", "mode"])?;
+    let physical = call.physical()?;
     let caller = call.caller(Permission::Delete).await?;
     let scope = call.scope(&caller, None)?;
     let author = call.author(&caller, &scope)?;
-    let frontier = verbs::delete(call.state, &scope, &SessionId::parse(session)?, author).await?;
+    let session = SessionId::parse(session)?;
+    let frontier = verbs::delete(call.state, &scope, &session, physical, author).await?;
     Ok(Answer::nothing().seen(call.state, &scope, &frontier))
 }
 

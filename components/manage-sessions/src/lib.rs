@@ -11,6 +11,7 @@ mod relationships;
 mod statistics;
 mod things;
 mod timeline;
+mod users;
 mod verbs;
 
 use bytes::Bytes;

@@ -9,7 +9,7 @@ use holdfast_formats::Body;
 use holdfast_kit::index::{Reading, Thing, Version};
 use holdfast_kit::read::{as_of, latest, reading};
 use holdfast_kit::things::{find, matches, missing, remove};
-use holdfast_kit::write::{Author, NewThing, known, record_things};
+use holdfast_kit::write::{Author, Forgetting, NewThing, known, record_things};
 use holdfast_kit::{Answer, Call};
 use serde_json::Value;
 
@@ -100,13 +100,14 @@ pub async fn get(call: &Call, scope: &Scope, name: Name<'_>) -> Result<(Thing, F
 /// Deletes a thing over HTTP.
 pub async fn delete(call: &Call, scope: &Scope, name: Name<'_>, author: Author) -> Result<Answer> {
     let if_match = call.header("if-match")?;
-    let frontier = remove(call.state, scope, name, if_match.as_deref(), author).await?;
+    let forgetting = Forgetting { name, physical: call.physical()? };
+    let frontier = remove(call.state, scope, forgetting, if_match.as_deref(), author).await?;
     Ok(Answer::nothing().seen(call.state, scope, &frontier))
 }
 
 /// Who deletes, and whose.
 pub async fn deleting(call: &Call, user: Option<&str>) -> Result<(Scope, Author)> {
-    call.query.only(&["user_id"])?;
+    call.query.only(&["user_id", "mode"])?;
     let caller = call.caller(Permission::Delete).await?;
     let scope = call.scope(&caller, user)?;
     let author = call.author(&caller, &scope)?;

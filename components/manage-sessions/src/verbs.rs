@@ -3,14 +3,16 @@
 use holdfast_core::clock::rfc3339;
 use holdfast_core::graves::Of;
 use holdfast_core::record::Kind;
-use holdfast_core::session::{DEFAULT_RELEVANCE, DEFAULT_STATUS, DEFAULT_TYPE, SessionFields};
+use holdfast_core::session::SessionFields;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_journal::Draft;
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Reading};
 use holdfast_kit::read::{Asked, Cursors, in_filters, latest, named};
-use holdfast_kit::write::{self, Author, deleted_before, derived_id, fresh_id, known, record};
+use holdfast_kit::write::{
+    self, Author, Deleting, deleted_before, derived_id, fresh_id, known, record,
+};
 
 /// A session as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,21 +50,12 @@ impl TryFrom<index::Session> for Shown {
         })?;
         Ok(Self {
             id: found.id,
-            fields: defaults().overlaid(&fields),
+            fields: fields.with_defaults(),
             created_at: rfc3339(Hlc(found.created_at).milliseconds()),
             last_activity: rfc3339(Hlc(found.last_activity).milliseconds()),
             messages: found.messages,
             order: found.order,
         })
-    }
-}
-
-fn defaults() -> SessionFields {
-    SessionFields {
-        kind: Some(DEFAULT_TYPE.to_owned()),
-        status: Some(DEFAULT_STATUS.to_owned()),
-        relevance_score: Some(DEFAULT_RELEVANCE.to_owned()),
-        ..SessionFields::default()
     }
 }
 
@@ -89,7 +82,7 @@ pub async fn create(
         && !item.order.is_empty()
     {
         let session: Shown = item.try_into()?;
-        let same = session.fields == defaults().overlaid(&fields);
+        let same = session.fields == fields.with_defaults();
         let frontier = author.after.joined(&frontier);
         return if same {
             Ok(Changed { session, existed: true, frontier })
@@ -98,9 +91,7 @@ pub async fn create(
             Err(Error::new(Case::Conflict, detail).at("id"))
         };
     }
-    let mut created = defaults().overlaid(&fields);
-    created.metadata = fields.metadata;
-    set(state, scope, id, created, author).await
+    set(state, scope, id, fields.with_defaults(), author).await
 }
 
 /// The session, where the view at hand knows it: a store never waits for that. One that is known is looked at again, as
@@ -161,14 +152,18 @@ pub async fn delete(
     state: &State,
     scope: &Scope,
     id: &SessionId,
+    physical: bool,
     author: Author,
 ) -> Result<Frontier> {
     let reading = latest(&author.after);
     let found = index::find_session(scope.into(), id.to_string(), reading).await?;
     let known = known(scope, id.as_str(), Vec::new()).await;
+    let deleting = Deleting { of: Of::Session, session: id, id: id.as_str(), physical };
     match found.item {
-        Some(_) => {
-            write::delete(state, scope, author, &known, (Of::Session, id, id.as_str())).await
+        Some(_) => write::delete(state, scope, author, &known, deleting).await,
+        // What was hidden before may have left its bytes.
+        None if known.session_deleted && physical => {
+            write::delete(state, scope, author, &known, deleting).await
         }
         None if known.session_deleted => deleted_before(state, author, &known).await,
         None => Err(Error::not_found(format!("there is no session {id}"))),

@@ -6,7 +6,7 @@ use holdfast_core::{Case, Error, Result, Scope, SessionId};
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Message};
 use holdfast_kit::read::latest;
-use holdfast_kit::write::{self, Author, known};
+use holdfast_kit::write::{self, Author, Deleting, known};
 
 /// Deletes a message. Deleting it again is not an error and writes nothing.
 ///
@@ -17,17 +17,23 @@ pub async fn delete(
     scope: &Scope,
     session: &SessionId,
     id: &str,
+    physical: bool,
     author: Author,
 ) -> Result<Frontier> {
     let (name, id) = (session.to_string(), id.to_owned());
     let reading = latest(&author.after);
     let found = index::find_message(scope.into(), name.clone(), id.clone(), reading).await?;
     let known = known(scope, &name, vec![id.clone()]).await;
+    let (there, deleted) = (found.item.is_some(), known.deleted.contains(&id));
     match found.item {
         Some(item) if own_id(&item) != id => Err(shared(&id, own_id(&item))),
-        Some(_) => write::delete(state, scope, author, &known, (Of::Message, session, &id)).await,
-        None if known.deleted.contains(&id) => Ok(author.after.joined(&known.frontier.into())),
-        None => Err(Error::not_found(format!("there is no message {id} in this session"))),
+        None if deleted && !physical => Ok(author.after.joined(&known.frontier.into())),
+        // What was hidden before may have left its bytes.
+        _ if there || deleted => {
+            let deleting = Deleting { of: Of::Message, session, id: &id, physical };
+            write::delete(state, scope, author, &known, deleting).await
+        }
+        _ => Err(Error::not_found(format!("there is no message {id} in this session"))),
     }
 }
 

@@ -115,7 +115,9 @@ async fn remove(
 ) -> Result<String> {
     let (state, scope, session) = (state().await?, scope.try_into()?, SessionId::parse(&session)?);
     let author = Author::inside(state, &scope, seen.as_deref())?;
-    let frontier = delete::delete(state, &scope, &session, &id, author).await?;
+    let frontier =
+        delete::delete(state, &scope, &session, &id, state.settings.delete_physically, author)
+            .await?;
     Ok(state.signer(&scope).after(&frontier))
 }
 

@@ -171,11 +171,12 @@ async fn get(call: &Call, session: &str, id: &str) -> Result<Answer> {
 }
 
 async fn remove(call: &Call, session: &str, id: &str) -> Result<Answer> {
-    call.query.only(&["user_id"])?;
+    call.query.only(&["user_id", "mode"])?;
+    let physical = call.physical()?;
     let caller = call.caller(Permission::Delete).await?;
     let scope = call.scope(&caller, None)?;
     let (session, author) = (SessionId::parse(session)?, call.author(&caller, &scope)?);
-    let frontier = delete(call.state, &scope, &session, id, author).await?;
+    let frontier = delete(call.state, &scope, &session, id, physical, author).await?;
     Ok(Answer::nothing().seen(call.state, &scope, &frontier))
 }
 

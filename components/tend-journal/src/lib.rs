@@ -1,10 +1,12 @@
-//! The component `tend-journal`: compacts and collects journals in bounded steps and erases users, as the door `upkeep` and
+//! The component `tend-journal`: compacts and collects journals in bounded steps, erases users and brings back what was, as the door `upkeep` and
 //! over HTTP.
 
 mod bindings;
 mod door;
 mod erase;
+mod expire;
 mod http;
+mod restore;
 mod tend;
 
 use bytes::Bytes;

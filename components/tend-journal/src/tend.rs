@@ -1,5 +1,6 @@
 //! The steps: one for one user, or many for a tenant's users one after the other.
 
+use crate::expire::expire;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Key, Result, Scope, TenantId};
 use holdfast_journal::{Compaction, Next, Rules, Step, next_user, sweep, upkeeper};
@@ -20,6 +21,8 @@ pub enum Work {
     Compact,
     /// Remove what was replaced, and what is left of users who were erased.
     Collect,
+    /// Write down what has passed.
+    Expire,
 }
 
 /// What steps did, added up.
@@ -39,6 +42,10 @@ pub struct Done {
     pub removed: u32,
     /// Their bytes.
     pub bytes: u64,
+    /// Messages that have passed.
+    pub expired: u32,
+    /// Memories and other things that have ended.
+    pub ended: u32,
     /// Objects that are not what was written.
     pub corrupt: Vec<String>,
 }
@@ -53,6 +60,11 @@ pub async fn step(state: &State, scope: &Scope, work: Work) -> Result<Done> {
         Work::Compact => {
             let step = holdfast_journal::compact(&outside, scope, &state.ledger(), &rules).await?;
             done = Done { users: 1, ..Done::of(step) };
+        }
+        Work::Expire => {
+            let expired = expire(state, scope).await?;
+            (done.expired, done.ended) = (expired.messages, expired.ended);
+            done.more = expired.ended > 0;
         }
         Work::Collect => {
             let swept = sweep(&outside, &state.ledger(), scope, &upkeeper()).await?;
@@ -138,6 +150,8 @@ impl Done {
         self.written += other.written;
         self.removed += other.removed;
         self.bytes += other.bytes;
+        self.expired += other.expired;
+        self.ended += other.ended;
         // Each step of a run names what it meets.
         let new = other.corrupt.into_iter().filter(|key| !self.corrupt.contains(key));
         let new: Vec<String> = new.collect();

@@ -1,11 +1,12 @@
 //! What a segment covers: the exact WAL objects that it holds, and where each session's frames lie.
 //!
 //! At rest it is one Zstandard frame of JSON, beside its segment under the same ULID, and again at the segment's end:
-//! `{"v":1,"wal":[…],"names"?:[…],"sessions":[{"session"?,"texts":{…},"vectors"?:{…},"records","first","last"}]}`.
+//! `{"v":1,"wal":[…],"names"?:[…],"purges"?:[…],"sessions":[{"session"?,"texts":{…},"vectors"?:{…},"records","first","last","made_of"?:[…],"oldest"?}]}`.
 //! Names of objects are without the user's prefix.
 
+use crate::purge::Purge;
 use crate::record::{VERSION, versioned};
-use crate::{Error, Order, Result, SessionId, zstd};
+use crate::{Error, Hlc, Order, Result, SessionId, zstd};
 use serde::{Deserialize, Serialize};
 
 /// What a segment covers.
@@ -19,6 +20,9 @@ pub struct Cover {
     /// have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
+    /// Purges among its records: see [`crate::purge`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purges: Vec<Purge>,
     /// Its sessions; records without one come first.
     pub sessions: Vec<Frames>,
 }
@@ -40,6 +44,12 @@ pub struct Frames {
     pub first: Order,
     /// Highest order.
     pub last: Order,
+    /// Other sessions that its things were made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_of: Vec<SessionId>,
+    /// The oldest of what its things were made of, where that is older than all its records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Hlc>,
 }
 
 /// A byte range of the segment: one Zstandard frame, which can be read alone.
@@ -79,7 +89,7 @@ impl Cover {
 
     /// A cover of nothing yet.
     pub fn new(wal: Vec<String>, names: Vec<String>) -> Self {
-        Self { v: VERSION, wal, names, sessions: Vec::new() }
+        Self { v: VERSION, wal, names, purges: Vec::new(), sessions: Vec::new() }
     }
 
     /// Records of all sessions.

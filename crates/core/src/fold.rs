@@ -15,8 +15,10 @@
 mod changes;
 mod copies;
 mod delete;
+mod passing;
 mod past;
 mod session;
+mod then;
 mod things;
 mod timeline;
 
@@ -24,15 +26,17 @@ use crate::graves::{Graves, judged};
 use crate::message::{Digest, MessageBody, MessageVectors};
 use crate::record::{Kind, Record, Writer};
 use crate::session::SessionFields;
-use crate::{Hlc, Order, Result, SessionId};
+use crate::{Hlc, Order, Result, SessionId, purge};
 use changes::Concealed;
 pub use changes::{Change, What};
+use passing::Passing;
 pub use past::Past;
 use session::{Activity, Edit, Parent, Place, Session, Standing, lowest, parents};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
+pub use then::{Difference, DifferenceAt, Wanted, Within, differences};
 pub use things::{FoundThing, Version};
 pub use timeline::{At, Moment};
 
@@ -90,6 +94,8 @@ pub struct Entry {
     pub by: Writer,
     /// The caller's part of its record, as its bytes are.
     pub text: Box<str>,
+    /// Order of the deleted record that it brings back.
+    pub restored_from: Option<Box<str>>,
     judged: Hlc,
     hidden: bool,
     /// A copy with a lower order came later: it stood further back once.
@@ -146,6 +152,8 @@ pub struct View {
     others: Vec<Hlc>,
     /// Places of records that nothing shows and that are no entries.
     concealed: Vec<Concealed>,
+    within: Within,
+    passing: Passing,
     newest: Option<Order>,
 }
 
@@ -210,6 +218,9 @@ impl View {
         if record.kind == Kind::Erase {
             return Ok(self.bury_all(order.hlc));
         }
+        if self.within.leaves_out(record, order) {
+            return Ok(Applied::Unknown);
+        }
         if let Kind::Thing(kind) = record.kind {
             return self.set_thing(kind, record, order);
         }
@@ -217,13 +228,15 @@ impl View {
             return self.bury(record, order);
         }
         let (Some(session), Some(body)) = (&record.session, &record.body) else {
-            self.note_time(order.hlc);
-            return Ok(Applied::Unknown);
+            return self.of_user(record, order);
         };
         let judged = judged(record, order);
-        let closed = self.graves.until(session.as_str()).is_some_and(|until| judged <= until);
+        let closed = match record.kind {
+            Kind::Message | Kind::Gone if self.passing.hides(judged) => true,
+            _ => self.graves.until(session.as_str()).is_some_and(|until| judged <= until),
+        };
         match record.kind {
-            Kind::Session | Kind::Message if closed => {
+            Kind::Session | Kind::Message | Kind::Gone if closed => {
                 self.note_time(order.hlc);
                 self.conceal(record.kind.clone(), session.as_str(), &record.id, order);
                 Ok(Applied::Hidden { numbers: Vec::new(), moved: false })
@@ -240,6 +253,10 @@ impl View {
             Kind::Message => {
                 let body = MessageBody::decode(body)?;
                 let key = self.key(session);
+                Ok(self.message(key, record, Standing::new(record, order, judged), body))
+            }
+            Kind::Gone => {
+                let (body, key) = (purge::left(body)?, self.key(session));
                 Ok(self.message(key, record, Standing::new(record, order, judged), body))
             }
             _ => {
@@ -294,6 +311,7 @@ impl View {
             self.entries.get(*number as usize).is_some_and(|entry| entry.digest == body.digest)
         });
         if let Some(number) = known {
+            self.note_restored(number, body.restored_from);
             return self.again(number, standing, &key, body.vectors);
         }
         let number = Number::try_from(self.entries.len()).unwrap_or(Number::MAX);
@@ -302,7 +320,8 @@ impl View {
         for call in &calls {
             session.calls.entry(call.as_str().into()).or_default().push(number);
         }
-        let hidden = self.graves.has_message(&key, &record.id);
+        // What went stays hidden, whoever knows why.
+        let hidden = record.kind == Kind::Gone || self.graves.has_message(&key, &record.id);
         let Standing { order, judged, by } = standing;
         let entry = Entry {
             session: key.clone(),
@@ -311,6 +330,7 @@ impl View {
             order,
             by,
             text: if hidden { Box::default() } else { body.text.clone() },
+            restored_from: body.restored_from.clone(),
             judged,
             hidden,
             moved: false,
@@ -318,6 +338,7 @@ impl View {
             parents: parents(&body),
         };
         session.hidden += usize::from(hidden);
+        self.passing.met(judged);
         if let Some(at) = session.free_place(&self.entries, &entry, &calls) {
             session.places.insert(at, number);
         } else {
@@ -478,19 +499,5 @@ impl<'a> Found<'a> {
         let id =
             if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
         Self { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank }
-    }
-}
-
-impl Entry {
-    fn standing(&self) -> Standing {
-        Standing { order: self.order, judged: self.judged, by: self.by.clone() }
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + self.id.len()
-    }
-
-    fn hex(&self) -> String {
-        hex::encode(self.digest.get(..4).unwrap_or_default())
     }
 }

@@ -1,18 +1,22 @@
 //! What was deleted: tombstones, and which records they hide, whoever wrote those and whenever they are seen.
 //!
 //! A tombstone is a record whose body is `{"of":"message"}` or `{"of":"session"}`; members that are not known are carried.
+//! With `"mode":"physical"` the bytes go too: see [`crate::purge`].
 //! * A message's hides every message of that session and id for ever, also one that is written later.
 //! * A session's hides every record of that session with a hybrid time not above its own. Later writes open it anew.
 //! * A thing's (`{"of":"memory"}` and the other kinds of [`crate::thing`]) hides every record of that thing with a hybrid time
 //!   not above its own. Later writes open it anew.
 //! * A derived record is judged by its sources (`from`), not by when it was written. A thing is gone with any of the
 //!   messages or sessions that it was made of.
+//! * One of `{"of":"messages","until"}`, of no session, hides every message of the user up to that time, and what is derived
+//!   from those.
 //! * Tombstones are never hidden, but by an erase.
 //!
 //! An erase of the user (a record of kind `erase`) hides every record, tombstones included, with a hybrid time not above its
 //! own: what they deleted is gone, and what is written later opens the user anew.
 
 use crate::record::{Kind, Record};
+use crate::retention::{passes, passes_at};
 use crate::thing::{Source, ThingBody, ThingKind};
 use crate::{Error, Hlc, Order, Result};
 use serde::{Deserialize, Serialize};
@@ -20,7 +24,7 @@ use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 /// Kind of the records that carry vectors of a message, under its id.
-const EMBEDDING: &str = "embedding";
+pub(crate) const EMBEDDING: &str = "embedding";
 
 /// What a tombstone deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,8 @@ pub enum Of {
     Message,
     /// The session of the record.
     Session,
+    /// Every message of the user up to the body's `until`; the record is of no session. See [`crate::retention`].
+    Messages,
     /// The thing of the record's session and id.
     #[serde(untagged)]
     Thing(ThingKind),
@@ -38,12 +44,22 @@ pub enum Of {
 #[derive(Serialize)]
 struct Written {
     of: Of,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Hlc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
 }
+
+/// The bytes of what is deleted go too.
+const PHYSICAL: &str = "physical";
 
 #[derive(Deserialize)]
 struct Read<'a> {
     #[serde(borrow)]
     of: std::borrow::Cow<'a, str>,
+    until: Option<Hlc>,
+    #[serde(borrow)]
+    mode: Option<std::borrow::Cow<'a, str>>,
 }
 
 impl Of {
@@ -52,8 +68,33 @@ impl Of {
     /// # Errors
     /// `internal` when it cannot be written as JSON.
     pub fn encode(self) -> Result<Box<RawValue>> {
-        serde_json::value::to_raw_value(&Written { of: self })
-            .map_err(|e| Error::internal("a tombstone cannot be encoded").caused_by(e))
+        written(&Written { of: self, until: None, mode: None })
+    }
+
+    /// The JSON of a tombstone's body, after which the bytes of what it hides go: see [`crate::purge`].
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_physical(self) -> Result<Box<RawValue>> {
+        written(&Written { of: self, until: None, mode: Some(PHYSICAL) })
+    }
+
+    /// Are the bytes to go?
+    pub(crate) fn is_physical(body: &RawValue) -> bool {
+        read(body).is_ok_and(|read| read.mode.as_deref() == Some(PHYSICAL))
+    }
+
+    /// Up to when messages have passed.
+    pub(crate) fn until(body: &RawValue) -> Option<Hlc> {
+        read(body).ok()?.until
+    }
+
+    /// The JSON of the body of a tombstone of [`Messages`](Self::Messages).
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_until(until: Hlc) -> Result<Box<RawValue>> {
+        written(&Written { of: Self::Messages, until: Some(until), mode: None })
     }
 
     /// Reads the JSON of a tombstone's body; `None` when it deletes a thing that this program does not know.
@@ -61,23 +102,45 @@ impl Of {
     /// # Errors
     /// `corrupt` when it is not the body of a tombstone: what it deletes must not come back in silence.
     pub fn decode(body: &RawValue) -> Result<Option<Self>> {
-        let read: Read<'_> = serde_json::from_str(body.get())
-            .map_err(|e| Error::corrupt("a tombstone cannot be read").caused_by(e))?;
+        let read = read(body)?;
         Ok(match &*read.of {
             "message" => Some(Self::Message),
             "session" => Some(Self::Session),
+            "messages" => Some(Self::Messages),
             other => ThingKind::parse(other).ok().map(Self::Thing),
         })
     }
+
+    /// Name as records and answers spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Session => "session",
+            Self::Messages => "messages",
+            Self::Thing(kind) => kind.name(),
+        }
+    }
+}
+
+fn written(body: &Written) -> Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(body)
+        .map_err(|e| Error::internal("a tombstone cannot be encoded").caused_by(e))
+}
+
+fn read(body: &RawValue) -> Result<Read<'_>> {
+    serde_json::from_str(body.get())
+        .map_err(|e| Error::corrupt("a tombstone cannot be read").caused_by(e))
 }
 
 /// The tombstones of one user's journal, in whatever order they were seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graves {
     erased: Option<Hlc>,
+    /// Of what has passed: up to when, and the record that says so.
+    passed: Option<(Hlc, Order)>,
     sessions: HashMap<Box<str>, Deleted>,
     /// Things, by kind, session (empty where there is none) and id.
-    things: HashMap<(ThingKind, Box<str>, Box<str>), Hlc>,
+    things: HashMap<(ThingKind, Box<str>, Box<str>), Order>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,13 +177,17 @@ impl Graves {
         }
         if let Of::Thing(kind) = of {
             let session = record.session.as_ref().map_or("", |session| session.as_str());
-            let until = self.things.entry((kind, session.into(), record.id.as_str().into()));
-            let until = until.or_default();
-            let new = *until < order.hlc;
-            *until = order.hlc.max(*until);
-            return Ok(new.then_some(of));
+            let name = (kind, session.into(), record.id.as_str().into());
+            let known = self.things.get(&name).copied();
+            self.things.insert(name, known.map_or(order, |known| known.max(order)));
+            return Ok((known.map(|known| known.hlc) < Some(order.hlc)).then_some(of));
         }
-        let Some(session) = &record.session else { return Ok(None) };
+        let Some(session) = &record.session else {
+            let until = read(body)?.until.filter(|_| of == Of::Messages);
+            let new = until.is_some_and(|until| self.passed.is_none_or(|(at, _)| at < until));
+            self.passed = self.passed.max(until.map(|until| (until, order)));
+            return Ok(new.then_some(of));
+        };
         let deleted = self.sessions.entry(session.as_str().into()).or_default();
         let new = match of {
             Of::Message => {
@@ -134,7 +201,8 @@ impl Graves {
                 deleted.until = deleted.until.max(Some(order));
                 new
             }
-            Of::Thing(_) => false,
+            // They are of no session, or taken in above.
+            Of::Messages | Of::Thing(_) => false,
         };
         Ok(new.then_some(of))
     }
@@ -145,13 +213,24 @@ impl Graves {
             return false;
         }
         self.erased = Some(at);
-        self.things.retain(|_, until| *until > at);
+        self.passed = self.passed.filter(|(_, order)| order.hlc > at);
+        self.things.retain(|_, until| until.hlc > at);
         self.sessions.retain(|_, deleted| {
             deleted.until = deleted.until.filter(|until| until.hlc > at);
             deleted.messages.retain(|_, newest| newest.hlc > at);
             deleted.until.is_some() || !deleted.messages.is_empty()
         });
         true
+    }
+
+    /// Messages up to then have passed, and it was written down.
+    pub fn passed(&self) -> Option<Hlc> {
+        self.passed.map(|(until, _)| until)
+    }
+
+    /// The record that says so.
+    pub fn passed_by(&self) -> Option<Order> {
+        self.passed.map(|(_, order)| order)
     }
 
     /// When the user was last erased.
@@ -168,18 +247,21 @@ impl Graves {
         if self.erased >= Some(judged(record, order)) {
             return true;
         }
+        if passes(record) && self.passed() >= Some(judged(record, order)) {
+            return true;
+        }
         if let (Kind::Thing(kind), Some(body)) = (&record.kind, &record.body) {
             let session = record.session.as_ref().map_or("", |session| session.as_str());
             let sources = ThingBody::decode(body).map(|body| body.sources).unwrap_or_default();
             return self.hides_thing(*kind, (session, &record.id), judged(record, order), order)
-                || self.has_any(&sources);
+                || self.has_any(*kind, &sources);
         }
         let Some(session) = &record.session else { return false };
         if record.kind == Kind::Tombstone {
             return false;
         }
         let of_message = match &record.kind {
-            Kind::Message => true,
+            Kind::Message | Kind::Gone => true,
             Kind::Other(kind) => kind == EMBEDDING,
             _ => false,
         };
@@ -202,16 +284,18 @@ impl Graves {
 
     /// The thing's records up to this time are hidden; `None` when it was never deleted by itself.
     pub fn thing(&self, kind: ThingKind, session: &str, id: &str) -> Option<Hlc> {
-        self.things.get(&(kind, session.into(), id.into())).copied()
+        self.things.get(&(kind, session.into(), id.into())).map(|order| order.hlc)
     }
 
-    /// Is any of these deleted?
-    pub fn has_any(&self, sources: &[Source]) -> bool {
-        sources.iter().any(|source| {
-            let session = source.session.as_str();
-            self.until(session).is_some_and(|until| source.order.hlc <= until)
-                || source.message.as_ref().is_some_and(|id| self.has_message(session, id))
-        })
+    /// Is any of these, of which a thing of the kind was made, deleted, or has any passed?
+    pub fn has_any(&self, kind: ThingKind, sources: &[Source]) -> bool {
+        let passed = passes_at(kind, sources).is_some_and(|at| self.passed() >= Some(at));
+        passed
+            || sources.iter().any(|source| {
+                let session = source.session.as_str();
+                self.until(session).is_some_and(|until| source.order.hlc <= until)
+                    || source.message.as_ref().is_some_and(|id| self.has_message(session, id))
+            })
     }
 
     /// Every record of the session up to this time is hidden; `None` when neither it nor the user was ever deleted.
@@ -220,7 +304,14 @@ impl Graves {
         deleted.map(|until| until.hlc).max(self.erased)
     }
 
-    /// The tombstones that count: of each thing the newest.
+    /// Things that were deleted by themselves after a hybrid time: kind, session (empty where there is none), id and the
+    /// newest tombstone.
+    pub fn things_since(&self, after: Hlc) -> impl Iterator<Item = (ThingKind, &str, &str, Order)> {
+        let all = self.things.iter().filter(move |(_, order)| order.hlc > after);
+        all.map(|((kind, session, id), order)| (*kind, &**session, &**id, *order))
+    }
+
+    /// The tombstones of messages and sessions that count: of each the newest.
     pub fn tombstones(&self) -> impl Iterator<Item = Tombstone<'_>> {
         self.sessions.iter().flat_map(|(session, deleted)| {
             let of_session = deleted.until.map(|order| {

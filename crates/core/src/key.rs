@@ -222,6 +222,19 @@ pub fn wal_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
     Key(format!("{}{ulid}-{}.jsonl", wal_day(scope, &day).0, hash32(bytes)))
 }
 
+/// One WAL object that holds a purge: as another, with a name that tells compactors that it is not to wait.
+pub fn purging_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
+    let plain = wal_object(scope, ulid, bytes).0;
+    Key(plain.strip_suffix(".jsonl").unwrap_or(&plain).to_owned() + PURGING)
+}
+
+/// Does the WAL object of this name hold a purge?
+pub fn is_purging(name: &str) -> bool {
+    name.ends_with(PURGING)
+}
+
+const PURGING: &str = ".purge.jsonl";
+
 /// The record of an API key's making.
 pub fn api_key_created(tenant_id: &TenantId, kid: &KeyId) -> Key {
     Key(format!("{}keys/{}/created.json", tenant(tenant_id).0, segment(kid.as_str())))

@@ -53,6 +53,9 @@ pub struct Entry {
     /// Highest ULID of them.
     #[serde(with = "ulid_text")]
     pub newest: Ulid,
+    /// Which purges were taken into account when it was looked at: see [`crate::purge`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged: Option<String>,
     /// Members of newer writers.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,

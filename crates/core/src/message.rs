@@ -1,6 +1,6 @@
 //! A message as its record holds it.
 //!
-//! The body of a message record is `{"message": {…}, "vectors"?: […]}`. `message` holds what the caller gave, and nothing
+//! The body of a message record is `{"message": {…}, "restored_from"?, "vectors"?: […]}`. `message` holds what the caller gave, and nothing
 //! else: its bytes are what the digest is taken of. JSON that the caller shapes freely (blocks, metadata, extra, tool
 //! calls) is kept as a *string* that holds the caller's JSON text, so that it stays the same to the byte and a record
 //! stays one line (`docs/decisions/0003-callers-json-as-text.md`).
@@ -188,6 +188,8 @@ struct VectorsAtRest {
 #[derive(Serialize, Deserialize)]
 struct BodyAtRest {
     message: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restored_from: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     vectors: Vec<VectorsAtRest>,
 }
@@ -201,6 +203,8 @@ pub struct MessageBody {
     pub message: Message,
     /// Its identity, with the id.
     pub digest: Digest,
+    /// Order of the deleted record that it brings back under a new id.
+    pub restored_from: Option<Box<str>>,
     /// Vectors that came with it.
     pub vectors: Vec<MessageVectors>,
 }
@@ -216,7 +220,7 @@ impl MessageBody {
         }
         let text = serde_json::to_string(&message).map_err(encoding)?.into_boxed_str();
         let digest = Sha256::digest(text.as_bytes()).into();
-        Ok(Self { text, message, digest, vectors })
+        Ok(Self { text, message, digest, restored_from: None, vectors })
     }
 
     /// The JSON of the record's body.
@@ -226,6 +230,7 @@ impl MessageBody {
     pub fn encode(&self) -> Result<Box<RawValue>> {
         let body = BodyAtRest {
             message: RawValue::from_string(self.text.to_string()).map_err(encoding)?,
+            restored_from: self.restored_from.clone(),
             vectors: self.vectors.iter().map(VectorsAtRest::from).collect(),
         };
         serde_json::value::to_raw_value(&body).map_err(encoding)
@@ -237,12 +242,12 @@ impl MessageBody {
     /// `corrupt` when it is not the body of a message.
     pub fn decode(body: &RawValue) -> Result<Self> {
         let wrong = |e| Error::corrupt("a message's record cannot be read").caused_by(e);
-        let BodyAtRest { message: raw, vectors } =
+        let BodyAtRest { message: raw, restored_from, vectors } =
             serde_json::from_str(body.get()).map_err(wrong)?;
         let message = serde_json::from_str(raw.get()).map_err(wrong)?;
         let digest = Sha256::digest(raw.get().as_bytes()).into();
         let vectors = vectors.into_iter().map(MessageVectors::try_from).collect::<Result<_>>()?;
-        Ok(Self { text: raw.get().into(), message, digest, vectors })
+        Ok(Self { text: raw.get().into(), message, digest, restored_from, vectors })
     }
 }
 

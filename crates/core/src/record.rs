@@ -46,10 +46,14 @@ pub enum Kind {
     Session,
     /// A message: see [`crate::message`].
     Message,
+    /// What is left of a message whose bytes went: see [`crate::purge`].
+    Gone,
     /// What a delete left: see [`crate::graves`].
     Tombstone,
     /// The user was erased at the record's time: see [`crate::erase`]. It is of no session and has no body.
     Erase,
+    /// What is said of the user as a whole: see [`crate::retention`]. It is of no session.
+    User,
     /// A thing under a key: see [`crate::thing`].
     #[serde(untagged)]
     Thing(ThingKind),
@@ -262,8 +266,16 @@ impl Record {
         (session, id): (Option<&SessionId>, &str),
         stamp: &Stamp,
     ) -> Result<Self> {
-        let (body, kind) = (Some(of.encode()?), Kind::Tombstone);
-        Ok(Self { kind, session: session.cloned(), body, ..Self::erase(id, stamp) })
+        Ok(Self::buried(of.encode()?, (session, id), stamp))
+    }
+
+    /// A tombstone with this body, of a session or of none.
+    pub fn buried(
+        body: Box<RawValue>,
+        (session, id): (Option<&SessionId>, &str),
+        stamp: &Stamp,
+    ) -> Self {
+        Self { session: session.cloned(), ..Self::of_user(Kind::Tombstone, id, stamp, body) }
     }
 
     /// The record of an erase of the user, at the stamp's time; `id` is the erase's.
@@ -280,6 +292,11 @@ impl Record {
             sealed: None,
             unknown: Unknown::default(),
         }
+    }
+
+    /// A record of no session.
+    pub fn of_user(kind: Kind, id: &str, stamp: &Stamp, body: Box<RawValue>) -> Self {
+        Self { kind, body: Some(body), ..Self::erase(id, stamp) }
     }
 
     /// Reads the text of a record.

@@ -13,12 +13,14 @@
 use crate::cover::{Cover, Frame, Frames};
 use crate::key::hash32;
 use crate::message::{MessageVectors, fits, json_of_vectors, vectors_of_json};
-use crate::record::{Line, VERSION, newer, versioned};
+use crate::purge::Purge;
+use crate::record::{Kind, Line, VERSION, newer, versioned};
+use crate::thing::{Source, ThingBody};
 use crate::{Error, Result, SessionId, zstd};
 use half::f16;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use ulid::Ulid;
 
 const TAIL: &[u8; 8] = b"hfseg01\n";
@@ -87,6 +89,7 @@ pub fn seal(lines: Vec<Line>, mut wal: Vec<String>, mut names: Vec<String>) -> R
         sessions.entry(line.session.clone()).or_default().push(line);
     }
     let (mut segment, mut cover) = (Vec::new(), Cover::new(wal, names));
+    cover.purges = Purge::among(sessions.values().flatten());
     for (session, mut lines) in sessions {
         lines.sort_unstable();
         lines.dedup_by_key(|line| line.order);
@@ -128,7 +131,30 @@ fn session_frames(
         Some(frame(&[json_line(&vectors)?, halves].concat(), out)?)
     };
     let records = lines.len() as u64;
-    Ok(Some(Frames { session, texts, vectors, records, first: first.order, last: last.order }))
+    let sources: Vec<Source> = lines.iter().flat_map(sources).collect();
+    let others = sources.iter().map(|source| &source.session);
+    let others = others.filter(|other| session.as_ref() != Some(*other)).cloned();
+    let made_of: BTreeSet<SessionId> = others.collect();
+    let oldest = sources.iter().map(|source| source.order.hlc).min();
+    Ok(Some(Frames {
+        session,
+        texts,
+        vectors,
+        records,
+        first: first.order,
+        last: last.order,
+        made_of: made_of.into_iter().collect(),
+        oldest: oldest.filter(|oldest| *oldest < first.order.hlc),
+    }))
+}
+
+/// What a thing was made of; nothing of what is none.
+fn sources(line: &Line) -> Vec<Source> {
+    // Most lines are messages: those are not read for it.
+    let named = line.text.contains("\"sources\"").then(|| line.record().ok()).flatten();
+    let body = named.filter(|record| matches!(record.kind, Kind::Thing(_)));
+    let body = body.and_then(|record| ThingBody::decode(record.body.as_ref()?).ok());
+    body.map(|body| body.sources).unwrap_or_default()
 }
 
 fn frame(bytes: &[u8], out: &mut Vec<u8>) -> Result<Frame> {

@@ -127,18 +127,18 @@ impl<'a> Signer<'a> {
         Ok((Order::parse(&cursor.order).map_err(|_| bad())?, cursor.rank))
     }
 
-    /// The text of a place in the feed of changes: see [`crate::arrival`].
-    pub fn place(&self, place: &str) -> String {
-        self.seal("changes", &place)
+    /// The text of a place in something that is no ordered list, as the `changes`.
+    pub fn place(&self, what: &str, place: &str) -> String {
+        self.seal(what, &place)
     }
 
-    /// Reads the text of a place in the feed of changes.
+    /// Reads the text of a place.
     ///
     /// # Errors
-    /// `invalid_cursor` when it is not ours for this scope.
-    pub fn read_place(&self, text: &str) -> Result<String> {
-        self.open("changes", text).ok_or_else(|| {
-            let detail = "the cursor does not belong to this user's changes: start without one";
+    /// `invalid_cursor` when it is not ours for this scope and use.
+    pub fn read_place(&self, what: &str, text: &str) -> Result<String> {
+        self.open(what, text).ok_or_else(|| {
+            let detail = "the cursor does not belong to this question: start without one";
             Error::because(crate::Case::Invalid, "invalid_cursor", detail).at("cursor")
         })
     }

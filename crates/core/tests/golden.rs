@@ -7,8 +7,11 @@ use half::f16;
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Original, Role};
+use holdfast_core::purge::Purge;
 use holdfast_core::record::{Header, Kind, Record, Stamp, WalObject, Writer, WriterKind};
+use holdfast_core::retention::UserFields;
 use holdfast_core::session::SessionFields;
+use holdfast_core::thing::ThingKind;
 use holdfast_core::{Case, Hlc, SessionId};
 use support::{by, order, saying};
 
@@ -50,7 +53,7 @@ fn every_golden_file_of_this_version_is_written_as_it_was_read() {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     let current = names.iter().filter_map(|name| name.strip_suffix("-v1.jsonl"));
-    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 12);
+    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 16);
 }
 
 #[test]
@@ -161,6 +164,91 @@ fn a_tombstone_says_what_it_deletes() {
     let record = stamped(Kind::Tombstone, "m1", by, Of::Message.encode().unwrap());
     let again = WalObject { header: Header::default(), records: vec![record] }.encode().unwrap();
     assert!(golden("tombstone-v1").starts_with(&again));
+}
+
+#[test]
+fn what_is_left_of_a_message_keeps_its_place_and_what_hangs_on_it() {
+    let object = read("gone-v1");
+    let mut view = View::default();
+    let records = object.records.iter().enumerate();
+    let records = records.map(|(at, record)| (record, WalObject::order(record, ulid::Ulid(1), at)));
+    let applied = view.apply(records).unwrap();
+    assert!(applied.iter().all(|a| matches!(a, Applied::Hidden { .. })));
+    let body = MessageBody::new(saying(Role::User, "x"), Vec::new()).unwrap();
+    let later = stamped(Kind::Message, "m1", by(WriterKind::Service, "k1"), body.encode().unwrap());
+    // The same message, whoever writes it again, stays hidden; another is the third.
+    view.apply([(&later, WalObject::order(&later, ulid::Ulid(9), 0))]).unwrap();
+    assert!(view.is_empty());
+    let body = MessageBody::new(saying(Role::User, "y"), Vec::new()).unwrap();
+    let mut other =
+        stamped(Kind::Message, "m3", by(WriterKind::Service, "k1"), body.encode().unwrap());
+    other.at = Hlc(other.at.0 + 2);
+    view.apply([(&other, WalObject::order(&other, ulid::Ulid(9), 1))]).unwrap();
+    assert_eq!(view.find("s/é 1", "m3").unwrap().rank, 3);
+}
+
+#[test]
+fn a_user_is_of_no_session_and_is_said_anew_whole() {
+    let object = read("user-v1");
+    let said = |record: &Record| UserFields::decode(record.body.as_ref().unwrap()).unwrap();
+    let first = UserFields {
+        retention_days: Some(30),
+        no_train: true,
+        names: vec!["Ann".to_owned(), "Anna".to_owned()],
+    };
+    assert_eq!(said(&object.records[0]), first);
+    assert_eq!(said(&object.records[1]), UserFields::default());
+    let stamp = Stamp { at: Hlc(0x019d_0aa3_cc00_0000), by: by(WriterKind::Service, "k1") };
+    let record = Record::of_user(Kind::User, "ann", &stamp, first.encode().unwrap());
+    let again = WalObject { header: Header::default(), records: vec![record] }.encode().unwrap();
+    assert!(golden("user-v1").starts_with(&again));
+}
+
+#[test]
+fn tombstones_say_whether_bytes_go_and_up_to_when_messages_passed() {
+    let object = read("tombstone-modes-v1");
+    let purges: Vec<_> = object.records.iter().filter_map(Purge::of).collect();
+    let session = SessionId::parse("s/é 1").unwrap();
+    let at = |low: u64| Hlc(0x019d_0aa3_cc00_0000 + low);
+    assert_eq!(
+        purges,
+        [
+            Purge {
+                session: Some(session.clone()),
+                id: Some("m1".to_owned()),
+                at: at(0),
+                kind: None
+            },
+            Purge { session: Some(session), id: None, at: at(1), kind: None },
+            Purge { session: None, id: None, at: Hlc(0x019d_0aa3_0000_0000), kind: None },
+            Purge {
+                session: None,
+                id: Some("mem 1".to_owned()),
+                at: at(3),
+                kind: Some(ThingKind::Memory),
+            },
+        ]
+    );
+    let record = |of: Of, id| {
+        stamped(Kind::Tombstone, id, by(WriterKind::Service, "k1"), of.encode_physical().unwrap())
+    };
+    let object = WalObject { header: Header::default(), records: vec![record(Of::Message, "m1")] };
+    assert!(golden("tombstone-modes-v1").starts_with(&object.encode().unwrap()));
+    assert!(read("tombstone-v1").records.iter().all(|record| Purge::of(record).is_none()));
+}
+
+#[test]
+fn what_was_restored_says_from_what() {
+    let object = read("restored-v1");
+    let body = MessageBody::decode(object.records[0].body.as_ref().unwrap()).unwrap();
+    assert!(body.restored_from.as_deref().unwrap().ends_with("-000000"));
+    let plain = MessageBody::new(saying(Role::User, "x"), Vec::new()).unwrap();
+    assert_eq!(body.digest, plain.digest, "it is no part of the identity");
+    let fields = SessionFields::decode(object.records[1].body.as_ref().unwrap()).unwrap();
+    assert_eq!(fields.cleared, ["name"]);
+    let from = "019d0aa300000000-01KM5DVDW00000000000000007-000001";
+    let written = fields.encode_restored(from).unwrap();
+    assert_eq!(written.get(), object.records[1].body.as_ref().unwrap().get());
 }
 
 #[test]

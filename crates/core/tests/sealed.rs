@@ -71,6 +71,7 @@ fn manifest() -> Manifest {
         tier: 1,
         oldest: Ulid(1 << 80),
         newest: Ulid(2 << 80),
+        purged: None,
         unknown: Map::new(),
     });
     manifest

@@ -213,6 +213,7 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
             conflict_of: feed.conflict_of.as_deref(),
             index: feed.index,
             order: feed.order,
+            restored_from: None,
             message: &feed.message,
         });
         let mut report = Report::default();

@@ -68,7 +68,14 @@ fn window(session: usize, mut clean: Option<&mut Anonymizer>) -> Window {
         let message = Message::saying(role, text);
         let order = Order { hlc: Hlc::at(1), ulid: ulid::Ulid(1), position: 0 };
         let id = format!("m{at}");
-        let stored = Stored { id: &id, conflict_of: None, index: 1, order, message: &message };
+        let stored = Stored {
+            id: &id,
+            conflict_of: None,
+            index: 1,
+            order,
+            restored_from: None,
+            message: &message,
+        };
         if let Some(mut said) = Said::of(&stored, true, &mut report) {
             if let Some(clean) = clean.as_deref_mut() {
                 clean.said(&mut said);

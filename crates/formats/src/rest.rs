@@ -226,6 +226,7 @@ pub fn message_json(stored: &Stored<'_>) -> String {
         ("parent_id", message.parent_id.as_deref()),
         ("external_id", message.external_id.as_deref()),
         ("conflict_of", stored.conflict_of),
+        ("restored_from", stored.restored_from),
     ] {
         if let Some(text) = text {
             object.text(name, text);

@@ -16,6 +16,8 @@ pub struct Stored<'a> {
     pub index: u32,
     /// Its order.
     pub order: Order,
+    /// Order of the deleted message that it brings back.
+    pub restored_from: Option<&'a str>,
     /// What the caller gave.
     pub message: &'a Message,
 }
@@ -28,6 +30,7 @@ impl<'a> Stored<'a> {
             conflict_of: found.conflict_of,
             index: found.rank,
             order: found.entry.order,
+            restored_from: found.entry.restored_from.as_deref(),
             message,
         }
     }

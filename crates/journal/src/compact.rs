@@ -7,6 +7,7 @@ use crate::fetch;
 use crate::heads::{ulid, ulid_of_name};
 use crate::ledger;
 use crate::publish;
+use crate::purge::purge;
 use crate::rules::Rules;
 use crate::survey::{Survey, covered, survey, without_copies};
 use crate::tail::{Sealing, Tail, listed_tail, unknown};
@@ -18,6 +19,7 @@ use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Entry;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
+use holdfast_core::purge::{Purge, Purges};
 use holdfast_core::record::Line;
 use holdfast_core::segment::{self, Sealed};
 use holdfast_core::{Error, Key, Result, Scope, key};
@@ -36,6 +38,8 @@ pub struct Step {
     pub sealed: usize,
     /// Segments that were merged into one.
     pub merged: usize,
+    /// Segments that were sealed anew without what was purged.
+    pub purged: usize,
     /// Bytes of new segments.
     pub written: u64,
     /// Objects that are not what was written: never covered, never removed, to be alarmed about.
@@ -65,6 +69,8 @@ pub(crate) struct New {
 pub(crate) struct Guard<'a> {
     ledger: &'a Ledger,
     pub erased: Erased,
+    /// What goes wherever it is sealed.
+    pub purges: Purges,
 }
 
 impl<'a> Guard<'a> {
@@ -76,7 +82,8 @@ impl<'a> Guard<'a> {
         begun: u64,
     ) -> Result<Option<Self>> {
         let erased = ledger::erased(objects, ledger, scope).await?;
-        Ok((!erased.reaches(begun)).then_some(Self { ledger, erased }))
+        let purges = Purges::default();
+        Ok((!erased.reaches(begun)).then_some(Self { ledger, erased, purges }))
     }
 
     /// Was the user not erased meanwhile?
@@ -85,6 +92,13 @@ impl<'a> Guard<'a> {
             return Ok(());
         }
         Err(Error::unavailable("the user was erased meanwhile: compact again"))
+    }
+
+    /// Takes the purges of all segments into account.
+    pub fn learn(&mut self, survey: &Survey) {
+        let covers = survey.segments.values().filter_map(|named| named.cover.as_ref());
+        let purges: Vec<Purge> = covers.flat_map(|cover| &cover.purges).cloned().collect();
+        self.purges.add(&purges, self.erased.at());
     }
 
     /// Leaves out what the erase hides; one that cannot be read stays.
@@ -137,12 +151,13 @@ impl<'a> Compaction<'a> {
         rules: &'a Rules,
     ) -> Result<Option<Self>> {
         let begun = outside.clock.now();
-        let Some(guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
+        let Some(mut guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
             return Ok(None);
         };
         let erased = guard.erased;
         let surveyed = survey(outside.objects, scope, rules, begun, erased);
         let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+        guard.learn(&survey);
         survey.leave_out_gone(rules, begun)?;
         let tail = Tail::new(listed, &covered(&survey.segments), erased);
         Ok(Some(Self { scope, rules, guard, begun, survey, tail }))
@@ -163,20 +178,27 @@ impl<'a> Compaction<'a> {
         if tail.is_due(rules, *begun) {
             let sealing = tail.read(outside.objects, scope, rules, survey).await?;
             step.corrupt.append(&mut tail.corrupt);
+            let lines = sealing.iter().flat_map(|one| &one.lines);
+            guard.purges.add(&Purge::among(lines), guard.erased.at());
             new = seal(outside, scope, guard, rules, sealing).await?;
             step.sealed = new.iter().map(|new| new.cover.wal.len()).sum();
         }
-        let mut replaced = Vec::new();
+        let (mut replaced, mut looked) = (Vec::new(), false);
         if new.is_empty() {
             (replaced, new) = cleanse(outside, scope, guard, survey, &mut step.corrupt).await?;
         }
         if new.is_empty() {
+            let purged = purge(outside, scope, guard, rules, survey, &mut step.corrupt).await?;
+            step.purged = purged.replaced.len();
+            (replaced, new, looked) = (purged.replaced, purged.new, purged.looked);
+        }
+        if new.is_empty() && !looked {
             (replaced, new) =
                 merge(outside, scope, guard, rules, survey, &mut step.corrupt).await?;
         }
-        step.merged = replaced.len();
+        step.merged = replaced.len() - step.purged;
         step.written = new.iter().map(|new| new.entry.bytes).sum();
-        let joins = survey.heads.iter().count() > 1 || !survey.look.corrupt.is_empty();
+        let joins = looked || survey.heads.iter().count() > 1 || !survey.look.corrupt.is_empty();
         if new.is_empty() && !joins {
             return Ok(step);
         }
@@ -230,6 +252,7 @@ pub(crate) async fn put(
 ) -> Result<New> {
     let objects = outside.objects;
     guard.filter(&mut sealing.lines);
+    guard.purges.apply(&mut sealing.lines)?;
     let (texts, names) = (sealing.texts(), sealing.names);
     let Sealed { segment, bytes_of_cover, cover } =
         segment::seal(sealing.lines, sealing.wal, names)?;
@@ -255,6 +278,7 @@ pub(crate) async fn put(
         tier,
         oldest: ulids().min().unwrap_or_default(),
         newest: ulids().max().unwrap_or_default(),
+        purged: guard.purges.digest(&cover),
         unknown: Map::new(),
     };
     Ok(New { ulid, entry, seg, cov, cover })

@@ -15,6 +15,7 @@ mod ledger;
 mod mend;
 mod pending;
 mod publish;
+mod purge;
 mod read;
 mod renew;
 mod rules;

@@ -22,10 +22,11 @@ pub async fn mend(
     rules: &Rules,
 ) -> Result<Step> {
     let begun = outside.clock.now();
-    let Some(guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
+    let Some(mut guard) = Guard::new(outside.objects, ledger, scope, begun).await? else {
         return Ok(Step::default());
     };
     let mut survey = survey(outside.objects, scope, rules, begun, guard.erased).await?;
+    guard.learn(&survey);
     survey.leave_out_gone(rules, begun)?;
     let mut corrupt = survey.look.corrupt.clone();
     corrupt.extend(unreadable(&survey));
@@ -47,7 +48,7 @@ pub async fn mend(
     replaced.extend(held_by_others(&survey, &lost));
     let written = new.iter().map(|new| new.entry.bytes).sum();
     let (next, merged) = (Next::Done, replaced.len());
-    let mut step = Step { next, manifest: None, sealed: 0, merged, written, corrupt };
+    let mut step = Step { next, merged, written, corrupt, ..Step::default() };
     if replaced.is_empty() {
         return Ok(step);
     }

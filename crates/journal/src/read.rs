@@ -9,7 +9,7 @@ use crate::pending::Pending;
 use crate::rules::Rules;
 use holdfast_core::arrival::Arrivals;
 use holdfast_core::cover::{Cover, Frames};
-use holdfast_core::fold::{Applied, View};
+use holdfast_core::fold::{Applied, View, Within};
 use holdfast_core::manifest::Manifest;
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::record::{Header, Record, WalObject};
@@ -48,6 +48,8 @@ pub struct Journal {
     pub(crate) stale: bool,
     /// How often it was renewed.
     pub(crate) renewals: u64,
+    /// When the newest object was named that holds a purge and was read by itself: Unix milliseconds.
+    purging: Option<u64>,
 }
 
 /// What one object changed.
@@ -85,7 +87,15 @@ impl Journal {
             markers: BTreeMap::new(),
             stale: false,
             renewals: 0,
+            purging: None,
         }
+    }
+
+    /// Takes in nothing else: a view of then, without the deletes that came since.
+    #[must_use]
+    pub fn within(mut self, within: Within) -> Self {
+        self.view = View::within(within);
+        self
     }
 
     /// Whose.
@@ -101,6 +111,11 @@ impl Journal {
     /// WAL objects so far, those that segments hold included.
     pub fn objects(&self) -> usize {
         self.folded.len()
+    }
+
+    /// When the newest purge was named of those that no segment brought: Unix milliseconds.
+    pub fn purging(&self) -> Option<u64> {
+        self.purging
     }
 
     /// How far this view has seen: the newest manifest that was read, and what it does not stand for.
@@ -219,6 +234,9 @@ impl Journal {
         self.reach(ulid);
         self.note_named(&object.header);
         self.note_leaf(ulid, key);
+        if key::is_purging(key.as_str()) {
+            self.purging = self.purging.max(Some(ulid.timestamp_ms()));
+        }
         self.note_erase();
         Ok(applied)
     }

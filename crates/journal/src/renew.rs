@@ -3,7 +3,8 @@
 use crate::heads::Heads;
 use crate::read::Journal;
 use holdfast_core::erase::{Erased, Ledger};
-use holdfast_core::{Key, Part, key};
+use holdfast_core::fold::{Applied, View};
+use holdfast_core::{Hlc, Key, Part, key};
 
 impl Journal {
     /// Looks for the user's erases there too: before that only those that the journal itself holds are known.
@@ -11,6 +12,14 @@ impl Journal {
     pub fn with_ledger(mut self, ledger: &Ledger) -> Self {
         self.ledger = Some(ledger.of(&self.scope));
         self
+    }
+
+    /// Another of the same user, by the same rules and with the same ledger, that knows nothing yet.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let mut new = Self::with_rules(self.scope.clone(), self.rules);
+        new.ledger.clone_from(&self.ledger);
+        new
     }
 
     /// The user's last erase that is known.
@@ -25,6 +34,7 @@ impl Journal {
             self.leaves.values().filter_map(|text| Key::below(&key::user(&self.scope), text));
         let named: Vec<Key> = self.owed.iter().cloned().chain(leaves).collect();
         let mut new = Self::with_rules(self.scope.clone(), self.rules);
+        new.view = View::within(self.view.limits().clone());
         (new.ledger, new.markers) = (self.ledger.take(), std::mem::take(&mut self.markers));
         (new.rotation, new.renewals) = (self.rotation, self.renewals + 1);
         new.heads = Heads::of(erased);
@@ -33,6 +43,11 @@ impl Journal {
         }
         new.owe(named.into_iter().filter(|key| matches!(key.part(), Part::Wal | Part::Manifest)));
         *self = new;
+    }
+
+    /// Lets everything up to the horizon pass in its view.
+    pub fn let_pass(&mut self, horizon: Hlc) -> Applied {
+        self.view.let_pass(horizon)
     }
 
     /// How often it was renewed: numbers of its view's messages mean others each time.

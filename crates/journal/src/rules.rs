@@ -18,8 +18,10 @@ pub struct Rules {
     pub least_objects: usize,
     /// or so many bytes of them,
     pub least_bytes: u64,
-    /// or any that are this old.
+    /// or any that are this old,
     pub seal_after: u64,
+    /// or one that holds a purge and is this old.
+    pub purge_after: u64,
     /// So many segments of one tier become one of the next.
     pub tier: usize,
     /// Records of one segment, at most; a WAL object above it stays as it is.
@@ -45,6 +47,7 @@ impl Default for Rules {
             least_objects: 64,
             least_bytes: 256 << 10,
             seal_after: 7 * DAY,
+            purge_after: 60 * MINUTE,
             tier: 8,
             segment_bytes: 28 << 20,
             step_bytes: 64 << 20,

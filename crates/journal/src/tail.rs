@@ -87,7 +87,11 @@ impl Tail {
     /// Is it worth sealing?
     pub(crate) fn is_due(&self, rules: &Rules, now: u64) -> bool {
         let Lag { objects, bytes, oldest } = self.lag();
-        let old = oldest.is_some_and(|at| at.saturating_add(rules.seal_after) <= now);
+        let past = |at: u64, after: u64| at.saturating_add(after) <= now;
+        let purges = self.listed.iter().filter(|(_, (_, name, _))| key::is_purging(name));
+        let purge = purges.map(|(ulid, _)| ulid.timestamp_ms()).min();
+        let old = oldest.is_some_and(|at| past(at, rules.seal_after))
+            || purge.is_some_and(|at| past(at, rules.purge_after));
         objects > 0 && (objects >= rules.least_objects || bytes >= rules.least_bytes || old)
     }
 

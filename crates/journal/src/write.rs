@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use holdfast_core::graves::Of;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
+use holdfast_core::purge::Purge;
 use holdfast_core::record::{
     Header, Kind, MAX_FRONTIER, Record, Stamp, VERSION, WalObject, Writer,
 };
@@ -185,11 +186,15 @@ async fn put(
     let now = || outside.clock.now().saturating_add_signed(offset);
     let object = WalObject { header: header(known), records };
     let bytes = Bytes::from(object.encode()?);
+    let purges = object.records.iter().any(|record| Purge::of(record).is_some());
     for earlier in 0..TRIES {
         let minted = now();
         let ulid = fresh(minted.max(above), outside.ids);
         above = ulid.timestamp_ms() + 1;
-        let key = key::wal_object(scope, ulid, &bytes);
+        let key = match purges {
+            true => key::purging_object(scope, ulid, &bytes),
+            false => key::wal_object(scope, ulid, &bytes),
+        };
         let put = outside.objects.put(&key, bytes.clone()).await;
         // A copy that came too late to be acknowledged is there all the same.
         put.map_err(|e| if earlier == 0 { e } else { too_slow().caused_by(e) })?;

@@ -240,6 +240,17 @@ impl Call {
         format!("/{}?{}", path.join("/"), self.query.with(name, value))
     }
 
+    /// Does this delete remove the bytes, too: the parameter `mode`, else the setting `delete_mode`?
+    ///
+    /// # Errors
+    /// `invalid` when the mode is neither `hide` nor `physical`.
+    pub fn physical(&self) -> Result<bool> {
+        match self.query.get("mode") {
+            None => Ok(self.state.settings.delete_physically),
+            Some(_) => Ok(self.query.choice("mode", &["hide", "physical"])? == "physical"),
+        }
+    }
+
     /// Adds members to the problem, should the request fail from here on.
     pub fn on_failure(&self, members: Value) {
         self.more.replace(Some(members));

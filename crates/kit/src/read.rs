@@ -103,6 +103,7 @@ pub fn stored<'a>(found: &'a index::Message, message: &'a Message) -> Result<Sto
         conflict_of: found.conflict_of.as_deref(),
         index: found.rank,
         order,
+        restored_from: found.restored_from.as_deref(),
         message,
     })
 }

@@ -35,6 +35,10 @@ pub struct Settings {
     pub summarize_idle: u64,
     /// Longest query, in bytes.
     pub query_bytes: usize,
+    /// Messages of all users are kept for so many days at most; 0 is for ever.
+    pub retention_days: u32,
+    /// A delete that names no mode removes the bytes, too.
+    pub delete_physically: bool,
     /// Limits of what is stored.
     pub limits: Limits,
     /// Origins of web pages that may ask `/mcp`.
@@ -77,6 +81,8 @@ impl Settings {
             store_summaries: flag(text("store_summaries").await?),
             summarize_idle: number("summarize_idle_ms").await?,
             query_bytes: number("query_bytes").await?,
+            retention_days: number("retention_days").await?,
+            delete_physically: delete_mode().await?,
             limits: Limits {
                 message_bytes: number("message_bytes").await?,
                 batch_bytes: number("batch_bytes").await?,
@@ -87,6 +93,14 @@ impl Settings {
             mcp_origins: list(&text("mcp_origins").await?),
             mcp_user_deletes: flag(text("mcp_user_deletes").await?),
         })
+    }
+}
+
+async fn delete_mode() -> Result<bool> {
+    match text("delete_mode").await?.as_str() {
+        "hide" => Ok(false),
+        "physical" => Ok(true),
+        _ => Err(wrong("delete_mode", "must be hide or physical")),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::State;
 use crate::read::latest;
 use crate::wit::{index, memory};
-use crate::write::{Author, delete_thing, deleted_before, known};
+use crate::write::{Author, Forgetting, delete_thing, deleted_before, known};
 use holdfast_core::clock::rfc3339;
 use holdfast_core::memory::Memory;
 use holdfast_core::thing::{Source, ThingKind};
@@ -122,16 +122,17 @@ pub async fn all(
 pub async fn remove(
     state: &State,
     scope: &Scope,
-    name: (ThingKind, Option<&SessionId>, &str),
+    forgetting: Forgetting<'_>,
     if_match: Option<&str>,
     author: Author,
 ) -> Result<Frontier> {
+    let name = forgetting.name;
     let found = find(scope, name, latest(&author.after)).await?;
     let known = known(scope, name.1.map_or("", SessionId::as_str), Vec::new()).await;
     match found.item {
         Some(item) => {
             matches(if_match, &item)?;
-            delete_thing(state, scope, author, &known, name).await
+            delete_thing(state, scope, author, &known, forgetting).await
         }
         None if found.deleted => deleted_before(state, author, &known).await,
         None => Err(missing(name.0, name.2)),

@@ -86,5 +86,6 @@ pub fn message(found: &index::Message) -> Result<memory::Message, Error> {
         tool_calls: noun.tool_calls,
         tool_call_id: noun.tool_call_id,
         conflict_of: found.conflict_of.clone(),
+        restored_from: found.restored_from.clone(),
     })
 }

@@ -4,7 +4,7 @@ use crate::wit::index::{self, Knowledge, Object};
 use crate::{Bucket, GuestClock, GuestIds, State};
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::graves::Of;
-use holdfast_core::ports::{Ids, Objects, Outside};
+use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
 use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
@@ -119,7 +119,11 @@ pub struct NewThing {
 }
 
 impl NewThing {
-    fn record(&self, stamp: &Stamp) -> Result<Record> {
+    /// Its record.
+    ///
+    /// # Errors
+    /// `internal` when it cannot be written as JSON.
+    pub fn record(&self, stamp: &Stamp) -> Result<Record> {
         Record::thing(self.kind, (self.session.as_ref(), &self.id), stamp, &self.body)
     }
 }
@@ -166,6 +170,18 @@ async fn tell(scope: &Scope, written: &Written) -> bool {
     index::upsert(scope.into(), vec![object]).await.is_ok()
 }
 
+/// What is deleted.
+pub struct Deleting<'a> {
+    /// A message or a session.
+    pub of: Of,
+    /// In which session, or which session.
+    pub session: &'a SessionId,
+    /// The message's id, or the session's.
+    pub id: &'a str,
+    /// The bytes go too.
+    pub physical: bool,
+}
+
 /// Deletes the message `id` of the session, or the session; tells the index at once, and returns, for a session, when every
 /// store that begins from now on comes after it: about two seconds. Gives what a reader has seen who has seen it.
 ///
@@ -176,14 +192,23 @@ pub async fn delete(
     scope: &Scope,
     author: Author,
     known: &Knowledge,
-    (of, session, id): (Of, &SessionId, &str),
+    Deleting { of, session, id, physical }: Deleting<'_>,
 ) -> Result<Frontier> {
     let base = Base::of(state, scope, &author, known).await?;
     let (kind, id, session) = (Kind::Tombstone, id.to_owned(), session.clone());
-    let tombstone = Draft { kind, id, session, body: of.encode()? };
+    let body = if physical { of.encode_physical()? } else { of.encode()? };
+    let tombstone = Draft { kind, id, session, body };
     let written =
         holdfast_journal::delete(&outside(state), base.pen(), vec![tombstone], base.told()).await?;
     Ok(written.frontier)
+}
+
+/// Which thing is deleted.
+pub struct Forgetting<'a> {
+    /// Its kind, its session where it has one, its id.
+    pub name: (ThingKind, Option<&'a SessionId>, &'a str),
+    /// The bytes go too.
+    pub physical: bool,
 }
 
 /// Deletes a thing, as [`delete`] deletes a message; what is written later opens it anew.
@@ -195,11 +220,12 @@ pub async fn delete_thing(
     scope: &Scope,
     author: Author,
     known: &Knowledge,
-    (kind, session, id): (ThingKind, Option<&SessionId>, &str),
+    Forgetting { name: (kind, session, id), physical }: Forgetting<'_>,
 ) -> Result<Frontier> {
     let base = Base::of(state, scope, &author, known).await?;
-    let tombstone =
-        |stamp: &Stamp| Ok(vec![Record::tombstone(Of::Thing(kind), (session, id), stamp)?]);
+    let of = Of::Thing(kind);
+    let body = if physical { of.encode_physical()? } else { of.encode()? };
+    let tombstone = |stamp: &Stamp| Ok(vec![Record::buried(body, (session, id), stamp)]);
     let outside = outside(state);
     let written = holdfast_journal::delete_as(&outside, base.pen(), tombstone, base.told()).await?;
     Ok(written.frontier)
@@ -214,6 +240,60 @@ pub async fn erase(state: &State, scope: &Scope, author: Author) -> Result<(Eras
     let known = known(scope, "", Vec::new()).await;
     let base = Base::of(state, scope, &author, &known).await?;
     holdfast_journal::erase(&outside(state), &state.ledger(), base.pen(), base.told()).await
+}
+
+/// Writes records of the user as a whole as one object, and tells the index.
+///
+/// # Errors
+/// As [`record`].
+pub async fn of_user(
+    state: &State,
+    scope: &Scope,
+    author: &Author,
+    seen: Frontier,
+    make: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+) -> Result<Recorded> {
+    Begun::now(state, scope, author).await?.record(state, seen, make).await
+}
+
+/// When something began to be read that is written again as something new: dated by that, so that a delete or an erase
+/// that begins later lies above it.
+pub struct Begun<'a> {
+    base: Base<'a>,
+    now: u64,
+}
+
+impl<'a> Begun<'a> {
+    /// Now.
+    ///
+    /// # Errors
+    /// `clock` when this machine's clock cannot be trusted.
+    pub async fn now(state: &State, scope: &'a Scope, author: &'a Author) -> Result<Self> {
+        let known = known(scope, "", Vec::new()).await;
+        let base = Base::of(state, scope, author, &known).await?;
+        let now = GuestClock.now().saturating_add_signed(base.offset);
+        Ok(Self { base, now })
+    }
+
+    /// Writes what `make` makes of what the index said, whose answer had this frontier; tells the index.
+    ///
+    /// # Errors
+    /// As [`record`].
+    pub async fn record(
+        self,
+        state: &State,
+        seen: Frontier,
+        make: impl FnOnce(&Stamp) -> Result<Vec<Record>>,
+    ) -> Result<Recorded> {
+        let Self { base, now } = self;
+        let seen = base.seen.joined(&seen);
+        let stamp = Stamp { at: Hlc::mint(now, [seen.hlc]), by: base.by.clone() };
+        let (scope, offset, records) = (base.scope, base.offset, make(&stamp)?);
+        let written =
+            holdfast_journal::rewrite(&outside(state), scope, &seen, offset, records).await?;
+        let indexed = tell(scope, &written).await;
+        Ok(Recorded { orders: written.orders, indexed, frontier: written.frontier })
+    }
 }
 
 /// The answer to a delete of a session that is not there because it was deleted before: the same as the first time, and not earlier

@@ -160,6 +160,7 @@ pub(crate) fn message(found: &fold::Found<'_>) -> Message {
         by: entry.by.key.clone(),
         trusted: entry.by.kind == WriterKind::Service,
         body: entry.text.to_string(),
+        restored_from: entry.restored_from.as_deref().map(str::to_owned),
     }
 }
 

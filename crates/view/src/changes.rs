@@ -1,23 +1,34 @@
 //! The feed of changes: what came to a user, by arrival.
 
-use crate::UserView;
 use crate::answer::message;
 use crate::types::{Change, ChangePage, Reading};
+use crate::{Hlc, UserView};
 use holdfast_core::arrival::Told;
 use holdfast_core::fold::{self, View, What};
 use holdfast_core::graves::Of;
 use holdfast_core::record::Kind;
-use holdfast_core::{Error, Hlc, Result};
+use holdfast_core::{Error, Result};
 use holdfast_search::Nearest;
 
 /// Bytes of text after which a page ends.
 const PAGE_BYTES: usize = 4 << 20;
 
+/// What a follower was told before.
+///
+/// # Errors
+/// `invalid_cursor` for a place that is none; `invalid` for a reading of the past.
+pub fn changes_from(place: Option<&str>, reading: &Reading) -> Result<Told> {
+    if reading.as_of.is_some() {
+        return Err(Error::invalid("changes are told as of now: leave as_of out").at("as_of"));
+    }
+    Ok(place.map(Told::parse).transpose()?.unwrap_or_default())
+}
+
 impl<N: Nearest> UserView<N> {
-    /// What came to the user since what `told` says was told.
+    /// What came to the user since what `told` says was told. `now` is Unix milliseconds.
     ///
     /// # Errors
-    /// `corrupt` when a session's fields cannot be written.
+    /// `internal` when fields cannot be written.
     pub fn changes(&self, told: Told, limit: u32, now: u64) -> Result<ChangePage> {
         let journal = self.journal.borrow();
         let changes = journal.changes(told, limit as usize, PAGE_BYTES, now);
@@ -29,31 +40,9 @@ impl<N: Nearest> UserView<N> {
     }
 }
 
-/// The place that a page of changes goes on from.
-///
-/// # Errors
-/// `invalid` for one that is none, and for a question about the past.
-pub fn changes_from(place: Option<&str>, reading: &Reading) -> Result<Told> {
-    if reading.as_of.is_some() {
-        let detail = "changes are told as of now: leave as_of out";
-        return Err(Error::invalid(detail).at("as_of"));
-    }
-    Ok(place.map(Told::parse).transpose()?.unwrap_or_default())
-}
-
 fn erased(at: Hlc) -> Change {
-    Change {
-        kind: "erase".to_owned(),
-        session: None,
-        id: String::new(),
-        order: at.to_string(),
-        arrived: at.milliseconds(),
-        of: None,
-        hidden: false,
-        digest: None,
-        message: None,
-        fields: None,
-    }
+    let kind = "erase".to_owned();
+    Change { kind, order: at.to_string(), arrived: at.milliseconds(), ..Change::default() }
 }
 
 fn change(view: &View, record: &fold::Change<'_>) -> Result<Change> {
@@ -63,11 +52,7 @@ fn change(view: &View, record: &fold::Change<'_>) -> Result<Change> {
         id: record.id.to_owned(),
         order: record.order.to_string(),
         arrived: record.order.ulid.timestamp_ms(),
-        of: None,
-        hidden: false,
-        digest: None,
-        message: None,
-        fields: None,
+        ..Change::default()
     };
     match &record.what {
         What::Message { number, entry, trusted } => {
@@ -84,11 +69,18 @@ fn change(view: &View, record: &fold::Change<'_>) -> Result<Change> {
         }
         What::Tombstone(of) => {
             change.kind = "tombstone".to_owned();
-            change.of = Some(match of {
-                Of::Message => "message",
-                Of::Session => "session",
-                Of::Thing(kind) => kind.name(),
-            });
+            change.of = Some(of.name());
+        }
+        What::Passed(until) => {
+            change.kind = "tombstone".to_owned();
+            change.of = Some(Of::Messages.name());
+            change.session = None;
+            change.id = until.to_string();
+        }
+        What::User(fields) => {
+            change.kind = "user".to_owned();
+            change.session = None;
+            change.fields = Some(fields.encode()?.get().to_owned());
         }
         What::Hidden(kind) => {
             change.hidden = true;

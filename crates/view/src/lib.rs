@@ -5,8 +5,10 @@
 
 mod answer;
 mod changes;
+mod differences;
 mod doc;
 mod follow;
+mod passing;
 mod portable;
 mod remember;
 mod shelf;
@@ -21,6 +23,8 @@ pub use changes::changes_from;
 pub use doc::Space;
 pub use follow::{Source, unreached};
 pub use holdfast_core::Hlc;
+pub use holdfast_core::fold::Wanted;
+pub use holdfast_core::retention::Ended;
 pub use holdfast_core::token::Frontier;
 pub use holdfast_search::{Boosts, Mode, Stage};
 pub use portable::{Limits, Portable, Store};
@@ -30,8 +34,9 @@ pub use things::{
     FoundThing, Moment, Selection, Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
 };
 pub use types::{
-    Change, ChangePage, Consistency, Found, Hit, Knowledge, Message, MessagePage, Page, Pending,
-    Present, Question, Reading, Recall, Session, SessionPage,
+    Change, ChangePage, Consistency, Difference, DifferencePage, Found, Hit, Knowledge, Message,
+    MessagePage, Page, Part, Pending, Present, Question, Reading, Recall, Session, SessionPage,
+    UserFound,
 };
 pub use user::UserView;
 pub use write::checked;

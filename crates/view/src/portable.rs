@@ -4,9 +4,10 @@
 //! its deadline keeps what it read, and the next question goes on from there.
 
 use crate::{
-    ChangePage, Consistency, Found, FoundThing, Knowledge, Memory, Message, MessagePage, Page,
-    Question, Reading, Recall, Selection, Session, SessionPage, Source, Space, ThingPage,
-    ThingRecall, Timeline, UserView, changes_from, checked, place, understand, unreached,
+    ChangePage, Consistency, DifferencePage, Found, FoundThing, Knowledge, Memory, Message,
+    MessagePage, Page, Part, Question, Reading, Recall, Selection, Session, SessionPage, Source,
+    Space, ThingPage, ThingRecall, Timeline, UserFound, UserView, Wanted, changes_from, checked,
+    place, understand, unreached,
 };
 use bytes::Bytes;
 use holdfast_core::erase::Ledger;
@@ -39,11 +40,20 @@ pub struct Limits {
     pub deadline: u64,
     /// A view is looked at again for `local` readings after so many milliseconds.
     pub local: u64,
+    /// Messages of all users are kept for so many days at most; 0 is for ever.
+    pub retention_days: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 32 << 20, users: 256, remembered: 1_000, deadline: 5_000, local: 2_000 }
+        Self {
+            memory: 32 << 20,
+            users: 256,
+            remembered: 1_000,
+            deadline: 5_000,
+            local: 2_000,
+            retention_days: 0,
+        }
     }
 }
 
@@ -310,7 +320,37 @@ impl<B: Store, C: Clock> Portable<B, C> {
         reading: &Reading,
     ) -> Result<ChangePage> {
         let told = changes_from(place, reading)?;
-        self.ready(scope, reading).await?.view.changes(told, limit, self.now())
+        let user = self.ready(scope, reading).await?;
+        user.view.changes(told, limit, self.now())
+    }
+
+    /// What was otherwise at a time.
+    ///
+    /// # Errors
+    /// What a load may meet; `invalid` for a place that is none.
+    pub async fn differences(
+        &self,
+        scope: &Scope,
+        wanted: &Wanted,
+        part: &Part,
+        reading: &Reading,
+    ) -> Result<DifferencePage> {
+        let user = self.ready(scope, reading).await?;
+        let seen = user.view.frontier(self.now());
+        let until = Until { index: self, end: self.clock.now() + self.limits.deadline };
+        let then = user.view.then(&until, wanted).await?;
+        // Once more: what was deleted or erased while the past was read.
+        let user = self.ready(scope, reading).await?;
+        user.view.differences(then.as_ref(), wanted, part, seen, self.now())
+    }
+
+    /// What is said of the user as a whole, and what has passed of the user's messages.
+    ///
+    /// # Errors
+    /// What a load may meet.
+    pub async fn find_user(&self, scope: &Scope, reading: &Reading) -> Result<UserFound> {
+        let user = self.ready(scope, reading).await?;
+        user.view.find_user(self.limits.retention_days, self.now())
     }
 
     fn now(&self) -> u64 {
@@ -393,6 +433,10 @@ impl<B: Store, C: Clock> Portable<B, C> {
         // The user was erased meanwhile, and is read anew.
         if view.journal.borrow().is_stale() || !view.loaded.get() {
             view.bring(until, true).await?;
+        }
+        if view.let_pass(self.limits.retention_days, self.now())? {
+            view.bring(until, true).await?;
+            view.let_pass(self.limits.retention_days, self.now())?;
         }
         Ok(())
     }

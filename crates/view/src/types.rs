@@ -2,6 +2,7 @@
 
 use holdfast_core::Hlc;
 use holdfast_core::record::Writer;
+use holdfast_core::retention::Ended;
 use holdfast_core::token::Frontier;
 use holdfast_search::{Boosts, Mode, Stage};
 
@@ -73,6 +74,8 @@ pub struct Message {
     pub trusted: bool,
     /// The message as the record holds it: a JSON object, the caller's bytes.
     pub body: String,
+    /// Order of the deleted record that it brings back.
+    pub restored_from: Option<String>,
 }
 
 /// One session of the fold.
@@ -130,7 +133,7 @@ pub struct SessionPage {
 }
 
 /// One record of a user's journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// `message`, `session`, `tombstone` or `erase`.
     pub kind: String,
@@ -152,6 +155,68 @@ pub struct Change {
     pub message: Option<Message>,
     /// What it sets of a session: a JSON object.
     pub fields: Option<String>,
+}
+
+/// What is said of a user as a whole, and how long the user's messages are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserFound {
+    /// Order of the record that says it; empty when none does.
+    pub order: String,
+    /// What it says: a JSON object.
+    pub body: Option<String>,
+    /// For so many days messages are kept; 0 is for ever.
+    pub retention_days: u32,
+    /// Messages up to this hybrid time have passed.
+    pub horizon: Option<Hlc>,
+    /// So many of them without a record that says so.
+    pub unsaid: u32,
+    /// Things that have ended and are not deleted yet: the first few.
+    pub ended: Vec<Ended>,
+    /// What the answer saw.
+    pub frontier: Frontier,
+}
+
+/// Something that was otherwise at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// The kind of a thing; none for messages and sessions.
+    pub kind: Option<&'static str>,
+    /// Its session; empty for a thing of none.
+    pub session: String,
+    /// A message's id, as it was stored, or a thing's; none for the session.
+    pub id: Option<String>,
+    /// Order of the record that said what it was.
+    pub order: String,
+    /// The session's fields then, or the body of the thing's record: a JSON object.
+    pub then: Option<String>,
+    /// The session's fields now; none when it is not there.
+    pub now: Option<String>,
+    /// A message that was deleted since.
+    pub message: Option<Message>,
+    /// The message that it answers, or some of what a thing was made of, was deleted since, too.
+    pub lost: bool,
+    /// It stays as it is, and why.
+    pub left_out: Option<&'static str>,
+}
+
+/// What was otherwise, session by session.
+#[derive(Debug, Clone)]
+pub struct DifferencePage {
+    /// The page.
+    pub items: Vec<Difference>,
+    /// `after` of the next page, when more follow.
+    pub next: Option<String>,
+    /// What the answer saw.
+    pub frontier: Frontier,
+}
+
+/// Part of [`DifferencePage`]s.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// At most so many items.
+    pub limit: u32,
 }
 
 /// Records by arrival.

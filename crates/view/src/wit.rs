@@ -98,6 +98,7 @@ macro_rules! door_types {
                     by: message.by,
                     trusted: message.trusted,
                     body: message.body,
+                    restored_from: message.restored_from,
                 }
             }
         }
@@ -177,6 +178,54 @@ macro_rules! door_types {
                     place: page.place,
                     more: page.more,
                     frontier: page.frontier.into(),
+                }
+            }
+        }
+
+        impl From<$crate::Difference> for $door::Difference {
+            fn from(one: $crate::Difference) -> Self {
+                Self {
+                    kind: one.kind.map(str::to_owned),
+                    session: one.session,
+                    id: one.id,
+                    order: one.order,
+                    then: one.then,
+                    now: one.now,
+                    message: one.message.map($wit::Message::from),
+                    lost: one.lost,
+                    left_out: one.left_out.map(str::to_owned),
+                }
+            }
+        }
+
+        impl From<$crate::DifferencePage> for $door::DifferencePage {
+            fn from(page: $crate::DifferencePage) -> Self {
+                Self {
+                    items: page.items.into_iter().map($door::Difference::from).collect(),
+                    next: page.next,
+                    frontier: page.frontier.into(),
+                }
+            }
+        }
+
+        impl From<$crate::Ended> for $door::Ended {
+            fn from(one: $crate::Ended) -> Self {
+                let (kind, session) = (one.kind.name().to_owned(), one.session);
+                let session = session.map(|session| session.to_string());
+                Self { kind, session, id: one.id, at: one.at.0 }
+            }
+        }
+
+        impl From<$crate::UserFound> for $door::FoundUser {
+            fn from(found: $crate::UserFound) -> Self {
+                Self {
+                    order: found.order,
+                    body: found.body,
+                    retention_days: found.retention_days,
+                    horizon: found.horizon.map(|horizon| horizon.0),
+                    unsaid: found.unsaid,
+                    ended: found.ended.into_iter().map($door::Ended::from).collect(),
+                    frontier: found.frontier.into(),
                 }
             }
         }

@@ -9,8 +9,9 @@ use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Result, Scope};
 use holdfast_objects::Bucket;
 use holdfast_view::{
-    ChangePage, Found, FoundThing, Knowledge, Message, MessagePage, Page, Pending, Question,
-    Reading, Recall, Selection, Session, SessionPage, ThingPage, ThingRecall, Timeline,
+    ChangePage, DifferencePage, Found, FoundThing, Knowledge, Message, MessagePage, Page, Part,
+    Pending, Question, Reading, Recall, Selection, Session, SessionPage, ThingPage, ThingRecall,
+    Timeline, UserFound, Wanted,
 };
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -158,6 +159,28 @@ impl Index {
         reading: Reading,
     ) -> Result<Found<Session>> {
         self.ask(&scope.clone(), move |shard| shard.find_session(scope, id, reading)).await
+    }
+
+    /// What is said of the user as a whole, and what has passed of the user's messages.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`.
+    pub async fn find_user(&self, scope: Scope, reading: Reading) -> Result<UserFound> {
+        self.ask(&scope.clone(), move |shard| shard.find_user(scope, reading)).await
+    }
+
+    /// What was otherwise at a time. Reads the journal again where what was deleted since is wanted, and there is such.
+    ///
+    /// # Errors
+    /// What a load may meet; `not_yet_visible`; `invalid` for a place that is none.
+    pub async fn differences(
+        &self,
+        scope: Scope,
+        wanted: Wanted,
+        part: Part,
+        reading: Reading,
+    ) -> Result<DifferencePage> {
+        self.ask(&scope.clone(), move |shard| shard.differences(scope, wanted, part, reading)).await
     }
 
     /// What came to the user since `place` of the page before, from the beginning when none.

@@ -20,11 +20,12 @@ mod write;
 
 pub use holdfast_objects::Bucket;
 pub use holdfast_view::{
-    Boosts, Change, ChangePage, Consistency, Found, FoundThing, Hit, Knowledge, Message,
-    MessagePage, Mode, Moment, Page, Pending, Present, Question, Reading, Recall, Selection,
-    Session, SessionPage, Stage, Thing, ThingHit, ThingPage, ThingRecall, Timeline, Version,
+    Boosts, Change, ChangePage, Consistency, Difference, DifferencePage, Ended, Found, FoundThing,
+    Hit, Knowledge, Message, MessagePage, Mode, Moment, Page, Part, Pending, Present, Question,
+    Reading, Recall, Selection, Session, SessionPage, Stage, Thing, ThingHit, ThingPage,
+    ThingRecall, Timeline, UserFound, Version, Wanted,
 };
 pub use index::Index;
 pub use near::{Near, NearView};
 pub use settings::Settings;
-pub use status::Status;
+pub use status::{Loaded, Status};

@@ -37,6 +37,11 @@ impl Shard {
         if user.journal.borrow().is_stale() || !user.loaded.get() {
             self.refreshed(&user, true).await?;
         }
+        let kept = self.settings.retention_days;
+        if user.let_pass(kept, self.shared.now())? {
+            self.refreshed(&user, true).await?;
+            user.let_pass(kept, self.shared.now())?;
+        }
         Ok(user)
     }
 

@@ -3,8 +3,8 @@
 use crate::shard::Shard;
 use holdfast_core::{Result, Scope};
 use holdfast_view::{
-    ChangePage, Consistency, Found, Message, MessagePage, Page, Question, Reading, Recall, Session,
-    SessionPage, changes_from, place, understand,
+    ChangePage, Consistency, DifferencePage, Found, Message, MessagePage, Page, Part, Question,
+    Reading, Recall, Session, SessionPage, UserFound, Wanted, changes_from, place, understand,
 };
 use std::rc::Rc;
 
@@ -68,6 +68,15 @@ impl Shard {
         user.find_session(&id, reading.as_of, self.shared.now())
     }
 
+    pub(crate) async fn find_user(
+        self: Rc<Self>,
+        scope: Scope,
+        reading: Reading,
+    ) -> Result<UserFound> {
+        let user = self.ready(&scope, &reading).await?;
+        user.find_user(self.settings.retention_days, self.shared.now())
+    }
+
     pub(crate) async fn changes(
         self: Rc<Self>,
         scope: Scope,
@@ -76,6 +85,22 @@ impl Shard {
         reading: Reading,
     ) -> Result<ChangePage> {
         let told = changes_from(place.as_deref(), &reading)?;
-        self.ready(&scope, &reading).await?.changes(told, limit, self.shared.now())
+        let user = self.ready(&scope, &reading).await?;
+        user.changes(told, limit, self.shared.now())
+    }
+
+    pub(crate) async fn differences(
+        self: Rc<Self>,
+        scope: Scope,
+        wanted: Wanted,
+        part: Part,
+        reading: Reading,
+    ) -> Result<DifferencePage> {
+        let user = self.ready(&scope, &reading).await?;
+        let seen = user.frontier(self.shared.now());
+        let then = user.then(&*self, &wanted).await?;
+        // Once more: what was deleted or erased while the past was read.
+        let user = self.ready(&scope, &reading).await?;
+        user.differences(then.as_ref(), &wanted, &part, seen, self.shared.now())
     }
 }

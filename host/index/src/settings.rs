@@ -12,6 +12,8 @@ pub struct Settings {
     pub space: String,
     /// Where erases of users are recorded; without it only those are known that users' journals hold.
     pub ledger: Option<Ledger>,
+    /// Messages of all users are kept for so many days at most; 0 is for ever.
+    pub retention_days: u32,
     /// This host is the only writer of its bucket: nothing is listed after a user's load.
     pub single_host: bool,
     /// Users leave, least recently used first, above so many bytes (`index_memory`).
@@ -39,6 +41,7 @@ impl Settings {
             shards: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             space: space.into(),
             ledger: None,
+            retention_days: 0,
             single_host: false,
             memory: 2 << 30,
             load_deadline: Duration::from_secs(5),

@@ -2,7 +2,9 @@
 
 use crate::index::Index;
 use crate::shard::Shard;
+use crate::user::User;
 use holdfast_core::{Result, Scope};
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The index now, and its counters since the start.
@@ -28,6 +30,17 @@ pub struct Status {
     pub evictions: u64,
     /// The last error of a load or poll.
     pub last_error: Option<String>,
+}
+
+/// The journal of a loaded user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Whose.
+    pub scope: Scope,
+    /// Objects that it had, sealed ones included.
+    pub objects: usize,
+    /// When the newest purge was named of those that no segment brought: Unix milliseconds.
+    pub purging: Option<u64>,
 }
 
 impl Index {
@@ -56,11 +69,11 @@ impl Index {
         Ok(status)
     }
 
-    /// Loaded users, each with the number of objects that its journal had, sealed ones included.
+    /// The journals of loaded users.
     ///
     /// # Errors
     /// `unavailable` while the index ends.
-    pub async fn journals(&self) -> Result<Vec<(Scope, usize)>> {
+    pub async fn journals(&self) -> Result<Vec<Loaded>> {
         let mut all = Vec::new();
         for shard in 0..self.shards() {
             all.extend(self.ask_shard(shard, async |shard| Ok(shard.journals())).await?);
@@ -70,10 +83,15 @@ impl Index {
 }
 
 impl Shard {
-    fn journals(&self) -> Vec<(Scope, usize)> {
+    fn journals(&self) -> Vec<Loaded> {
         let users = self.users.borrow();
         let loaded = users.values().filter(|user| user.loaded.get());
-        loaded.map(|user| (user.scope.clone(), user.journal.borrow().objects())).collect()
+        let known = |user: &Rc<User>| {
+            let journal = user.journal.borrow();
+            let (objects, purging) = (journal.objects(), journal.purging());
+            Loaded { scope: user.scope.clone(), objects, purging }
+        };
+        loaded.map(known).collect()
     }
 
     fn count(&self) -> Status {

@@ -136,6 +136,7 @@ impl Values {
             settings.shards = shards;
         }
         settings.ledger = Some(self.ledger());
+        settings.retention_days = self.parsed("retention_days")?;
         settings.single_host = self.parsed("single_host")?;
         settings.memory = self.parsed::<usize>("index_memory_mib")? << 20;
         settings.load_deadline = self.milliseconds("load_deadline_ms")?;

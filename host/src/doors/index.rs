@@ -4,7 +4,7 @@ use super::Door;
 use super::generated::holdfast::index::index as door;
 use super::generated::holdfast::index::types as wit;
 use crate::state::State;
-use holdfast_core::{Error, Scope, TenantId, UserId};
+use holdfast_core::{Error, Hlc, Scope, TenantId, UserId};
 use holdfast_index as native;
 use wasmtime::component::{Accessor, Linker};
 
@@ -180,6 +180,30 @@ impl<T: Send + 'static> door::HostWithStore<T> for Door {
         reading: wit::Reading,
     ) -> Answer<door::FoundSession> {
         ask!(accessor, scope, find_session(id, reading.into()), door::FoundSession::from)
+    }
+
+    async fn find_user(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        reading: wit::Reading,
+    ) -> Answer<door::FoundUser> {
+        ask!(accessor, scope, find_user(reading.into()), door::FoundUser::from)
+    }
+
+    async fn differences(
+        accessor: &Accessor<T, Self>,
+        scope: wit::Scope,
+        until: u64,
+        session: Option<String>,
+        deleted: bool,
+        after: Option<String>,
+        limit: u32,
+        reading: wit::Reading,
+    ) -> Answer<door::DifferencePage> {
+        let wanted = native::Wanted { until: Hlc(until), session, deleted };
+        let part = native::Part { after, limit };
+        let answer = door::DifferencePage::from;
+        ask!(accessor, scope, differences(wanted, part, reading.into()), answer)
     }
 
     async fn changes(

@@ -4,16 +4,17 @@
 //! came. A copy of a message is told where a delete could leave it and not the others.
 
 use super::{Entry, Number, View};
-use crate::Order;
 use crate::graves::Of;
 use crate::record::{Kind, WriterKind};
+use crate::retention::UserFields;
 use crate::session::SessionFields;
+use crate::{Hlc, Order};
 use std::collections::HashSet;
 
 /// One record.
 #[derive(Debug)]
 pub struct Change<'v> {
-    /// Its session.
+    /// Its session; empty where it is of none.
     pub session: &'v str,
     /// The id that it was stored with.
     pub id: &'v str,
@@ -39,6 +40,10 @@ pub enum What<'v> {
     Session(&'v SessionFields),
     /// A delete.
     Tombstone(Of),
+    /// Everything up to then has passed.
+    Passed(Hlc),
+    /// What is said of the user as a whole.
+    User(&'v UserFields),
     /// What a delete hides: a message, or fields of a session.
     Hidden(&'v Kind),
 }
@@ -87,6 +92,11 @@ impl View {
             order: t.order,
             what: What::Tombstone(t.of),
         }));
+        let of_user = |order, what| Change { session: "", id: "", order, what };
+        let passed = self.graves.passed().zip(self.graves.passed_by());
+        let passed = passed.map(|(until, order)| of_user(order, What::Passed(until)));
+        let said = self.user().map(|(order, fields)| of_user(order, What::User(fields)));
+        all.extend(passed.into_iter().chain(said).filter(|change| of(&change.order)));
         let concealed = self.concealed.iter().filter(|one| of(&one.order));
         all.extend(concealed.map(|one| Change {
             session: &one.session,

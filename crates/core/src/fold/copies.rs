@@ -1,7 +1,7 @@
 //! Copies of one message in the fold: the lowest order stands, as long as no delete hides it.
 
 use super::session::{Activity, Standing};
-use super::{Applied, Number, Place, View};
+use super::{Applied, Entry, Number, Place, View};
 use crate::Hlc;
 use crate::message::MessageVectors;
 use std::rc::Rc;
@@ -14,6 +14,13 @@ impl View {
         let copies = self.sessions.get(&entry.session).map(|session| session.copies(number));
         let copies = copies.unwrap_or_default().iter().map(|copy| copy.judged);
         std::iter::once(entry.judged).chain(copies).collect()
+    }
+
+    /// Copies that were written by the way need not say what they were restored from.
+    pub(super) fn note_restored(&mut self, number: Number, restored_from: Option<Box<str>>) {
+        if let Some(entry) = self.entries.get_mut(number as usize) {
+            entry.restored_from = entry.restored_from.take().or(restored_from);
+        }
     }
 
     /// A copy of a message that is there: of all copies the lowest order stands, and the others are kept as far as a
@@ -30,6 +37,7 @@ impl View {
             return Applied::Unknown;
         };
         let (hidden, source) = (entry.hidden, copy.judged);
+        self.passing.met(source);
         let known = entry.standing();
         let moved = copy.order < known.order;
         if copy.judged != known.judged {
@@ -65,5 +73,19 @@ impl View {
             self.renew_newest([before]);
             self.active(key, Activity::Lowered);
         }
+    }
+}
+
+impl Entry {
+    pub(super) fn standing(&self) -> Standing {
+        Standing { order: self.order, judged: self.judged, by: self.by.clone() }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + self.id.len()
+    }
+
+    pub(super) fn hex(&self) -> String {
+        hex::encode(self.digest.get(..4).unwrap_or_default())
     }
 }

@@ -17,13 +17,16 @@ impl View {
         self.note_time(order.hlc);
         let new = self.graves.add(record, order)?;
         let session = record.session.as_ref().map_or("", |session| session.as_str());
+        if new == Some(Of::Messages) {
+            return Ok(self.pass_for_ever());
+        }
         if new.is_some() {
             self.bury_things(Some(session));
         }
         let key = self.sessions.get_key_value(session).map(|(key, _)| key.clone());
         let (numbers, moved) = match (new, key) {
             (Some(Of::Message), Some(key)) => (self.hide_message(&key, &record.id), false),
-            (Some(Of::Session), Some(key)) => self.hide_session(&key, order.hlc),
+            (Some(Of::Session), Some(key)) => self.hide_session(&key, order.hlc, true),
             _ => (Vec::new(), false),
         };
         Ok(Applied::Hidden { numbers, moved })
@@ -43,7 +46,7 @@ impl View {
         if self.graves.erase(at) {
             let keys: Vec<Rc<str>> = self.sessions.keys().cloned().collect();
             for key in keys {
-                let (gone, others) = self.hide_session(&key, at);
+                let (gone, others) = self.hide_session(&key, at, true);
                 numbers.extend(gone);
                 moved |= others;
             }
@@ -66,10 +69,17 @@ impl View {
         numbers
     }
 
-    /// Takes a session's records up to `until` out: the messages that were shown, and whether others moved.
-    fn hide_session(&mut self, key: &Rc<str>, until: Hlc) -> (Vec<Number>, bool) {
+    /// Takes a session's records up to `until` out, its fields too where those are meant: the messages that were shown, and
+    /// whether others moved.
+    pub(super) fn hide_session(
+        &mut self,
+        key: &Rc<str>,
+        until: Hlc,
+        fields: bool,
+    ) -> (Vec<Number>, bool) {
         let Some(mut session) = self.sessions.remove(key) else { return (Vec::new(), false) };
-        for edit in session.drop_edits(until) {
+        let edits = if fields { session.drop_edits(until) } else { Vec::new() };
+        for edit in edits {
             self.note_time(edit.standing.order.hlc);
             self.conceal(Kind::Session, key, key, edit.standing.order);
         }

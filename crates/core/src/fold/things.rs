@@ -4,6 +4,7 @@ use super::{Applied, View};
 use crate::graves::{Graves, judged};
 use crate::message::MessageVectors;
 use crate::record::{Record, Writer};
+use crate::retention::passes_at;
 use crate::thing::{Source, ThingBody, ThingKind};
 use crate::{Hlc, Order, Result};
 use std::collections::{BTreeMap, HashSet};
@@ -30,6 +31,21 @@ impl Version {
     /// Has it ended at this moment, in Unix milliseconds?
     pub fn ended(&self, now: u64) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Does it say the same as another, however each came about?
+    pub(super) fn says(&self, other: &Self) -> bool {
+        self.text == other.text || self.said().is_some_and(|said| Some(said) == other.said())
+    }
+
+    fn said(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
+        let mut said: serde_json::Map<_, _> = serde_json::from_str(&self.text).ok()?;
+        said.remove("event");
+        Some(said)
+    }
+
+    fn passes_at(&self, kind: ThingKind) -> Option<Hlc> {
+        passes_at(kind, &self.sources)
     }
 
     /// Is it the same record as another?
@@ -115,15 +131,16 @@ impl Things {
         self.changes += 1;
     }
 
-    /// Drops what is hidden now.
-    fn bury(&mut self, graves: &Graves) {
+    /// Drops what is hidden now, and what has passed.
+    fn bury(&mut self, graves: &Graves, horizon: Option<Hlc>) {
         let before = self.bytes;
         let bytes = &mut self.bytes;
         self.all.retain(|(kind, session, id), versions| {
             versions.retain(|version| {
                 let hidden =
                     graves.hides_thing(*kind, (session, id), version.judged, version.order)
-                        || graves.has_any(&version.sources);
+                        || graves.has_any(*kind, &version.sources)
+                        || version.passes_at(*kind).is_some_and(|at| horizon >= Some(at));
                 if hidden {
                     *bytes -= version.bytes();
                 }
@@ -163,8 +180,13 @@ impl View {
         let judged = judged(record, order);
         let hidden = self.graves.hides_thing(kind, (session, &record.id), judged, order);
         let body = ThingBody::decode(body)?;
-        if hidden || self.graves.has_any(&body.sources) {
+        let passes_at = passes_at(kind, &body.sources);
+        let passed = passes_at.is_some_and(|at| self.passing.hides(at));
+        if hidden || passed || self.graves.has_any(kind, &body.sources) {
             return Ok(Applied::Hidden { numbers: Vec::new(), moved: false });
+        }
+        if let Some(at) = passes_at {
+            self.passing.met(at);
         }
         let expires_at = body.expires_at()?;
         let ThingBody { text, sources, vectors } = body;
@@ -179,8 +201,21 @@ impl View {
     /// What was just deleted may take things along: of that session (empty for a thing of none), or all.
     pub(super) fn bury_things(&mut self, session: Option<&str>) {
         if session.is_none_or(|session| self.things.sessions.contains(session)) {
-            self.things.bury(&self.graves);
+            self.things.bury(&self.graves, self.passing.horizon());
         }
+    }
+
+    /// When the first of the things passes.
+    pub(super) fn first_thing_passes(&self) -> Option<Hlc> {
+        let all = self.things.all.iter();
+        let all = all.flat_map(|((kind, ..), versions)| versions.iter().map(|v| (*kind, v)));
+        all.filter_map(|(kind, version)| version.passes_at(kind)).min()
+    }
+
+    /// The things of every kind.
+    pub fn all_things(&self) -> impl Iterator<Item = FoundThing<'_>> {
+        let all = self.things.all.iter();
+        all.map(|((kind, session, id), versions)| found(*kind, session, id, versions))
     }
 
     /// The thing of this kind, session (empty where it has none) and id.

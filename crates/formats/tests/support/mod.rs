@@ -36,6 +36,7 @@ pub fn listed<'a>(ids: &'a [String], messages: &'a [Message]) -> Vec<Stored<'a>>
         conflict_of: None,
         index: u32::try_from(at + 1).unwrap(),
         order: order(at),
+        restored_from: None,
         message,
     };
     ids.iter().zip(messages).enumerate().map(stored).collect()

@@ -67,7 +67,7 @@ async fn marked() -> World {
 }
 
 /// Everything that lies in the bucket, packed or not.
-async fn everything(world: &World) -> String {
+pub async fn everything(world: &World) -> String {
     let mut all = String::new();
     for text in world.memory.keys() {
         let key = Key::raw(text);

@@ -60,7 +60,10 @@ impl Mirror {
                     let until = self.until.entry(session).or_default();
                     *until = change.order.hlc.max(*until);
                 }
-                What::Tombstone(Of::Thing(_)) | What::Hidden(_) => {}
+                What::Tombstone(Of::Messages | Of::Thing(_))
+                | What::Hidden(_)
+                | What::Passed(_)
+                | What::User(_) => {}
             }
         }
         self.told = Told::parse(&changes.told.text()).unwrap();

@@ -12,6 +12,7 @@ mod following;
 mod keys;
 mod mending;
 mod polling;
+mod purging;
 mod reading;
 mod rounds;
 mod running;

@@ -7,8 +7,9 @@ use holdfast_core::record::{Record, Stamp};
 use holdfast_core::thing::{Source, ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Order, SessionId};
-use holdfast_index::{Index, Selection, ThingRecall};
+use holdfast_index::{Index, Part, Selection, ThingRecall, Wanted};
 use holdfast_journal::Written;
+use holdfast_view::Limits;
 
 /// Milliseconds of the tests' first moment.
 const NOW: u64 = 1_774_000_000_000;
@@ -151,4 +152,61 @@ async fn a_memory_ends_by_itself() {
     assert!(found(&index, "kiln").await.is_empty() && listed(&index).await.is_empty());
     let gone = index.find_thing(scope("u"), "memory".into(), None, "a".into(), local()).await;
     assert!(gone.unwrap().item.is_none());
+}
+
+#[tokio::test]
+async fn what_was_otherwise_of_memories_is_told_behind_the_messages_by_both_indexes() {
+    let world = World::new();
+    let said = world.say("u", "m1", "a quiet kiln").await;
+    let order = said.orders[0].to_string();
+    let made_of = vec![source("s", "m1", &order)];
+    save(&world, "a", body(&memory("a quiet kiln"), made_of, true)).await;
+    let until = save(&world, "b", body(&memory("the ferry left"), Vec::new(), true)).await;
+    let until = until.orders[0].hlc;
+    world.pass(10);
+    let edit = Memory { event: Event::Edited, ..memory("the ferry stayed") };
+    save(&world, "b", body(&edit, Vec::new(), true)).await;
+    world.write("u", vec![tombstone(Of::Message, "s", "m1")], &Frontier::default()).await;
+    world.seal("u").await;
+    let (index, instance) = (world.host(|_| {}), world.instance(Limits::default()));
+    let wanted = Wanted { until, session: None, deleted: true };
+    let (mut part, mut pages) = (Part { after: None, limit: 100 }, Vec::new());
+    loop {
+        let (user, asked) = (scope("u"), part.clone());
+        let one = index.differences(user.clone(), wanted.clone(), asked, latest()).await.unwrap();
+        let other = instance.differences(&user, &wanted, &part, &latest()).await.unwrap();
+        assert_eq!((&one.items, &one.next), (&other.items, &other.next));
+        let told = one.items.iter().map(|one| (one.kind, one.id.clone().unwrap(), one.lost));
+        pages.push(told.collect::<Vec<_>>());
+        let Some(next) = one.next else { break };
+        part.after = Some(next);
+    }
+    let memory = Some("memory");
+    let messages = vec![(None, "m1".to_owned(), false)];
+    let memories = vec![(memory, "a".to_owned(), true), (memory, "b".to_owned(), false)];
+    assert_eq!(pages, [messages, memories]);
+}
+
+#[tokio::test]
+async fn a_memory_passes_with_its_message_and_one_that_ended_is_named() {
+    const DAY: u64 = 86_400_000;
+    let world = World::new();
+    let said = world.say("u", "m1", "a quiet kiln").await;
+    let made_of = vec![source("s", "m1", &said.orders[0].to_string())];
+    world.pass(9 * DAY);
+    save(&world, "a", body(&memory("a quiet kiln"), made_of, true)).await;
+    save(&world, "b", body(&memory("another kiln"), Vec::new(), true)).await;
+    let end = holdfast_core::clock::rfc3339(NOW + 10 * DAY);
+    let ending = Memory { expires_at: Some(end), ..memory("the last kiln") };
+    let ended = save(&world, "c", body(&ending, Vec::new(), true)).await;
+    let index = world.host(|settings| settings.retention_days = 10);
+    assert_eq!(found(&index, "kiln").await.len(), 3);
+    world.pass(DAY + 1_000);
+    assert_eq!(found(&index, "kiln").await, ["b"]);
+    let said = index.find_user(scope("u"), latest()).await.unwrap();
+    let named: Vec<_> = said.ended.iter().map(|one| (one.id.as_str(), one.at)).collect();
+    assert_eq!((said.unsaid, named), (1, vec![("c", ended.orders[0].hlc)]));
+    let limits = Limits { retention_days: 10, ..Limits::default() };
+    let other = world.instance(limits).find_user(&scope("u"), &latest()).await.unwrap();
+    assert_eq!((other.unsaid, &other.ended), (said.unsaid, &said.ended));
 }

@@ -15,6 +15,7 @@ mod kill;
 mod kills;
 mod mirror;
 mod outage;
+mod passing;
 mod proxy;
 mod restored;
 mod sealed;

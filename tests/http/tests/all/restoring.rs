@@ -169,10 +169,10 @@ fn what_is_newer_is_left_alone_and_many_come_back_in_steps() {
     client.store("new", &json!([{"role": "user", "content": "new"}]));
     let mut body = json!({"at": later, "deleted": true});
     let first = restore(&client, &body);
-    assert_eq!(
-        (first["restored"].as_array().unwrap().len(), &first["has_more"]),
-        (500, &json!(true))
-    );
+    let told = |what: &str| first[what].as_array().unwrap().len();
+    // The new session is told among them, and left out.
+    assert_eq!((told("restored"), told("left_out")), (499, 1));
+    assert_eq!(first["has_more"], true);
     body["cursor"] = first["next_cursor"].clone();
     let second = restore(&client, &body);
     assert_eq!(second["has_more"], false, "{}", second["left_out"]);
@@ -212,7 +212,7 @@ fn it_takes_write_and_for_what_was_deleted_delete_too_and_only_ones_own() {
 #[test]
 fn what_is_no_restore_is_refused() {
     let client = client();
-    assert_eq!(ask(&client, &json!({})).any_problem()["errors"][0]["pointer"], "/at");
+    assert_eq!(ask(&client, &json!({})).any_problem()["pointer"], "/at");
     assert_eq!(ask(&client, &json!({"at": "yesterday"})).any_problem()["pointer"], "at");
     ask(&client, &json!({"at": "2026-01-01T00:00:00Z", "delete": true})).any_problem();
     let other = json!({"at": "2026-01-01T00:00:00Z", "user_id": "other"});

@@ -19,7 +19,7 @@ URL = os.environ["HOLDFAST_URL"] + "/mcp"
 KEY = os.environ["HOLDFAST_KEY"]
 TOOLS = {
     "store_message", "retrieve_context", "search_memories", "save_to_model_memory", "retrieve_user_info",
-    "list_memories", "update_memory", "delete_memory", "list_sessions", "get_session",
+    "list_memories", "update_memory", "delete_memory", "summarize_session", "list_sessions", "get_session",
 }
 # How the client connects, and the revision that it must come to speak.
 MODES = {"legacy": "2025-11-25", "auto": "2026-07-28", "2026-07-28": "2026-07-28"}
@@ -53,6 +53,8 @@ async def tools(client):
     assert {hit["type"] for hit in found["data"]} == {"message", "memory"}
     context = await call("retrieve_context", session_id="trip", query="When do we fly?", max_tokens=500)
     assert "3 May" in context["context"]
+    summed = await call("summarize_session", session_id="trip")
+    assert len(summed["summary"]["covers"]["messages"]) == 2, summed
     known = await call("retrieve_user_info")
     assert "Ann flies to Lisbon on 3 May" in known["text"]
     assert (await call("list_sessions"))["data"][0]["id"] == "trip"

@@ -1,5 +1,6 @@
 //! Conversations as the index knows them.
 
+use holdfast_core::retention::UserFields;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Result, Scope, SessionId, TenantId};
@@ -32,9 +33,10 @@ impl Source for Indexed<'_> {
         Ok(next.map(|user| (user.scope, user.place)))
     }
 
-    // The place for a mark of users: there is no record that holds one yet.
-    async fn trains(&self, _: &Scope) -> Result<bool> {
-        Ok(true)
+    async fn trains(&self, scope: &Scope) -> Result<bool> {
+        let found = index::find_user(scope.into(), latest(&Frontier::default())).await?;
+        let said = found.body.as_deref().map(UserFields::decode).transpose()?;
+        Ok(!said.is_some_and(|said| said.no_train))
     }
 
     async fn sessions(

@@ -32,9 +32,7 @@ pub struct Known {
 /// What is said of the user now.
 pub async fn get(scope: &Scope, reading: Reading) -> Result<Known> {
     let found = index::find_user(scope.into(), reading).await?;
-    let fields = found.body.as_deref().map(serde_json::from_str).transpose();
-    let fields: Option<UserFields> =
-        fields.map_err(|e| Error::corrupt("a user cannot be read").caused_by(e))?;
+    let fields = found.body.as_deref().map(UserFields::decode).transpose()?;
     Ok(Known {
         fields: fields.unwrap_or_default(),
         kept_days: found.retention_days,

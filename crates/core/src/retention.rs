@@ -43,8 +43,8 @@ impl UserFields {
     ///
     /// # Errors
     /// `corrupt` when it is not the body of a user.
-    pub fn decode(body: &RawValue) -> Result<Self> {
-        serde_json::from_str(body.get())
+    pub fn decode(body: &str) -> Result<Self> {
+        serde_json::from_str(body)
             .map_err(|e| Error::corrupt("a user's record cannot be read").caused_by(e))
     }
 }

@@ -190,7 +190,7 @@ fn what_is_left_of_a_message_keeps_its_place_and_what_hangs_on_it() {
 #[test]
 fn a_user_is_of_no_session_and_is_said_anew_whole() {
     let object = read("user-v1");
-    let said = |record: &Record| UserFields::decode(record.body.as_ref().unwrap()).unwrap();
+    let said = |record: &Record| UserFields::decode(record.body.as_ref().unwrap().get()).unwrap();
     let first = UserFields {
         retention_days: Some(30),
         no_train: true,

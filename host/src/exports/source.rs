@@ -1,5 +1,6 @@
 //! Conversations as the native index knows them.
 
+use holdfast_core::retention::UserFields;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::{Result, Scope, TenantId};
 use holdfast_export::{
@@ -29,9 +30,10 @@ impl Source for Indexed<'_> {
         Ok(next.map(|user| (user.scope, user.place)))
     }
 
-    // The place for a mark of users: there is no record that holds one yet.
-    async fn trains(&self, _: &Scope) -> Result<bool> {
-        Ok(true)
+    async fn trains(&self, scope: &Scope) -> Result<bool> {
+        let found = self.index.find_user(scope.clone(), Reading::default()).await?;
+        let said = found.body.as_deref().map(UserFields::decode).transpose()?;
+        Ok(!said.is_some_and(|said| said.no_train))
     }
 
     async fn sessions(

@@ -42,7 +42,7 @@ impl View {
         }
         match (&record.kind, &record.body) {
             (Kind::User, Some(body)) => {
-                let fields = UserFields::decode(body)?;
+                let fields = UserFields::decode(body.get())?;
                 let newest = self.passing.user.as_ref().is_none_or(|(known, _)| *known < order);
                 if newest {
                     self.passing.user = Some((order, fields));

@@ -107,6 +107,21 @@ fn a_mark_that_comes_while_an_export_runs_is_heeded() {
 }
 
 #[test]
+fn a_user_who_is_marked_before_or_while_an_export_runs_is_not_in_it() {
+    let client = client();
+    let user = client.user.clone().unwrap().replace(' ', "%20");
+    let begun = begin(&client, &json!({"format": "sharegpt"}));
+    let path = format!("/v1/users/{user}");
+    client.send("PUT", &path, &[], Some(br#"{"no_train": true}"#)).expect_status(200);
+    for begun in [begun, begin(&client, &json!({"format": "sharegpt"}))] {
+        assert_eq!(finish(&client, &begun)["counts"]["examples"], 0);
+    }
+    client.send("PUT", &path, &[], Some(br#"{"no_train": false}"#)).expect_status(200);
+    let begun = begin(&client, &json!({"format": "sharegpt"}));
+    assert_eq!(finish(&client, &begun)["counts"]["examples"], 2);
+}
+
+#[test]
 fn a_selection_is_by_sessions_metadata_and_time() {
     let client = client();
     let examples =

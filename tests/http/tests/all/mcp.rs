@@ -395,7 +395,7 @@ fn a_request_of_2026_07_28_needs_no_handshake() {
         (&listed["resultType"], &listed["cacheScope"]),
         (&json!("complete"), &json!("private"))
     );
-    assert_eq!(listed["tools"].as_array().unwrap().len(), 10);
+    assert_eq!(listed["tools"].as_array().unwrap().len(), 11);
     for tool in listed["tools"].as_array().unwrap() {
         assert_eq!(
             (&tool["inputSchema"]["type"], &tool["outputSchema"]["type"]),

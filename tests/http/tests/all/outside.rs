@@ -108,7 +108,7 @@ fn the_official_sdk_calls_every_tool_and_reads_every_resource() {
         .arg("tests/mcp/client.py")
         .env("HOLDFAST_URL", &running.host.url)
         .env("HOLDFAST_KEY", &running.host.key));
-    for revision in ["mode legacy: 10 tools and 2 resources in 2025-11-25", "in 2026-07-28"] {
+    for revision in ["mode legacy: 11 tools and 2 resources in 2025-11-25", "in 2026-07-28"] {
         assert!(said.contains(revision), "{said}");
     }
 }

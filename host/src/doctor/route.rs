@@ -12,7 +12,7 @@ use futures::FutureExt;
 use holdfast_core::access::Permission;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Error, Scope, TenantId};
-use holdfast_index::Index;
+use holdfast_index::{Index, Loaded};
 use holdfast_ports::{SystemClock, bucket, traffic};
 use http::{HeaderMap, Method};
 use serde_json::Value;
@@ -109,8 +109,8 @@ impl Doctor {
 }
 
 /// Users with the most objects, of one tenant or of all.
-fn largest(mut journals: Vec<(Scope, usize)>, whose: Option<&TenantId>) -> Vec<Scope> {
-    journals.retain(|(scope, _)| whose.is_none_or(|tenant| scope.tenant == *tenant));
-    journals.sort_by_key(|(_, objects)| std::cmp::Reverse(*objects));
-    journals.into_iter().take(GLANCED).map(|(scope, _)| scope).collect()
+fn largest(mut journals: Vec<Loaded>, whose: Option<&TenantId>) -> Vec<Scope> {
+    journals.retain(|loaded| whose.is_none_or(|tenant| loaded.scope.tenant == *tenant));
+    journals.sort_by_key(|loaded| std::cmp::Reverse(loaded.objects));
+    journals.into_iter().take(GLANCED).map(|loaded| loaded.scope).collect()
 }

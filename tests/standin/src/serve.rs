@@ -134,7 +134,8 @@ async fn answer(
         *response.status_mut() = code;
         response
     };
-    let Some(found) = routes.best_match(request.uri().path()) else {
+    let path = request.uri().path().to_owned();
+    let Some(found) = routes.best_match(&path) else {
         return Ok(status(http::StatusCode::NOT_FOUND));
     };
     let handled = async {

@@ -491,13 +491,3 @@ impl View {
         (page, ids.next().is_some())
     }
 }
-
-impl<'a> Found<'a> {
-    /// `first` is the first of those that have the entry's id: it keeps the id as it is.
-    fn new(number: Number, entry: &'a Entry, first: Option<Number>, rank: u32) -> Self {
-        let conflict = first.is_some_and(|first| first != number);
-        let id =
-            if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
-        Self { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank }
-    }
-}

@@ -10,9 +10,8 @@ use crate::{
     place, understand, unreached,
 };
 use bytes::Bytes;
-use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{self, Clock, Objects};
-use holdfast_core::{Case, Error, Key, Prefix, Result, Scope};
+use holdfast_core::{Case, Error, Key, Prefix, Result, Scope, erase::Ledger};
 use holdfast_search::{Int8Scan, Scratch};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

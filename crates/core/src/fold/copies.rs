@@ -1,7 +1,7 @@
 //! Copies of one message in the fold: the lowest order stands, as long as no delete hides it.
 
 use super::session::{Activity, Standing};
-use super::{Applied, Entry, Number, Place, View};
+use super::{Applied, Entry, Found, Number, Place, View};
 use crate::Hlc;
 use crate::message::MessageVectors;
 use std::rc::Rc;
@@ -87,5 +87,15 @@ impl Entry {
 
     pub(super) fn hex(&self) -> String {
         hex::encode(self.digest.get(..4).unwrap_or_default())
+    }
+}
+
+impl<'a> Found<'a> {
+    /// `first` is the first of those that have the entry's id: it keeps the id as it is.
+    pub(super) fn new(number: Number, entry: &'a Entry, first: Option<Number>, rank: u32) -> Self {
+        let conflict = first.is_some_and(|first| first != number);
+        let id =
+            if conflict { format!("{}~{}", entry.id, entry.hex()) } else { entry.id.to_string() };
+        Self { number, entry, id, conflict_of: conflict.then_some(&*entry.id), rank }
     }
 }

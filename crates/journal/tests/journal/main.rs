@@ -9,6 +9,7 @@ mod deleting;
 mod dirty;
 mod erasing;
 mod following;
+mod forking;
 mod keys;
 mod mending;
 mod polling;

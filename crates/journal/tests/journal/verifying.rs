@@ -1,12 +1,13 @@
 //! Verifying says what is wrong and what of it matters; mending puts right what can be.
 
 use crate::compacting::{eager, filled};
+use crate::erasing::{begin, marked, message, swept, write_all};
 use crate::world::{DAY, NOW, World, ledger, scope};
 use futures::executor::block_on;
 use holdfast_core::Key;
 use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
-use holdfast_journal::{Rules, Step, Verified, mend, verify};
+use holdfast_journal::{Rules, Step, Verified, erased, mend, verify};
 
 pub async fn verified(world: &World) -> Verified {
     verify(&world.outside(), &scope(), &Rules::default()).await.unwrap()
@@ -201,5 +202,30 @@ fn mending_what_is_whole_writes_nothing() {
         assert_eq!((step.merged, step.manifest, step.corrupt.len()), (0, None, 0));
         assert!(world.puts.borrow().is_empty());
         world.store(&Frontier::default(), &["more"]).await.unwrap();
+    });
+}
+
+#[test]
+fn a_verification_misses_nothing_that_an_erase_removed_whenever_it_looks() {
+    block_on(async {
+        let world = marked().await;
+        begin(&world).await.unwrap();
+        let gone = erased(&world, &ledger(), &scope()).await.unwrap();
+        let mut doomed: Vec<Key> =
+            ["wal", "seg", "cov", "man"].into_iter().flat_map(|part| world.keys_of(part)).collect();
+        doomed.retain(|key| gone.settles(key));
+        assert!(doomed.len() > 8, "{doomed:?}");
+        // A sweep that dies after any object of any part.
+        for key in &doomed {
+            world.memory.delete(key).await.unwrap();
+            let verified = verified(&world).await;
+            assert!(verified.is_whole() && verified.replaced.is_empty(), "{key}: {verified:?}");
+        }
+        swept(&world).await;
+        let after = write_all(&world, &Frontier::default(), vec![message("s", "n", "anew")]).await;
+        let whole = verified(&world).await;
+        assert!(whole.is_whole() && whole.objects == 2, "{whole:?}");
+        world.memory.damage(after.key.as_str());
+        assert_eq!(verified(&world).await.corrupt, [after.key], "what is stored after it counts");
     });
 }

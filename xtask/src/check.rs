@@ -100,5 +100,6 @@ fn conformance() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     std::fs::copy(root().join("tests/mcp/package.json"), folder.join("package.json"))?;
     let quiet = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
-    run_command(Command::new("npm").args(quiet).current_dir(&folder))
+    // npm looks for its folder by PWD, which a child inherits.
+    run_command(Command::new("npm").args(quiet).current_dir(&folder).env("PWD", &folder))
 }

@@ -9,7 +9,7 @@ use holdfast_core::message::MessageVectors;
 use holdfast_core::ports::Objects;
 use holdfast_core::record::{Kind, Record, Stamp};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Hlc, Key, SessionId, key};
+use holdfast_core::{Hlc, Key, SessionId};
 use holdfast_journal::{Draft, Journal, Next, Pen, Rules, look_again, open, poll, rewrite, write};
 use proptest::prelude::*;
 use std::cell::RefCell;

@@ -4,7 +4,6 @@ use crate::compacting::{eager, filled, manifest};
 use crate::world::{DAY, MINUTE, World, scope};
 use futures::executor::block_on;
 use holdfast_core::key;
-use holdfast_core::ports::Objects;
 use holdfast_journal::Rules;
 
 #[test]

@@ -74,11 +74,11 @@ STEPS = [
     ("deletePreference", OF_USER | {"key": "language"}, None, {}),
     ("beginExport", {}, {}, {}),
     ("listExports", {}, None, {}),
-    ("getExport", {"export_id": "begun"}, None, {}),
-    ("advanceExport", {"export_id": "begun"}, None, {}),
-    ("listExportFiles", {"export_id": "begun"}, None, {}),
-    ("getExportFile", {"export_id": "begun", "name": "_MANIFEST.json"}, None, {}),
-    ("cancelExport", {"export_id": "other"}, None, {}),
+    ("getExport", {"export_id": "@begun"}, None, {}),
+    ("advanceExport", {"export_id": "@begun"}, None, {}),
+    ("listExportFiles", {"export_id": "@begun"}, None, {}),
+    ("getExportFile", {"export_id": "@begun", "name": "_MANIFEST.json"}, None, {}),
+    ("cancelExport", {"export_id": "@other"}, None, {}),
     ("getDoctor", {}, None, {}),
     ("summarizeIdle", {}, {}, {}),
     ("compact", {}, {}, {}),
@@ -86,7 +86,7 @@ STEPS = [
     ("expire", {}, {}, {}),
     ("makeKey", {}, {}, {}),
     ("listKeys", {}, None, {}),
-    ("revokeKey", {"key_id": "made"}, None, {}),
+    ("revokeKey", {"key_id": "@made"}, None, {}),
     ("deleteMemory", MEMORY, None, {}),
     ("deleteMessage", MESSAGE, None, {}),
     ("deleteSession", TRIP, None, {}),
@@ -118,14 +118,14 @@ def test_every_example_is_answered_as_described():
     call("createSession", {}, {"id": "other"}, {}, known)
     other = call("beginExport", {}, {}, {}, known).json()["id"]
     # Ids that the server makes.
-    made = {"other": other}
+    made = {"@other": other}
     for name, path, change, query in STEPS:
         path = {key: made.get(value, value) for key, value in path.items()}
         answer = call(name, path, change, query, known)
         if name == "makeKey":
-            made["made"] = answer.json()["id"]
+            made["@made"] = answer.json()["id"]
         if name == "beginExport":
-            made["begun"] = answer.json()["id"]
+            made["@begun"] = answer.json()["id"]
         while name == "advanceExport" and answer.json()["status"] not in ("done", "failed"):
             answer = call(name, path, change, query, known)
 

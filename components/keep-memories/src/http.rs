@@ -32,6 +32,7 @@ pub async fn route(call: &Call) -> Result<Answer> {
         ("POST", ["v1", "memories", id, "restore"]) => restore(call, id).await,
         ("GET", ["v1", "users", user, "profile"]) => get_profile(call, user).await,
         (_, ["v1", "memories"]) => Err(call.no_route(&["GET", "POST"])),
+        (_, ["v1", "memories", "batch"]) => Err(call.no_route(&["DELETE", "GET", "PATCH", "POST"])),
         (_, ["v1", "memories", _]) => Err(call.no_route(&["DELETE", "GET", "PATCH"])),
         (_, ["v1", "memories", _, "history"]) => Err(call.no_route(&["GET"])),
         (_, ["v1", "memories", _, "restore"]) => Err(call.no_route(&["POST"])),

@@ -49,6 +49,7 @@ impl Wanted {
 
 /// One thing that was otherwise.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made for a page, and read at once")]
 pub enum Difference<'v> {
     /// A session had these fields.
     Fields {

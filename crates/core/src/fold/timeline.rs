@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 
 /// One thing of a timeline.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made for a page, and read at once")]
 pub enum Moment<'a> {
     /// A message.
     Message(Found<'a>),

@@ -11,9 +11,19 @@ fn document(client: &Client) -> Value {
 #[test]
 fn each_path_takes_the_methods_that_the_description_names_and_no_others() {
     let client = Client::new(by_words());
-    for (path, item) in document(&client)["paths"].as_object().unwrap() {
-        let named: BTreeSet<String> =
-            item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+    let document = document(&client);
+    let paths = document["paths"].as_object().unwrap();
+    for path in paths.keys() {
+        // `/v1/memories/batch` is what a memory of that id would be, too.
+        let same = |(other, _): &(&String, &Value)| {
+            let (one, other): (Vec<&str>, Vec<&str>) =
+                (path.split('/').collect(), other.split('/').collect());
+            let alike = |(one, other): (&&str, &&str)| one == other || other.starts_with('{');
+            one.len() == other.len() && one.iter().zip(&other).all(alike)
+        };
+        let methods =
+            paths.iter().filter(same).flat_map(|(_, item)| item.as_object().unwrap().keys());
+        let named: BTreeSet<String> = methods.map(|method| method.to_uppercase()).collect();
         let filled = path.replace("{type}", "project").replace(['{', '}'], "");
         let answer = client.send("BREW", &filled, &[], None);
         let allowed = answer.header("allow").unwrap_or_default();

@@ -199,7 +199,7 @@ async fn generated(scope: &Scope, open: &[Open], max_tokens: u32) -> Result<(Sum
         text: one.text.clone(),
     });
     let made = generator::summarize(scope.tenant.to_string(), said.collect(), max_tokens).await?;
-    let counted = tokens::count(&[made.text.clone()]).into_iter().sum::<u32>() as usize;
+    let counted = tokens::count(std::slice::from_ref(&made.text)).into_iter().sum::<u32>() as usize;
     if counted > LONGER * max_tokens as usize {
         let detail = "the generator wrote more than it was asked for: nothing is stored";
         return Err(Error::because(Case::Unavailable, "model_unavailable", detail));

@@ -19,11 +19,12 @@ fn day(at: u64) -> String {
 async fn journal(world: &World, times: &[u64]) -> RefCell<Journal> {
     let journal = RefCell::new(Journal::new(scope()));
     look_again(world, &journal, NOW).await.unwrap();
+    let mut journal = journal.into_inner();
     for at in times {
         let key = world.empty(*at, &[]).await;
-        world.absorb(&mut journal.borrow_mut(), &key).await;
+        world.absorb(&mut journal, &key).await;
     }
-    journal
+    RefCell::new(journal)
 }
 
 async fn polled(world: &World, journal: &RefCell<Journal>, last: u64, now: u64) -> Vec<Key> {

@@ -71,8 +71,7 @@ impl Keys {
             let keys = keys.clone();
             async move {
                 let (parts, body) = request.into_parts();
-                let id = parts.headers.get("x-request-id").and_then(|value| value.to_str().ok());
-                let id = id.unwrap_or_default().to_owned();
+                let id = problem::request_id(&parts.headers).to_owned();
                 let path = parts.uri.path().to_owned();
                 let Ok(body) = body.collect().await else {
                     return problem::answer(&Error::invalid("the body broke off"), &id, false);

@@ -30,8 +30,9 @@ pub async fn apart<T: Send + 'static>(
     .map_err(|e| ended().caused_by(e))?
 }
 
-/// Pause before a store that did not answer is asked again, at first and at last.
-const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
+/// Pause before a store that did not answer is asked again, at first; it doubles up to the longest.
+const PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a start asks of the store, asked again while that does not answer, for `patience`. What it refuses is not.
 ///
@@ -41,7 +42,7 @@ pub async fn patiently<T>(
     patience: Duration,
     ask: impl AsyncFn() -> holdfast_core::Result<T>,
 ) -> holdfast_core::Result<T> {
-    let (begun, mut pause) = (Instant::now(), PAUSES[0]);
+    let (begun, mut pause) = (Instant::now(), PAUSE);
     loop {
         let error = match ask().await {
             Err(error) if ["store_unavailable", "outcome_unknown"].contains(&error.reason) => error,
@@ -57,7 +58,7 @@ pub async fn patiently<T>(
             left.as_secs()
         );
         tokio::time::sleep(pause).await;
-        pause = PAUSES[1].min(pause * 2);
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 

@@ -35,9 +35,8 @@ fn native(answer: impl Fn(&str) -> Response<Answer> + Send + Sync + 'static) -> 
         let answer = if [Method::GET, Method::HEAD].contains(request.method()) {
             answer(path)
         } else {
-            let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
             let error = Error::method_not_allowed(path, &["GET"]);
-            problem::answer(&error, id.unwrap_or_default(), false)
+            problem::answer(&error, problem::request_id(request.headers()), false)
         };
         async move { answer }.boxed()
     })

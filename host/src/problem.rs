@@ -2,8 +2,13 @@
 
 use crate::pool::Answer;
 use holdfast_core::error::Error;
-use http::HeaderValue;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue};
+
+/// The id that a request has by now; empty where it has none.
+pub fn request_id(headers: &HeaderMap) -> &str {
+    headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default()
+}
 
 /// The answer for `error`, in the shape that the components give theirs. `unknown` says that a write may have happened.
 pub fn answer(error: &Error, request_id: &str, unknown: bool) -> http::Response<Answer> {

@@ -68,15 +68,15 @@ impl Of {
     /// # Errors
     /// `internal` when it cannot be written as JSON.
     pub fn encode(self) -> Result<Box<RawValue>> {
-        written(&Written { of: self, until: None, mode: None })
+        self.encode_as(false)
     }
 
-    /// The JSON of a tombstone's body, after which the bytes of what it hides go: see [`crate::purge`].
+    /// The JSON of a tombstone's body; after a `physical` one the bytes of what it hides go: see [`crate::purge`].
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
-    pub fn encode_physical(self) -> Result<Box<RawValue>> {
-        written(&Written { of: self, until: None, mode: Some(PHYSICAL) })
+    pub fn encode_as(self, physical: bool) -> Result<Box<RawValue>> {
+        written(&Written { of: self, until: None, mode: physical.then_some(PHYSICAL) })
     }
 
     /// Are the bytes to go?

@@ -90,7 +90,7 @@ pub fn written_down(horizon: Option<Hlc>, ended: &[Ended], stamp: &Stamp) -> Res
     });
     let buried = ended.iter().map(|one| {
         let (body, stamp) =
-            (Of::Thing(one.kind).encode_physical()?, Stamp { at: one.at, by: stamp.by.clone() });
+            (Of::Thing(one.kind).encode_as(true)?, Stamp { at: one.at, by: stamp.by.clone() });
         Ok(Record::buried(body, (one.session.as_ref(), &one.id), &stamp))
     });
     passed.into_iter().chain(buried).collect()

@@ -32,6 +32,26 @@ pub fn origin(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Checks where an OpenAI-compatible API is that writes, and with which model: `generate_endpoint`, `generate_path`,
+/// `generate_model`.
+///
+/// # Errors
+/// The setting that is wrong, and what is wrong with it.
+pub fn generator(
+    endpoint: &str,
+    path: &str,
+    model: &str,
+) -> Result<(), (&'static str, &'static str)> {
+    origin(endpoint).map_err(|what| ("generate_endpoint", what))?;
+    if !path.starts_with('/') {
+        return Err(("generate_path", "must begin with /"));
+    }
+    if model.is_empty() {
+        return Err(("generate_model", "is not set, and generate_endpoint is"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +75,18 @@ mod tests {
             "https://x y",
         ] {
             assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_generator_is_an_origin_a_path_and_a_model() {
+        assert_eq!(generator("https://x", "/v1", "m"), Ok(()));
+        for (endpoint, path, model, wrong) in [
+            ("https://x/v1", "/v1", "m", "generate_endpoint"),
+            ("https://x", "v1", "m", "generate_path"),
+            ("https://x", "/v1", "", "generate_model"),
+        ] {
+            assert_eq!(generator(endpoint, path, model).unwrap_err().0, wrong);
         }
     }
 

@@ -230,7 +230,7 @@ fn tombstones_say_whether_bytes_go_and_up_to_when_messages_passed() {
         ]
     );
     let record = |of: Of, id| {
-        stamped(Kind::Tombstone, id, by(WriterKind::Service, "k1"), of.encode_physical().unwrap())
+        stamped(Kind::Tombstone, id, by(WriterKind::Service, "k1"), of.encode_as(true).unwrap())
     };
     let object = WalObject { header: Header::default(), records: vec![record(Of::Message, "m1")] };
     assert!(golden("tombstone-modes-v1").starts_with(&object.encode().unwrap()));

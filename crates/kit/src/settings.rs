@@ -195,14 +195,8 @@ impl Generating {
         if endpoint.is_empty() {
             return Ok(None);
         }
-        space::origin(&endpoint).map_err(|what| wrong("generate_endpoint", what))?;
         let (path, model) = (text("generate_path").await?, text("generate_model").await?);
-        if !path.starts_with('/') {
-            return Err(wrong("generate_path", "must begin with /"));
-        }
-        if model.is_empty() {
-            return Err(wrong("generate_model", "is not set, and generate_endpoint is"));
-        }
+        space::generator(&endpoint, &path, &model).map_err(|(name, what)| wrong(name, what))?;
         let (key, deadline) = (text("generate_key").await?, number("generate_deadline_ms").await?);
         Ok(Some(Self { endpoint, path, key, model, deadline }))
     }

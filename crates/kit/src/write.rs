@@ -196,7 +196,7 @@ pub async fn delete(
 ) -> Result<Frontier> {
     let base = Base::of(state, scope, &author, known).await?;
     let (kind, id, session) = (Kind::Tombstone, id.to_owned(), session.clone());
-    let body = if physical { of.encode_physical()? } else { of.encode()? };
+    let body = of.encode_as(physical)?;
     let tombstone = Draft { kind, id, session, body };
     let written =
         holdfast_journal::delete(&outside(state), base.pen(), vec![tombstone], base.told()).await?;
@@ -224,7 +224,7 @@ pub async fn delete_thing(
 ) -> Result<Frontier> {
     let base = Base::of(state, scope, &author, known).await?;
     let of = Of::Thing(kind);
-    let body = if physical { of.encode_physical()? } else { of.encode()? };
+    let body = of.encode_as(physical)?;
     let tombstone = |stamp: &Stamp| Ok(vec![Record::buried(body, (session, id), stamp)]);
     let outside = outside(state);
     let written = holdfast_journal::delete_as(&outside, base.pen(), tombstone, base.told()).await?;

@@ -1,6 +1,6 @@
 //! `holdfast doctor`: what the bucket's store really does and what lies in it, with a verdict and what to do.
 
-use super::remote::{Call, Installation, json as read, key_with_admin};
+use super::remote::{Call, Installation, json as read, key_with_admin, wait};
 use super::settings::Values;
 use crate::doctor::fleet::Bounds;
 use crate::doctor::{Depth, Look, finding};
@@ -103,9 +103,7 @@ fn looked(doctor: &Doctor) -> Result<Answer> {
 fn asked(url: &str, full: bool) -> Result<Answer> {
     let installation = Installation::new(url, key_with_admin()?)?;
     let path = if full { "/v1/doctor?full=true" } else { "/v1/doctor" };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let call = Call::get(path);
-    let answer = runtime.block_on(installation.patiently(&call, TRIES));
+    let answer = wait(installation.patiently(&Call::get(path), TRIES))?;
     answer.and_then(|answer| read(&answer)).with_context(|| format!("{url}{path}"))
 }
 

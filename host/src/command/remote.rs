@@ -12,12 +12,20 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// The key of the environment.
+pub(super) fn given_key() -> Option<String> {
+    std::env::var("HOLDFAST_KEY").ok().filter(|key| !key.is_empty())
+}
+
+/// The key of the environment, where nothing else will do.
 pub(super) fn key_with_admin() -> Result<String> {
-    let key = std::env::var("HOLDFAST_KEY").unwrap_or_default();
-    if key.is_empty() {
-        bail!(Error::invalid("set HOLDFAST_KEY to a key that has the permission admin"));
-    }
-    Ok(key)
+    let missing = || Error::invalid("set HOLDFAST_KEY to a key that has the permission admin");
+    Ok(given_key().ok_or_else(missing)?)
+}
+
+/// Does what a command asks of an installation.
+pub(super) fn wait<T>(asked: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(asked))
 }
 
 /// Where an installation answers, and what it is asked with.

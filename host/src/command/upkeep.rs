@@ -1,6 +1,6 @@
 //! `holdfast upkeep`: has a running installation tend its journals, call by call until all is done.
 
-use super::remote::{Call, Installation, json as read, key_with_admin};
+use super::remote::{Call, Installation, json as read, key_with_admin, wait};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
@@ -40,8 +40,7 @@ pub struct Upkeep {
 /// Calls until there is no more to do.
 pub fn run(upkeep: &Upkeep) -> Result<()> {
     let installation = Installation::new(&upkeep.url, key_with_admin()?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let corrupt = runtime.block_on(async {
+    let corrupt = wait(async {
         let mut calls = Calls { installation, corrupt: BTreeSet::new() };
         let compacted = calls.all("compact", upkeep.user.as_deref()).await?;
         println!("compacted: {}", compacted.text());
@@ -50,7 +49,7 @@ pub fn run(upkeep: &Upkeep) -> Result<()> {
             println!("collected: {}", collected.text());
         }
         anyhow::Ok(calls.corrupt.len())
-    })?;
+    })??;
     if corrupt > 0 {
         bail!(Error::corrupt(format!("{corrupt} objects are not what was written: see above")));
     }

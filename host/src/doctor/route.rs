@@ -53,8 +53,7 @@ impl Doctor {
             let doctor = doctor.clone();
             async move {
                 let (parts, _) = request.into_parts();
-                let id = parts.headers.get("x-request-id").and_then(|value| value.to_str().ok());
-                let id = id.unwrap_or_default().to_owned();
+                let id = problem::request_id(&parts.headers).to_owned();
                 let query = parts.uri.query().unwrap_or_default().to_owned();
                 match doctor.serve(parts.method, &query, parts.headers).await {
                     Ok(report) => json_answer(200, &report),

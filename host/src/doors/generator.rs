@@ -6,7 +6,7 @@ use super::generated::holdfast::models::types::Error as DoorError;
 use crate::state::State;
 use bytes::Bytes;
 use holdfast_core::clock::rfc3339;
-use holdfast_core::{Error, Result};
+use holdfast_core::{Error, Result, space};
 use holdfast_formats::generate::{MOST, Written, answer, failed, request};
 use holdfast_models::TokenCounter;
 use holdfast_objects::Transport;
@@ -44,16 +44,9 @@ impl Generator {
         if endpoint.is_empty() {
             return Ok(Self::default());
         }
-        let wrong = |name: &'static str, what: &str| {
+        space::generator(endpoint, path, model).map_err(|(name, what)| {
             Error::invalid(format!("the setting {name} {what}")).at(name)
-        };
-        holdfast_core::space::origin(endpoint).map_err(|what| wrong("generate_endpoint", what))?;
-        if !path.starts_with('/') {
-            return Err(wrong("generate_path", "must begin with /"));
-        }
-        if model.is_empty() {
-            return Err(wrong("generate_model", "is not set, and generate_endpoint is"));
-        }
+        })?;
         let limits = Limits { request: deadline, body: MOST, ..Limits::default() };
         let transport = ReqwestTransport::new(limits)?;
         let (url, key, model) = (format!("{endpoint}{path}"), key.to_owned(), model.to_owned());

@@ -10,7 +10,7 @@
 mod api;
 mod install;
 
-use api::{Api, Manner};
+use api::{Api, ERRING, Manner};
 use holdfast_http_tests::{Player, root};
 use holdfast_servers::{Rclone, Server, Shared};
 use holdfast_standin::{Manifest, Standin};
@@ -230,17 +230,7 @@ fn an_openai_compatible_api_writes_summaries_and_what_is_none_is_not_stored() {
     assert_eq!(chats.len(), 1);
     assert_eq!(chats[0].body["model"], "test/writer");
     assert!(chats[0].content_length);
-    for manner in [
-        Manner::Slow,
-        Manner::Refuses,
-        Manner::Garbage,
-        Manner::TooFew,
-        Manner::Zero,
-        Manner::TooLong,
-        Manner::CutOff,
-        Manner::Endless,
-        Manner::Closes,
-    ] {
+    for manner in ERRING {
         api.set(manner);
         play(&standin, NOT_SUMMED_UP);
     }

@@ -1,6 +1,6 @@
 //! Collecting: what goes, and each condition that keeps the rest.
 
-use crate::compacting::{eager, filled};
+use crate::compacting::{eager, filled, two_segments};
 use crate::world::{DAY, MINUTE, World, scope};
 use futures::executor::block_on;
 use holdfast_core::ports::Objects;
@@ -105,10 +105,7 @@ fn merged_segments_go_a_grace_after_the_merge_and_manifests_with_them() {
     block_on(async {
         let rules = Rules { tier: 2, ..eager() };
         let world = World::new();
-        for _ in 0..2 {
-            filled(&world, 2).await;
-            world.compact(&rules).await.unwrap();
-        }
+        two_segments(&world, &rules).await;
         world.pass(20 * DAY);
         world.compact_all(&rules).await;
         let before = world.read().await.unwrap().1;
@@ -151,10 +148,7 @@ fn a_segment_that_a_young_manifest_names_stays() {
     block_on(async {
         let rules = Rules { tier: 2, ..eager() };
         let world = World::new();
-        for _ in 0..2 {
-            filled(&world, 2).await;
-            world.compact(&rules).await.unwrap();
-        }
+        two_segments(&world, &rules).await;
         let old_head = world.keys_of("man").pop().unwrap();
         world.compact_all(&rules).await;
         let merged = world.keys_of("man").pop().unwrap();

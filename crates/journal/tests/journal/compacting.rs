@@ -28,6 +28,14 @@ pub async fn filled(world: &World, objects: usize) {
     }
 }
 
+/// Two segments of two objects each, where the rules seal so little.
+pub async fn two_segments(world: &World, rules: &Rules) {
+    for _ in 0..2 {
+        filled(world, 2).await;
+        world.compact(rules).await.unwrap();
+    }
+}
+
 pub async fn manifest(world: &World, key: &Key) -> Manifest {
     Manifest::decode(&world.memory.get(key).await.unwrap().unwrap()).unwrap()
 }

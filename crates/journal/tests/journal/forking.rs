@@ -1,6 +1,6 @@
 //! Forks of manifests that lists kept from each other, and clocks that are wrong.
 
-use crate::compacting::{eager, filled, manifest};
+use crate::compacting::{eager, filled, manifest, two_segments};
 use crate::world::{DAY, MINUTE, World, scope};
 use futures::executor::block_on;
 use holdfast_core::key;
@@ -11,10 +11,7 @@ fn a_compaction_that_is_shown_only_what_others_replaced_publishes_nothing_that_i
     block_on(async {
         let rules = Rules { tier: 2, ..eager() };
         let world = World::new();
-        for _ in 0..2 {
-            filled(&world, 2).await;
-            world.compact(&rules).await.unwrap();
-        }
+        two_segments(&world, &rules).await;
         let old = world.keys_of("man").pop().unwrap();
         world.pass(DAY);
         world.compact_all(&rules).await;

@@ -46,7 +46,7 @@ async fn put(world: &World, drafts: Vec<Draft>) {
 }
 
 async fn bury(world: &World, of: Of, session: &str, id: &str, physical: bool) {
-    let body = if physical { of.encode_physical() } else { of.encode() }.unwrap();
+    let body = of.encode_as(physical).unwrap();
     let (kind, id) = (Kind::Tombstone, id.to_owned());
     let tombstone = Draft { kind, id, session: named(session), body };
     let pen = Pen { scope: &scope(), by: writer(), known: &Frontier::default(), offset: 0 };
@@ -302,7 +302,7 @@ async fn save(world: &World, record: impl Fn(&Stamp) -> Record) {
 async fn forget(world: &World, id: &str, physical: bool) {
     let pen = Pen { scope: &scope(), by: writer(), known: &Frontier::default(), offset: 0 };
     let of = Of::Thing(ThingKind::Memory);
-    let body = if physical { of.encode_physical() } else { of.encode() }.unwrap();
+    let body = of.encode_as(physical).unwrap();
     let record =
         move |stamp: &Stamp| Ok(vec![Record::of_user(Kind::Tombstone, id, stamp, body.clone())]);
     holdfast_journal::delete_as(&world.outside(), pen, record, async |_| {}).await.unwrap();

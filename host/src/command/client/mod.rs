@@ -16,7 +16,7 @@ pub use search::{EXAMPLES as SEARCH_EXAMPLES, Search};
 pub use sessions::{EXAMPLES as SESSIONS_EXAMPLES, Sessions};
 
 use super::local;
-use super::remote::{Call, Installation, is_local, json as read};
+use super::remote::{Call, Installation, given_key, is_local, json as read, wait};
 use anyhow::{Result, bail};
 use bytes::Bytes;
 use clap::Args;
@@ -137,15 +137,12 @@ fn asking<'a, F: Future<Output = Result<()>>>(
     ask: impl FnOnce(Client<'a>) -> F,
 ) -> Result<()> {
     let installation = Installation::new(&target.url, key(target)?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(ask(Client { installation, target }))
+    wait(ask(Client { installation, target }))?
 }
 
 /// `HOLDFAST_KEY`, or the key that a local installation keeps.
 fn key(target: &Target) -> Result<String> {
-    if let Ok(key) = std::env::var("HOLDFAST_KEY")
-        && !key.is_empty()
-    {
+    if let Some(key) = given_key() {
         return Ok(key);
     }
     // A key of this machine's installation is for this machine.

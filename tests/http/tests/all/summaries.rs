@@ -1,6 +1,6 @@
 //! Summaries: made only when there is something to cover, of an exact range, stored right or not at all.
 
-use crate::api::{Api, Manner};
+use crate::api::{Api, ERRING, Manner};
 use holdfast_http_tests::{Client, Running, by_words, messages_of};
 use holdfast_servers::HostSettings;
 use serde_json::{Value, json};
@@ -106,17 +106,7 @@ fn nothing_is_lost_or_stored_wrong_when_the_generator_errs() {
     let (client, api) = with_api(HostSettings::default());
     talk(&client, 0, 6);
     let before = client.messages("s");
-    for manner in [
-        Manner::Slow,
-        Manner::Refuses,
-        Manner::Garbage,
-        Manner::TooFew,
-        Manner::Zero,
-        Manner::TooLong,
-        Manner::CutOff,
-        Manner::Endless,
-        Manner::Closes,
-    ] {
+    for manner in ERRING {
         api.set(manner);
         let problem = client.post(SUMMARIES, "{}").problem(503, "model_unavailable");
         assert!(!problem.to_string().contains("sk-secret"), "{problem}");

@@ -29,6 +29,19 @@ pub enum Manner {
     ClosesFirst,
 }
 
+/// Those that give no summary.
+pub const ERRING: [Manner; 9] = [
+    Manner::Slow,
+    Manner::Refuses,
+    Manner::Garbage,
+    Manner::TooFew,
+    Manner::Zero,
+    Manner::TooLong,
+    Manner::CutOff,
+    Manner::Endless,
+    Manner::Closes,
+];
+
 /// One request that it got.
 #[derive(Debug, Clone)]
 pub struct Call {

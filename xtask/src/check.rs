@@ -99,7 +99,6 @@ fn conformance() -> Result<()> {
     let folder = root().join("target/tools/mcp");
     std::fs::create_dir_all(&folder)?;
     std::fs::copy(root().join("tests/mcp/package.json"), folder.join("package.json"))?;
-    let quiet = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
-    // npm looks for its folder by PWD, which a child inherits.
-    run_command(Command::new("npm").args(quiet).current_dir(&folder).env("PWD", &folder))
+    let quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+    run_command(Command::new("npm").arg("--prefix").arg(&folder).arg("install").args(quiet))
 }

@@ -123,7 +123,7 @@ pub async fn advance(
     let mut shown = holdfast_export::show(&outside, tenant, id, owner).await?;
     let source = Indexed { state, tenant };
     let begun = state.bucket.now();
-    let secret = state.settings.root_secret.as_bytes();
+    let secret = &state.settings.root_secret;
     while shown.status == Status::Running && state.bucket.now().saturating_sub(begun) < CALL {
         shown = holdfast_export::advance(&outside, &source, tenant, id, secret).await?;
     }

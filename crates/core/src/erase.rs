@@ -38,9 +38,13 @@ impl Ledger {
 
     /// Where this user's erases are recorded.
     pub fn of(&self, scope: &Scope) -> Prefix {
+        key::erasures(&scope.tenant, &self.name(scope))
+    }
+
+    /// What stands for this user where nobody is to read who it is.
+    pub fn name(&self, scope: &Scope) -> String {
         let (tenant, user) = (scope.tenant.as_str(), scope.user.as_str());
-        let mac = token::mac(&self.secret, &[tenant.as_bytes(), user.as_bytes()]);
-        key::erasures(&scope.tenant, &hex::encode(mac))
+        hex::encode(token::mac(&self.secret, &[tenant.as_bytes(), user.as_bytes()]))
     }
 }
 
@@ -172,7 +176,12 @@ impl Sweep {
     pub fn new<'k>(scope: &Scope, keys: impl IntoIterator<Item = &'k Key>) -> Self {
         let mut removed: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for key in keys {
-            let part = key::name(scope, key).split('/').next().unwrap_or_default();
+            let (own, exports) = (key::user(scope), key::exports(&scope.tenant));
+            let below = |prefix: &Prefix| key.as_str().strip_prefix(prefix.as_str());
+            let part = match below(&exports) {
+                Some(_) => "exp",
+                None => below(&own).and_then(|name| name.split('/').next()).unwrap_or_default(),
+            };
             removed.entry(part.to_owned()).or_default().push(key::hash32(key.as_str().as_bytes()));
         }
         Self { v: VERSION, removed }

@@ -286,6 +286,18 @@ pub fn export(tenant_id: &TenantId, export: ulid::Ulid) -> Prefix {
     Prefix(format!("{}{export}/", exports(tenant_id).0))
 }
 
+/// Name of an export's manifest, which is written last: below [`export`], as those that follow.
+pub const EXPORT_MANIFEST: &str = "_MANIFEST.json";
+
+/// Name of what was asked of an export.
+pub const EXPORT_ASKED: &str = "_work/asked.json";
+
+/// Name of the mark of one that was cancelled.
+pub const EXPORT_CANCELLED: &str = "_work/cancelled.json";
+
+/// How lists of whose messages are in an export's files begin: a number and `.json` follow.
+pub const EXPORT_USERS: &str = "_work/users-";
+
 /// What an export keeps while it runs, below [`export`]: `work`.
 pub fn export_work(export: &Prefix) -> Prefix {
     Prefix(format!("{}_work/", export.0))

@@ -8,6 +8,7 @@ pub mod cover;
 pub mod dirty;
 pub mod erase;
 pub mod error;
+pub mod exported;
 pub mod facts;
 pub mod fold;
 pub mod graves;

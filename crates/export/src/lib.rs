@@ -19,4 +19,4 @@ pub use read::{Placed, name_told, until};
 pub use source::{Feed, FeedPage, Feedback, Source, SourceSession, SourceSessions};
 
 /// The manifest's name below an export.
-pub const MANIFEST: &str = "_MANIFEST.json";
+pub const MANIFEST: &str = holdfast_core::key::EXPORT_MANIFEST;

@@ -8,6 +8,7 @@ use crate::publish::{Publisher, groups};
 use crate::source::Source;
 use hmac::{Hmac, Mac};
 use holdfast_core::clock::rfc3339;
+use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::{Error, Result, TenantId, key};
 use holdfast_formats::training::{Format, Manifest, Report, Split, card};
@@ -222,7 +223,7 @@ async fn remove_files<O: Objects, C: Clock, I: Ids>(folder: &Folder<'_, O, C, I>
         let page = folder.outside.objects.list(&folder.prefix, after.as_deref()).await?;
         for listed in &page.objects {
             let name = listed.key.strip_prefix(folder.prefix.as_str()).unwrap_or_default();
-            if !name.starts_with("_work/") {
+            if !name.starts_with("_work/") || name.starts_with(key::EXPORT_USERS) {
                 folder.outside.objects.delete(&folder.key(name)?).await?;
             }
         }
@@ -243,7 +244,7 @@ pub async fn advance<O: Objects, C: Clock, I: Ids>(
     source: &impl Source,
     tenant: &TenantId,
     id: &str,
-    secret: &[u8],
+    secret: &str,
 ) -> Result<Shown> {
     let shown = show(outside, tenant, id, None).await?;
     let folder = folder(outside, tenant, parse(id)?);
@@ -255,10 +256,12 @@ pub async fn advance<O: Objects, C: Clock, I: Ids>(
         return Ok(shown);
     }
     let (mut progress, last) = folder.progress().await?;
-    let key = export_key(secret, tenant, id);
+    let key = export_key(secret.as_bytes(), tenant, id);
     let asked = &shown.asked;
     let gatherer = Gatherer { folder: &folder, source, asked, tenant, key: &key };
-    let publisher = Publisher { folder: &folder, source, asked, tenant, key: &key };
+    let ledger = Ledger::new(secret);
+    let publisher =
+        Publisher { folder: &folder, source, asked, tenant, key: &key, ledger: &ledger };
     match progress.phase {
         Phase::Gathering => gatherer.step(&mut progress).await?,
         Phase::Publishing => publish(&publisher, &mut progress).await?,
@@ -288,9 +291,10 @@ async fn publish<O: Objects, C: Clock, I: Ids, S: Source>(
     progress: &mut Progress,
 ) -> Result<()> {
     let groups = groups(publisher.asked.format, progress);
-    match groups.get(progress.published.len()) {
+    let number = progress.published.len();
+    match groups.get(number) {
         Some(group) => {
-            let (published, replaced) = publisher.publish(group).await?;
+            let (published, replaced) = publisher.publish(number, group).await?;
             progress.published.push(published);
             for (kind, count) in replaced {
                 *progress.replaced.entry(kind).or_default() += count;
@@ -313,7 +317,7 @@ async fn look<O: Objects, C: Clock, I: Ids, S: Source>(
         return Ok(true);
     };
     if publisher.changed(group, old).await? {
-        let (new, _) = publisher.publish(group).await?;
+        let (new, _) = publisher.publish(progress.looked, group).await?;
         let gone =
             old.files.iter().filter(|file| !new.files.iter().any(|one| one.name == file.name));
         for file in gone {

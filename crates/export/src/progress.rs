@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use ulid::Ulid;
 
-const ASKED: &str = "_work/asked.json";
-pub(crate) const CANCELLED: &str = "_work/cancelled.json";
+pub(crate) const CANCELLED: &str = key::EXPORT_CANCELLED;
+const ASKED: &str = key::EXPORT_ASKED;
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,10 +189,11 @@ impl<O: Objects, C: Clock, I: Ids> Folder<'_, O, C, I> {
         }
     }
 
-    /// Removes what was needed while it ran; `asked.json` stays, and says that it was cancelled.
+    /// Removes what was needed while it ran; what was asked stays, that it was cancelled, and whose messages are in it.
     pub async fn tidy(&self) -> Result<()> {
         for key in self.work().await? {
-            let kept = key.ends_with(ASKED) || key.ends_with(CANCELLED);
+            let name = key.strip_prefix(self.prefix.as_str()).unwrap_or_default();
+            let kept = [ASKED, CANCELLED].contains(&name) || name.starts_with(key::EXPORT_USERS);
             if let Some(key) = Key::below(&self.prefix, &key).filter(|_| !kept) {
                 self.outside.objects.delete(&key).await?;
             }

@@ -4,15 +4,17 @@ use crate::asked::Asked;
 use crate::gather::Kept;
 use crate::progress::{Folder, Progress, Published, WorkPart};
 use crate::source::Source;
+use holdfast_core::erase::Ledger;
+use holdfast_core::exported::Exported;
 use holdfast_core::ports::{Clock, Ids, Objects};
-use holdfast_core::{Error, Result, Scope, TenantId, UserId};
+use holdfast_core::{Error, Result, Scope, TenantId, UserId, key};
 use holdfast_formats::Stored;
 use holdfast_formats::anonymize::Anonymizer;
 use holdfast_formats::training::{
     Example, FileEntry, FileName, Format, LeftOut, Report, Split, TableWriter, Window, file_name,
     memory_file, memory_name, source_line, source_name,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file is made of parts of about so many bytes together.
 const FILE: u64 = 24 << 20;
@@ -65,6 +67,7 @@ pub(crate) struct Publisher<'a, O, C, I, S> {
     pub asked: &'a Asked,
     pub tenant: &'a TenantId,
     pub key: &'a [u8],
+    pub ledger: &'a Ledger,
 }
 
 /// Why sessions may not stand in a file, of all that were looked at.
@@ -72,7 +75,14 @@ type Verdict = BTreeMap<(String, String), Option<LeftOut>>;
 
 impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
     /// Writes the file of a group.
-    pub async fn publish(&self, group: &Group) -> Result<(Published, BTreeMap<String, u64>)> {
+    ///
+    /// Whose messages are in it is written first, so that an erase finds it wherever this stops.
+    pub async fn publish(
+        &self,
+        number: usize,
+        group: &Group,
+    ) -> Result<(Published, BTreeMap<String, u64>)> {
+        self.list_users(number, group).await?;
         let mut done = Published { split: Some(group.split), ..Published::default() };
         let mut looked = Verdict::new();
         let mut replaced = BTreeMap::new();
@@ -101,6 +111,17 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
             self.put(&name, file, &mut done).await?;
         }
         Ok((done, replaced))
+    }
+
+    async fn list_users(&self, number: usize, group: &Group) -> Result<()> {
+        let mut users = BTreeSet::new();
+        for part in &group.parts {
+            let bytes = self.folder.part(part).await?;
+            users.extend(kept(&bytes)?.into_iter().map(|kept| kept.user));
+        }
+        let scopes = users.iter().map(|user| self.scope(user)).collect::<Result<Vec<_>>>()?;
+        let list = Exported::new(self.ledger, &scopes).encode()?;
+        self.folder.put(&format!("{}{number}.json", key::EXPORT_USERS), list).await.map(drop)
     }
 
     /// Has a session of the group to go that its file still holds?

@@ -6,6 +6,7 @@
 //! came late.
 
 use crate::compact::Next;
+use crate::exported::exported;
 use crate::fetch;
 use crate::follow::list_span;
 use crate::heads::ulid;
@@ -113,7 +114,10 @@ pub async fn sweep(
         }
         first => first.is_some(),
     };
-    let found = find(outside.objects, scope, erasure.at).await?;
+    let mut found = find(outside.objects, scope, erasure.at).await?;
+    if found.whole {
+        found.exports(outside.objects, ledger, scope, (&erasure, last)).await?;
+    }
     if !last && found.whole && !found.marked {
         let stamp = Stamp { at: erasure.at, by: by.clone() };
         let record = Record::erase(&erasure.ulid.to_string(), &stamp);
@@ -193,6 +197,22 @@ async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
 }
 
 impl Found {
+    /// Adds exports that hold something of the user.
+    async fn exports(
+        &mut self,
+        objects: &impl Objects,
+        ledger: &Ledger,
+        scope: &Scope,
+        (erasure, last): (&Erasure, bool),
+    ) -> Result<()> {
+        // What is begun later looks at a user who is erased.
+        let until = erasure.at.milliseconds() + LEAD;
+        let found = exported(objects, ledger, scope, (until, last), STEP).await?;
+        self.whole = found.len() < STEP;
+        self.doomed.extend(found);
+        Ok(())
+    }
+
     /// Adds those of the objects that hold nothing newer than the erase.
     async fn judge(&mut self, objects: &impl Objects, unsure: Vec<Key>, at: Hlc) -> Result<()> {
         let mut graves = Graves::default();

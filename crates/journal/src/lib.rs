@@ -6,6 +6,7 @@ mod collect;
 mod compact;
 mod dirty;
 mod erase;
+mod exported;
 mod fetch;
 mod follow;
 mod heads;

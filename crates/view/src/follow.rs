@@ -44,7 +44,8 @@ impl<N: Nearest> UserView<N> {
             anew = self.journal.borrow().renewals() != renewals;
             if !anew {
                 if outcome.is_ok() {
-                    self.listed.set(begun);
+                    // By what the answers say of our clock, if it was ahead when this began.
+                    self.listed.set(begun.min(source.now()));
                     self.loaded.set(true);
                 }
                 return outcome;

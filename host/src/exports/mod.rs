@@ -39,7 +39,7 @@ impl Exporting {
             let done = apart(async move || {
                 let store = bucket(store)?;
                 for tenant in tenants(&store).await? {
-                    of_tenant((&index, &store), &tenant, secret.as_bytes(), every).await?;
+                    of_tenant((&index, &store), &tenant, &secret, every).await?;
                 }
                 Ok(())
             });
@@ -54,7 +54,7 @@ impl Exporting {
 async fn of_tenant(
     (index, store): (&Index, &Bucket),
     tenant: &TenantId,
-    secret: &[u8],
+    secret: &str,
     every: Duration,
 ) -> holdfast_core::Result<()> {
     let outside = Outside { objects: store, clock: &SystemClock, ids: &SystemIds };

@@ -20,10 +20,13 @@ const ONCE: &[(u64, &str)] = &[
     (284, "a fork that no list showed for longer than the grace could not be joined"),
     (495, "a clock that was set back between an answer and a write made its name too old"),
     (595, "a fork that could not be joined, with clocks that jump: a user stayed unavailable"),
+    (665, "a poll by a clock that was set ahead took the present for seen"),
     (742, "a fork that could not be joined, with erases"),
     (755, "a manifest by a clock that was hours ahead hid what was written before that time"),
     (897, "a clock that was set back between an answer and a write made its name too old"),
     (949, "a segment by a clock that was ahead of the merge that took it stayed for ever"),
+    (970, "a poll by a clock that was set ahead took the present for seen, with lists that are late"),
+    (981, "a segment that the newest manifest named was removed, because no list showed that"),
 ];
 
 #[test]

@@ -4,9 +4,11 @@
 mod world;
 
 use futures::executor::block_on;
-use holdfast_core::Key;
+use holdfast_core::erase::Ledger;
+use holdfast_core::exported::Exported;
 use holdfast_core::message::{Message, Role};
 use holdfast_core::ports::{Clock, Objects};
+use holdfast_core::{Key, Scope, UserId, key};
 use holdfast_export::{
     Asked, Feedback, MANIFEST, Rated, Selection, Status, cancel, list, running, show,
 };
@@ -26,6 +28,8 @@ fn whole(world: &World, id: &str, manifest: &Manifest) {
         assert_eq!(file.bytes, bytes.len() as u64);
         assert_eq!(file.sha256, hex::encode(Sha256::digest(&bytes)));
     }
+    // By these an erase finds it.
+    files.retain(|name, _| !name.starts_with(key::EXPORT_USERS));
     assert!(files.is_empty(), "{:?}", files.keys());
     assert_eq!(manifest.files.iter().map(|f| f.examples).sum::<u64>(), manifest.report.examples);
 }
@@ -364,4 +368,25 @@ fn what_an_older_program_left_goes_on_and_what_a_newer_one_left_is_refused() {
     let error = world.step(&talks, id).unwrap_err();
     assert_eq!(error.reason, "newer_format");
     assert!(error.detail.contains("upgrade"), "{}", error.detail);
+}
+
+#[test]
+fn beside_each_file_stands_whose_messages_it_holds_without_their_ids() {
+    let (world, talks) = (World::new(), Talks::with(3, 5));
+    let id = world.start(asked(Format::Openai));
+    world.finish(&talks, &id);
+    let ledger = Ledger::new(world::SECRET);
+    let lists = world.files(&id);
+    let lists = lists.iter().filter(|(name, _)| name.starts_with(key::EXPORT_USERS));
+    let lists: Vec<Exported> = lists.map(|(_, bytes)| Exported::decode(bytes).unwrap()).collect();
+    let scope = |user: &str| Scope { tenant: tenant(), user: UserId::parse(user).unwrap() };
+    for user in ["user0", "user1", "user2"] {
+        assert!(lists.iter().any(|list| list.holds(&ledger, &scope(user))), "{user}");
+        assert!(
+            lists
+                .iter()
+                .all(|list| !String::from_utf8(list.encode().unwrap()).unwrap().contains(user))
+        );
+    }
+    assert!(lists.iter().all(|list| !list.holds(&ledger, &scope("nobody"))));
 }

@@ -15,6 +15,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 /// A clock on which every look takes five seconds: a step takes one session.
+/// The secret of the installation.
+pub const SECRET: &str = "a secret of the installation";
+
 pub struct Slow(pub Cell<u64>);
 
 impl Clock for Slow {
@@ -215,7 +218,7 @@ impl World {
     }
 
     pub fn step(&self, talks: &Talks, id: &str) -> Result<Shown> {
-        block_on(advance(&self.outside(), talks, &tenant(), id, b"a secret of the installation"))
+        block_on(advance(&self.outside(), talks, &tenant(), id, SECRET))
     }
 
     /// Steps until it is done, whatever fails on the way.

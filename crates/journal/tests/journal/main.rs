@@ -8,6 +8,7 @@ mod crashing;
 mod deleting;
 mod dirty;
 mod erasing;
+mod exported;
 mod following;
 mod forking;
 mod keys;

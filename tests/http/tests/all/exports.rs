@@ -171,6 +171,24 @@ fn who_is_erased_while_an_export_runs_is_not_in_it() {
 }
 
 #[test]
+fn an_export_that_holds_an_erased_user_goes_with_the_user_and_others_stay() {
+    let one = || filled(Client::new(by_words()).acting_for(&fresh("exported").replace(' ', "-")));
+    let (gone, stays) = (one(), one());
+    let everybody = Client { user: None, ..gone.clone() };
+    let exports = [&gone, &stays].map(|client| {
+        let begun = begin(&everybody, &json!({"format": "openai", "users": [client.user]}));
+        assert_eq!(finish(&everybody, &begun)["counts"]["examples"], 2);
+        begun
+    });
+    let path = format!("/v1/users/{}/erase", gone.user.as_deref().unwrap());
+    let erased = everybody.post(&path, "{}").expect_status(200).json();
+    assert_eq!(erased["removed"]["exp"], 6, "{erased}");
+    everybody.get(&of(&exports[0], "")).problem(404, "not_found");
+    everybody.get(&of(&exports[0], "/files/train.jsonl")).problem(404, "not_found");
+    everybody.get(&of(&exports[1], "/files/train.jsonl")).expect_status(200);
+}
+
+#[test]
 fn an_export_that_nobody_advances_is_advanced_by_the_host() {
     let settings = HostSettings::default().with("export_interval_ms", "200");
     let client = filled(Client::new(Arc::new(Running::start(settings))));

@@ -63,7 +63,7 @@ impl Host {
             anew = user.journal.borrow().renewals() != renewals;
             if !anew {
                 if outcome.is_ok() {
-                    user.listed.set(begun);
+                    user.listed.set(begun.min(self.now()));
                 }
                 return outcome;
             }

@@ -53,7 +53,6 @@ impl Mirror {
     }
 
     fn stands(&self, name: &Name, order: &Order, sources: &[Source]) -> bool {
-        let judged = sources.iter().map(|source| source.order.hlc).max().unwrap_or(order.hlc);
         let gone = |source: &Source| {
             let until = self.sessions.get(source.session.as_str());
             let message = source.message.as_ref();
@@ -63,7 +62,7 @@ impl Mirror {
                 })
         };
         self.buried.get(name).is_none_or(|until| order.hlc > *until)
-            && self.sessions.get(&name.1).is_none_or(|until| judged > *until)
+            && self.sessions.get(&name.1).is_none_or(|until| order.hlc > *until)
             && !sources.iter().any(gone)
             && passes_at(name.0, sources).is_none_or(|at| Some(at) > self.passed)
     }

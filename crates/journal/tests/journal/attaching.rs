@@ -12,7 +12,7 @@ use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Result, SessionId};
 use holdfast_journal::{
-    Draft, Next, Pen, Rules, SECOND_SWEEP, Upload, delete, erase, sweep, write,
+    Draft, Next, Pen, Rules, SECOND_SWEEP, Upload, delete, erase, sweep, verify, write,
 };
 use sha2::{Digest, Sha256};
 
@@ -347,5 +347,29 @@ fn an_upload_that_takes_too_long_is_refused() {
         upload.push(b"slow").await.unwrap();
         world.pass(LONGEST + 1);
         assert_eq!(upload.finish("a/b").await.unwrap_err().status(), 503);
+    });
+}
+
+#[test]
+fn a_look_at_everything_reads_the_bytes_of_attachments_that_stand() {
+    block_on(async {
+        let world = World::new();
+        attach(&world, "s", "a", b"first").await.unwrap();
+        attach(&world, "s", "a", b"second").await.unwrap();
+        attach(&world, "s", "gone", b"third").await.unwrap();
+        bury(&world, Of::Thing(ThingKind::Attachment), "gone", false).await;
+        let look = async || verify(&world.outside(), &scope(), &Rules::default()).await.unwrap();
+        let whole = look().await;
+        assert!(whole.is_whole(), "{whole:?}");
+        assert_eq!(whole.objects, 4 + 1);
+        let [replaced, stands, hidden] = <[Key; 3]>::try_from(parts(&world)).unwrap();
+        for unneeded in [&replaced, &hidden] {
+            world.memory.delete(unneeded).await.unwrap();
+        }
+        assert!(look().await.is_whole());
+        world.memory.damage(stands.as_str());
+        assert_eq!(look().await.corrupt, [stands.clone()]);
+        world.memory.delete(&stands).await.unwrap();
+        assert_eq!(look().await.missing, [stands]);
     });
 }

@@ -185,7 +185,6 @@ impl Things {
         let of = |source: &Value, name: &str| source[name].as_str().unwrap_or_default().to_owned();
         let sources = sources.as_array().cloned().unwrap_or_default();
         let time = |order: &str| order.get(..16).unwrap_or_default().to_owned();
-        let newest = sources.iter().map(|source| time(&of(source, "order"))).max();
         let gone = |source: &Value| {
             let session = of(source, "session_id");
             let until = self.sessions.get(&session);
@@ -193,7 +192,7 @@ impl Things {
                 || self.messages.contains(&[session, of(source, "message_id")])
         };
         self.buried.get(name).is_none_or(|until| time(order) > *until)
-            && self.sessions.get(&name[1]).is_none_or(|u| newest.unwrap_or(time(order)) > *u)
+            && self.sessions.get(&name[1]).is_none_or(|until| time(order) > *until)
             && !sources.iter().any(gone)
     }
 

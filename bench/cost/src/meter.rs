@@ -2,6 +2,7 @@
 
 use crate::bill::{Bill, LEAST};
 use bytes::Bytes;
+use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
 use holdfast_core::{Key, Prefix, Result};
 use holdfast_objects::Memory;
@@ -96,6 +97,10 @@ impl Objects for Meter {
         let billed = self.sizes.borrow_mut().remove(key.as_str()).unwrap_or(0);
         self.count(|bill| bill.removed += billed);
         Ok(())
+    }
+
+    fn skew(&self) -> Skew {
+        self.memory.skew()
     }
 }
 

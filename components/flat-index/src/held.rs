@@ -1,10 +1,11 @@
 //! The index that an instance holds. A cache, never a truth: every instance has its own and may vanish.
 
 use bytes::Bytes;
+use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Objects, Page};
 use holdfast_core::{Key, Prefix, Result};
 use holdfast_kit::{GuestClock, State, state};
-use holdfast_view::{Limits, Portable, Store};
+use holdfast_view::{Limits, Portable};
 use std::cell::OnceCell;
 
 /// The instance's index.
@@ -34,12 +35,6 @@ pub async fn index() -> Result<&'static Index> {
     Ok(INDEX.with(|cell| *cell.get_or_init(make)))
 }
 
-impl Store for Bucket {
-    fn offset(&self) -> Option<i64> {
-        self.0.bucket.skew().offset()
-    }
-}
-
 impl Objects for Bucket {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
         self.0.bucket.put(key, bytes).await
@@ -59,5 +54,9 @@ impl Objects for Bucket {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.0.bucket.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        self.0.bucket.skew()
     }
 }

@@ -4,6 +4,7 @@
 //! (`docs/decisions/0001-ports-without-send.md`).
 #![allow(async_fn_in_trait, reason = "ports are not Send by design: see the module's doc")]
 
+use crate::clock::Skew;
 use crate::erase::Versions;
 use crate::{Key, Prefix, Result};
 use bytes::Bytes;
@@ -31,6 +32,9 @@ pub trait Objects {
 
     /// Removes an object; removing one that is not there is not an error.
     async fn delete(&self, key: &Key) -> Result<()>;
+
+    /// What the store's answers say of our clock by now.
+    fn skew(&self) -> Skew;
 
     /// Removes for good what the store keeps, as old versions, of objects below `prefix` that were removed: some a call.
     /// The default is for stores that keep none.

@@ -161,6 +161,8 @@ impl Ages<'_> {
 /// A manifest that was published at least the grace ago, on whose word objects go.
 struct Word {
     name: String,
+    /// When it appeared, in Unix milliseconds.
+    modified: u64,
     manifest: Manifest,
     covered: HashSet<String>,
 }
@@ -201,7 +203,8 @@ impl<O: Objects> Going<'_, O> {
             let parts = &self.survey.segments;
             let parts = segments(self.objects, self.scope, manifest.segments.iter(), parts).await?;
             let covered = covered(&parts).into_iter().map(str::to_owned).collect();
-            return Ok(Some(Word { name: name.to_owned(), manifest, covered }));
+            let (name, modified) = (name.to_owned(), seen.modified);
+            return Ok(Some(Word { name, modified, manifest, covered }));
         }
         Ok(None)
     }
@@ -259,9 +262,11 @@ impl<O: Objects> Going<'_, O> {
         let held: HashSet<String> =
             covered(&self.survey.segments).into_iter().map(str::to_owned).collect();
         for (ulid, pair) in pairs {
-            let at = ulid::Ulid(ulid).timestamp_ms();
-            // Its maker saw it: by its clock, or, where clocks differ, in what it took the place of.
-            let seen = at < word.manifest.begun || named.before.contains(&ulid);
+            // Its maker saw it: it was there, by the store's clock, before the word began; or what that took the place of
+            // names it.
+            let begun = word.modified.saturating_sub(self.ages.rules.void_after);
+            let before = pair.iter().all(|seen| seen.modified < begun);
+            let seen = before || named.before.contains(&ulid);
             let dropped = seen && !names(&word.manifest, self.scope, ulid);
             let orphan = pair.iter().all(|seen| self.ages.past_orphan(seen));
             if named.young.contains(&ulid) || !(dropped || orphan && !named.any.contains(&ulid)) {

@@ -11,7 +11,9 @@ use crate::follow::list_span;
 use crate::heads::ulid;
 use crate::ledger::{self, Erasure, erasure};
 use crate::read::Span;
-use crate::write::{CLOCK_UNCERTAINTY, MAX_WRITE, Pen, Written, fresh, pass, rewrite, too_slow};
+use crate::write::{
+    CLOCK_UNCERTAINTY, MAX_WRITE, Pen, Written, dated_well, fresh, pass, rewrite, too_slow,
+};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use holdfast_core::attachment::{Attachment, LONGEST};
@@ -64,6 +66,7 @@ pub async fn erase(
     let known = Frontier { hlc: known.hlc, ..Frontier::default() };
     let record = Record::erase(&ulid.to_string(), &Stamp { at, by });
     let mut written = rewrite(outside, scope, &known, offset, vec![record.clone()]).await?;
+    dated_well(outside.objects, offset)?;
     durable(&written).await;
     pass(outside.clock, offset, at).await;
     let minted = written.orders.first().map_or(begun, |order| order.ulid.timestamp_ms());

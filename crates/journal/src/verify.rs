@@ -11,6 +11,7 @@ use crate::rules::Rules;
 use bytes::Bytes;
 use futures::stream::StreamExt;
 use holdfast_core::attachment::Attachment;
+use holdfast_core::clock::Skew;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::Erased;
 use holdfast_core::manifest::Manifest;
@@ -360,5 +361,9 @@ impl<O: Objects> Objects for Watch<'_, O> {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         Err(Error::internal(format!("verifying removes nothing: {key}")))
+    }
+
+    fn skew(&self) -> Skew {
+        self.objects.skew()
     }
 }

@@ -134,6 +134,9 @@ async fn bury(
     let at = Hlc::mint(begun, [known.hlc]).max(Hlc::at(begun + ahead));
     let records = records(&Stamp { at, by })?;
     let written = put(outside, scope, known, offset, records.clone(), 0).await?;
+    if !for_ever {
+        dated_well(outside.objects, offset)?;
+    }
     durable(&written).await;
     if !for_ever {
         pass(outside.clock, offset, at).await;
@@ -143,6 +146,23 @@ async fn bury(
         return Ok(written);
     }
     rewrite(outside, scope, known, offset, records).await.map_err(|e| too_slow().caused_by(e))
+}
+
+/// An error when the answer since shows that a time which lies [`CLOCK_UNCERTAINTY`] ahead by `offset` is not ahead: our
+/// clock was set back, and what the time should hide may lie above it.
+pub(crate) fn dated_well(objects: &impl Objects, offset: i64) -> Result<()> {
+    let back = latest(objects, offset).saturating_sub(offset);
+    if back.unsigned_abs() <= CLOCK_UNCERTAINTY {
+        return Ok(());
+    }
+    let detail = "this machine's clock was set while it wrote: repeat the request";
+    Err(Error::because(Case::Unavailable, "outcome_unknown", detail))
+}
+
+/// Milliseconds to add to our clock, by the answer that came since: what it showed before counts, too, because a slow
+/// answer tells less.
+fn latest(objects: &impl Objects, offset: i64) -> i64 {
+    objects.skew().offset().map_or(offset, |now| now.max(offset))
 }
 
 /// Waits until a hybrid time lies in the past by everybody's clock.
@@ -179,16 +199,16 @@ async fn put(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
     known: &Frontier,
-    offset: i64,
+    mut offset: i64,
     records: Vec<Record>,
     mut above: u64,
 ) -> Result<Written> {
-    let now = || outside.clock.now().saturating_add_signed(offset);
+    let now = |offset| outside.clock.now().saturating_add_signed(offset);
     let object = WalObject { header: header(known), records };
     let bytes = Bytes::from(object.encode()?);
     let purges = object.records.iter().any(|record| Purge::of(record).is_some());
     for earlier in 0..TRIES {
-        let minted = now();
+        let minted = now(offset);
         let ulid = fresh(minted.max(above), outside.ids);
         above = ulid.timestamp_ms() + 1;
         let key = match purges {
@@ -198,7 +218,9 @@ async fn put(
         let put = outside.objects.put(&key, bytes.clone()).await;
         // A copy that came too late to be acknowledged is there all the same.
         put.map_err(|e| if earlier == 0 { e } else { too_slow().caused_by(e) })?;
-        if now().saturating_sub(minted) <= MAX_WRITE {
+        // A clock that was set back since the last answer made the name older than it says.
+        offset = latest(outside.objects, offset);
+        if now(offset).saturating_sub(minted) <= MAX_WRITE {
             return Ok(written(key, ulid, bytes, &object.records, known));
         }
     }

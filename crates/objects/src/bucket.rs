@@ -2,21 +2,13 @@
 
 use crate::{Store, Transport};
 use holdfast_core::Scope;
-use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Clock, Ids, Objects};
 
-/// An object store that knows what its answers say about our clock.
+/// An object store of which this machine may keep a part.
 #[allow(async_fn_in_trait, reason = "ports are not Send by design: see `holdfast_core::ports`")]
 pub trait Bucket: Objects {
-    /// What they say.
-    fn skew(&self) -> Skew;
-
     /// Drops what is kept of a user on this machine, because the user was erased. A store that keeps nothing has nothing to do.
     async fn forget(&self, _scope: &Scope) {}
 }
 
-impl<T: Transport, C: Clock, I: Ids> Bucket for Store<T, C, I> {
-    fn skew(&self) -> Skew {
-        Self::skew(self)
-    }
-}
+impl<T: Transport, C: Clock, I: Ids> Bucket for Store<T, C, I> {}

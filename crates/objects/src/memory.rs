@@ -1,6 +1,7 @@
 //! An object store in memory for tests: ordered, strict about keys, with the faults that S3 stores have.
 
 use bytes::Bytes;
+use holdfast_core::clock::Skew;
 use holdfast_core::key::hash32;
 use holdfast_core::ports::{Listed, Objects, Page};
 use holdfast_core::{Case, Error, Key, Prefix, Result};
@@ -198,6 +199,10 @@ impl Objects for Memory {
     async fn delete(&self, key: &Key) -> Result<()> {
         self.enter(|calls| calls.deletes += 1)?.objects.remove(key.as_str());
         Ok(())
+    }
+
+    fn skew(&self) -> Skew {
+        Skew::default()
     }
 }
 

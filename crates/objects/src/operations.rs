@@ -7,6 +7,7 @@ use crate::transport::Transport;
 use crate::{address, answer};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use holdfast_core::clock::Skew;
 use holdfast_core::key::hash32;
 use holdfast_core::ports::{Clock, Ids, Listed, Objects, Page, Purged};
 use holdfast_core::{Error, Key, Prefix, Result};
@@ -218,6 +219,10 @@ impl<T: Transport, C: Clock, I: Ids> Objects for Store<T, C, I> {
 
     async fn purge(&self, prefix: &Prefix) -> Result<Purged> {
         self.purge_versions(prefix).await
+    }
+
+    fn skew(&self) -> Skew {
+        Self::skew(self)
     }
 }
 

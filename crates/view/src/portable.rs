@@ -10,6 +10,7 @@ use crate::{
     place, understand, unreached,
 };
 use bytes::Bytes;
+use holdfast_core::clock::Skew;
 use holdfast_core::ports::{self, Clock, Objects};
 use holdfast_core::{Case, Error, Key, Prefix, Result, Scope, erase::Ledger};
 use holdfast_search::{Int8Scan, Scratch};
@@ -19,12 +20,6 @@ use std::rc::Rc;
 
 /// Between two looks at whether another request has read a user to the end.
 const LOOK: u64 = 2;
-
-/// The bucket, which also tells how wrong our clock is.
-pub trait Store: Objects {
-    /// Milliseconds to add to our clock, by what the store's answers allow; none before the first.
-    fn offset(&self) -> Option<i64>;
-}
 
 /// What an instance may hold, and how long it may take.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +86,7 @@ struct Until<'a, B, C> {
     end: u64,
 }
 
-impl<B: Store, C: Clock> Portable<B, C> {
+impl<B: Objects, C: Clock> Portable<B, C> {
     /// Knows nobody yet. Vectors of `space` are searched, erases are recorded in `ledger`.
     pub fn new(bucket: B, clock: C, ledger: Ledger, space: &str, limits: Limits) -> Self {
         Self {
@@ -110,7 +105,7 @@ impl<B: Store, C: Clock> Portable<B, C> {
     /// What a writer should know before it mints an order. Never loads.
     pub fn known(&self, scope: &Scope, session: &str, ids: &[String]) -> Knowledge {
         let remembered = self.memory.borrow().frontier(scope);
-        let clock_offset = self.bucket.offset();
+        let clock_offset = self.bucket.skew().offset();
         let Some(user) = self.present(scope) else {
             return Knowledge { frontier: remembered, clock_offset, ..Knowledge::default() };
         };
@@ -353,7 +348,7 @@ impl<B: Store, C: Clock> Portable<B, C> {
     }
 
     fn now(&self) -> u64 {
-        self.clock.now().saturating_add_signed(self.bucket.offset().unwrap_or(0))
+        self.clock.now().saturating_add_signed(self.bucket.skew().offset().unwrap_or(0))
     }
 
     fn present(&self, scope: &Scope) -> Option<Rc<User>> {
@@ -457,7 +452,7 @@ impl<B: Store, C: Clock> Portable<B, C> {
     }
 }
 
-impl<B: Store, C: Clock> Until<'_, B, C> {
+impl<B: Objects, C: Clock> Until<'_, B, C> {
     fn check(&self) -> Result<()> {
         if self.index.clock.now() < self.end {
             return Ok(());
@@ -467,7 +462,7 @@ impl<B: Store, C: Clock> Until<'_, B, C> {
     }
 }
 
-impl<B: Store, C: Clock> Source for Until<'_, B, C> {
+impl<B: Objects, C: Clock> Source for Until<'_, B, C> {
     fn now(&self) -> u64 {
         self.index.now()
     }
@@ -477,7 +472,7 @@ impl<B: Store, C: Clock> Source for Until<'_, B, C> {
     }
 }
 
-impl<B: Store, C: Clock> Objects for Until<'_, B, C> {
+impl<B: Objects, C: Clock> Objects for Until<'_, B, C> {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
         self.index.bucket.put(key, bytes).await
     }
@@ -496,5 +491,9 @@ impl<B: Store, C: Clock> Objects for Until<'_, B, C> {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.index.bucket.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        self.index.bucket.skew()
     }
 }

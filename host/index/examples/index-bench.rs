@@ -221,11 +221,7 @@ impl Ids for Names {
     }
 }
 
-impl Bucket for Store {
-    fn skew(&self) -> Skew {
-        Skew::default()
-    }
-}
+impl Bucket for Store {}
 
 impl Objects for Store {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
@@ -246,5 +242,9 @@ impl Objects for Store {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.0.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        Skew::default()
     }
 }

@@ -15,10 +15,6 @@ impl AnyBucket {
         Self(Box::new(bucket))
     }
 
-    pub(crate) fn skew(&self) -> Skew {
-        self.0.skew()
-    }
-
     pub(crate) async fn forget(&self, scope: &Scope) {
         self.0.forget(scope).await;
     }
@@ -49,7 +45,7 @@ impl<B: Bucket> Erased for B {
     }
 
     fn skew(&self) -> Skew {
-        Bucket::skew(self)
+        Objects::skew(self)
     }
 
     fn forget<'a>(&'a self, scope: &'a Scope) -> LocalBoxFuture<'a, ()> {
@@ -76,6 +72,10 @@ impl Objects for AnyBucket {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         Err(read_only(key))
+    }
+
+    fn skew(&self) -> Skew {
+        self.0.skew()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::shared::Shared;
 use crate::user::User;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
+use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Objects, Page};
 use holdfast_core::{Key, Prefix, Result, Scope};
 use holdfast_search::Scratch;
@@ -133,6 +134,10 @@ impl Objects for Shard {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.bucket.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        self.bucket.skew()
     }
 }
 

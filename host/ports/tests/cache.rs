@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use futures::future::join_all;
+use holdfast_core::clock::Skew;
 use holdfast_core::ports::Objects;
 use holdfast_core::{Key, Scope, TenantId, UserId, key};
 use holdfast_objects::Memory;
@@ -65,6 +66,10 @@ impl Objects for MemoryRef<'_> {
     }
     async fn delete(&self, key: &Key) -> holdfast_core::Result<()> {
         self.0.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        self.0.skew()
     }
 }
 
@@ -290,6 +295,10 @@ impl Objects for Forgetting<'_> {
     }
     async fn delete(&self, key: &Key) -> holdfast_core::Result<()> {
         self.0.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        self.0.skew()
     }
 }
 

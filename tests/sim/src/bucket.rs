@@ -55,11 +55,6 @@ impl Bucket {
         StoreClock(self)
     }
 
-    /// What the answers say about our clock.
-    pub fn skew(&self) -> Skew {
-        *self.skew.borrow()
-    }
-
     /// The host may die, stop or have its clock set here.
     async fn pass(&self) {
         let world = &self.world;
@@ -246,6 +241,10 @@ impl Objects for Bucket {
         world.trace(|| format!("host {}: DELETE {name}: {}", self.host, said(&outcome)));
         world.counts.removed.set(world.counts.removed.get() + 1);
         outcome
+    }
+
+    fn skew(&self) -> Skew {
+        *self.skew.borrow()
     }
 }
 

@@ -59,18 +59,19 @@ impl Client {
         if world.strikes(world.plan.erased) {
             return self.erase(user, host).await;
         }
+        if world.strikes(world.plan.derived) {
+            return self.derive(user, host).await;
+        }
+        if world.strikes(world.plan.deleted) {
+            return self.delete(user, true).await;
+        }
         match world.random.below(100) {
             0..40 => self.write(user).await,
             40..46 => self.edit(user).await,
-            46..51 => self.delete(user).await,
+            46..51 => self.delete(user, false).await,
             51..85 => self.read(user, host).await,
             85..92 => self.walk(user, host).await,
-            92..95 => {
-                self.made += 1;
-                let name = format!("sum{}-{}", self.name, self.made);
-                let _ = world.call(host, |host| host.derive(user, name)).await;
-                Ok(())
-            }
+            92..95 => self.derive(user, host).await,
             _ => {
                 let _ = world.call(host, |host| host.embed(user)).await;
                 Ok(())
@@ -117,9 +118,17 @@ impl Client {
         self.store(user, session.clone(), vec![(Kind::Session, session, body)]).await
     }
 
-    /// Deletes one of our own messages, or sometimes a whole session.
-    async fn delete(&mut self, user: usize) -> Outcome {
-        let (session, whole) = (self.session(), self.world.random.chance(300_000));
+    async fn derive(&mut self, user: usize, host: usize) -> Outcome {
+        self.made += 1;
+        let name = format!("sum{}-{}", self.name, self.made);
+        let _ = self.world.call(host, |host| host.derive(user, name)).await;
+        Ok(())
+    }
+
+    /// Deletes one of our own messages, or, at will or sometimes, a whole session.
+    async fn delete(&mut self, user: usize, whole: bool) -> Outcome {
+        let session = self.session();
+        let whole = whole || self.world.random.chance(300_000);
         let made = self.world.random.below(self.made + 1);
         let (id, of) = match whole {
             true => (session.clone(), "session"),

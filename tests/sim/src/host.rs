@@ -10,7 +10,7 @@ use crate::checker::{Seen, SeenSession, Snapshot};
 use crate::mutants::Mutant;
 use crate::world::World;
 use holdfast_core::clock::MAX_SKEW;
-use holdfast_core::ports::{Clock, Outside};
+use holdfast_core::ports::{Clock, Objects, Outside};
 use holdfast_core::record::{Writer, WriterKind};
 use holdfast_core::token::{Frontier, Signer};
 use holdfast_core::{Case, Error, Hlc, Order, Result, fold, key};
@@ -231,7 +231,7 @@ impl Host {
     async fn answered(&self) -> Result<()> {
         self.world.ask();
         if self.bucket.skew().offset().is_none() {
-            holdfast_core::ports::Objects::list(&self.bucket, &key::formats(), None).await?;
+            self.bucket.list(&key::formats(), None).await?;
         }
         Ok(())
     }

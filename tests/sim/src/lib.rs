@@ -52,7 +52,16 @@ pub struct Report {
 
 /// Runs one seed; so many of the last events are kept.
 pub fn run(seed: u64, mutant: Mutant, kept: usize) -> Report {
-    let world = World::new(seed, mutant, kept);
+    course(seed, mutant, mutant, kept)
+}
+
+/// Runs one seed as it is planned for a mutant, with code that is right.
+pub fn control(seed: u64, planned: Mutant) -> Report {
+    course(seed, planned, Mutant::None, 0)
+}
+
+fn course(seed: u64, planned: Mutant, mutant: Mutant, kept: usize) -> Report {
+    let world = World::new(seed, planned, mutant, kept);
     world.trace(|| format!("seed {seed}: {:?}", world.plan));
     world.populate();
     let ended = |clients: usize| {
@@ -105,5 +114,6 @@ pub fn explain(report: &Report, mutant: Mutant) -> String {
 /// The first of these seeds in which the mutant is caught by what it breaks.
 pub fn caught(row: &Row, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
     let broken = |report: &Report| report.broken.as_ref().is_some_and(|b| b.starts_with(row.by));
-    seeds.into_iter().map(|seed| run(seed, row.mutant, 0)).find(broken)
+    let seeds = std::iter::once(row.seed).chain(seeds.into_iter().filter(|seed| *seed != row.seed));
+    seeds.map(|seed| run(seed, row.mutant, 0)).find(broken)
 }

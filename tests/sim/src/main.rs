@@ -1,7 +1,7 @@
 //! `cargo xtask sim`: runs seeds, replays one, or shows what becomes of each mutant.
 
 use holdfast_sim::mutants::{self, Mutant, TABLE};
-use holdfast_sim::{caught, explain, plan, run};
+use holdfast_sim::{caught, control, explain, plan, run};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -94,6 +94,10 @@ fn table() -> bool {
     let mut good = true;
     for row in TABLE {
         match caught(row, 0..MUTANT_SEEDS) {
+            Some(report) if control(report.seed, row.mutant).broken.is_some() => {
+                good = false;
+                println!("{:32} BROKEN  seed {} breaks without it, too", row.name, report.seed);
+            }
             Some(report) => {
                 let broken: String = report.broken.unwrap_or_default().chars().take(90).collect();
                 println!("{:32} seed {:3} {broken}", row.name, report.seed);

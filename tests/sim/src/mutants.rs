@@ -3,6 +3,7 @@
 mod wrong;
 
 use crate::plan::{DAY, HOUR, MINUTE, Plan, SECOND};
+use holdfast_journal::Rules;
 
 /// How the code is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,70 +54,87 @@ pub struct Row {
     pub by: &'static str,
     /// The mutant.
     pub mutant: Mutant,
+    /// The seed that caught it when the plans were made: it is tried first.
+    pub seed: u64,
 }
 
-const fn row(name: &'static str, mutant: Mutant, by: &'static str, breaks: &'static str) -> Row {
-    Row { name, breaks, by, mutant }
+const fn row(
+    name: &'static str,
+    (mutant, seed): (Mutant, u64),
+    by: &'static str,
+    breaks: &'static str,
+) -> Row {
+    Row { name, breaks, by, mutant, seed }
 }
 
 /// Every mutant.
 pub const TABLE: &[Row] = &[
-    row("ack-before-put", Mutant::AckBeforePut, "P1", "who dies then loses what was acknowledged"),
-    row("shared-key", Mutant::SharedKey, "P", "one write replaces another"),
-    row("skipped-failed-put", Mutant::SkippedFailedPut, "P1", "what is not there is acknowledged"),
+    row(
+        "ack-before-put",
+        (Mutant::AckBeforePut, 2),
+        "P1",
+        "who dies then loses what was acknowledged",
+    ),
+    row("shared-key", (Mutant::SharedKey, 0), "P", "one write replaces another"),
+    row(
+        "skipped-failed-put",
+        (Mutant::SkippedFailedPut, 2),
+        "P1",
+        "what is not there is acknowledged",
+    ),
     row(
         "prev-ignored",
-        Mutant::PrevIgnored,
+        (Mutant::PrevIgnored, 1),
         "P3",
         "a token names the last write, not those before",
     ),
-    row("ack-after-the-bound", Mutant::AckAfterTheBound, "P1", "polls look for it too late"),
+    row("ack-after-the-bound", (Mutant::AckAfterTheBound, 18), "P1", "polls look for it too late"),
     row(
         "token-without-bound",
-        Mutant::TokenWithoutBound,
+        (Mutant::TokenWithoutBound, 18),
         "order",
         "a wild clock infects sane ones",
     ),
     row(
         "horizon-without-margin",
-        Mutant::HorizonWithoutMargin,
+        (Mutant::HorizonWithoutMargin, 1),
         "P1",
         "a slow PUT falls between polls",
     ),
-    row("no-grace", Mutant::NoGrace, "P", "who read the heads before finds nothing"),
+    row("no-grace", (Mutant::NoGrace, 2), "P", "who read the heads before finds nothing"),
     row(
         "head-age-rule-alone",
-        Mutant::HeadAgeRuleAlone,
+        (Mutant::HeadAgeRuleAlone, 10),
         "P",
         "what only an old head holds is forgotten",
     ),
-    row("names-of-hash-alone", Mutant::NamesOfHashAlone, "P", "a DELETE hits a new object"),
-    row("no-void-rule", Mutant::NoVoidRule, "P", "a compactor that slept names what is gone"),
+    row("names-of-hash-alone", (Mutant::NamesOfHashAlone, 0), "P", "a DELETE hits a new object"),
+    row("no-void-rule", (Mutant::NoVoidRule, 79), "P", "a compactor that slept names what is gone"),
     row(
         "tombstone-loses",
-        Mutant::TombstoneLoses,
+        (Mutant::TombstoneLoses, 4),
         "P6",
         "what arrives after its delete comes back",
     ),
     row(
         "tombstone-dropped-at-compaction",
-        Mutant::TombstoneDropped,
+        (Mutant::TombstoneDropped, 12),
         "P6",
         "what was deleted comes back",
     ),
     row(
         "derived-by-its-own-time",
-        Mutant::DerivedByItsOwnTime,
+        (Mutant::DerivedByItsOwnTime, 0),
         "P6",
         "what was made of it comes back",
     ),
     row(
         "no-commit-wait",
-        Mutant::NoCommitWait,
+        (Mutant::NoCommitWait, 2),
         "P6",
         "what is stored after a delete is hidden by it",
     ),
-    row("prefix-blind-erase", Mutant::PrefixBlindErase, "P", "another user is erased"),
+    row("prefix-blind-erase", (Mutant::PrefixBlindErase, 16), "P", "another user is erased"),
 ];
 
 /// The mutant of this name.
@@ -152,12 +170,14 @@ impl Mutant {
                 plan.think = plan.think.min(SECOND);
             }
             Mutant::NoGrace => {
-                (plan.rules.grace, plan.rules.orphan_graces) = (0, 0);
                 (plan.paused, plan.paused_for) = (20_000, 20 * MINUTE);
                 busy(&mut plan, 5 * MINUTE);
+                // Sealed at once, and polled seldom: what another host wrote is sealed by the next poll.
+                (plan.rules.grace, plan.rules.seal_after) = (3 * HOUR, 0);
+                (plan.hidden, plan.flicker) = (0, 0);
+                plan.poll = 20 * MINUTE;
             }
             Mutant::NoVoidRule => {
-                plan.rules.void_after = 400 * DAY;
                 plan.rules.grace = 3 * HOUR;
                 (plan.paused, plan.paused_for) = (10_000, 2 * DAY);
                 busy(&mut plan, 20 * MINUTE);
@@ -174,12 +194,33 @@ impl Mutant {
             }
             Mutant::TombstoneDropped => busy(&mut plan, 20 * MINUTE),
             Mutant::PrefixBlindErase => (plan.users, plan.erased) = (2, 40_000),
-            Mutant::None
-            | Mutant::PrevIgnored
-            | Mutant::TombstoneLoses
-            | Mutant::DerivedByItsOwnTime => {}
+            // What is made of a session takes minutes, and the session is deleted meanwhile.
+            Mutant::DerivedByItsOwnTime => {
+                (plan.derived, plan.deleted) = (200_000, 100_000);
+                (plan.think, plan.requests) = (20 * SECOND, 30);
+                plan.clients = plan.clients.max(4);
+            }
+            Mutant::None | Mutant::PrevIgnored | Mutant::TombstoneLoses => {}
         }
         plan
+    }
+
+    /// The numbers that who compacts and reads goes by.
+    pub fn rules(self, rules: &Rules) -> Rules {
+        let void_after = match self {
+            Mutant::NoVoidRule => 400 * DAY,
+            _ => rules.void_after,
+        };
+        Rules { void_after, ..*rules }
+    }
+
+    /// The numbers that a collection goes by.
+    pub fn rules_of_collection(self, rules: &Rules) -> Rules {
+        let rules = self.rules(rules);
+        match self {
+            Mutant::NoGrace => Rules { grace: 0, orphan_graces: 0, margin: 0, ..rules },
+            _ => rules,
+        }
     }
 }
 

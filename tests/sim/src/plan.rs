@@ -71,6 +71,10 @@ pub struct Plan {
     pub tend: u64,
     /// A user is erased (chance a request).
     pub erased: u64,
+    /// Something is made of a session, beside what the mix of requests has of it (chance a request).
+    pub derived: u64,
+    /// A session is deleted, beside what the mix of requests has of it (chance a request).
+    pub deleted: u64,
     /// A user leaves a host's memory (chance a request).
     pub evicted: u64,
     /// The numbers of the protocol.
@@ -130,6 +134,8 @@ impl Plan {
             // About thirty times in a run.
             tend: (requests * think / 100).clamp(5 * SECOND, 12 * HOUR),
             erased: often(random, &[0, 0, 0, 10_000, 30_000]),
+            derived: 0,
+            deleted: 0,
             evicted: often(random, &[0, 0, 20_000, 100_000]),
             rules,
         }

@@ -87,10 +87,10 @@ struct Slot {
 }
 
 impl World {
-    /// The world of a seed.
-    pub fn new(seed: u64, mutant: Mutant, kept: usize) -> Rc<Self> {
+    /// The world of a seed, as it is planned for one mutant, with code that is made wrong by another.
+    pub fn new(seed: u64, planned: Mutant, mutant: Mutant, kept: usize) -> Rc<Self> {
         let random = Random::new(seed);
-        let plan = mutant.plan(Plan::drawn(&random));
+        let plan = planned.plan(Plan::drawn(&random));
         let fork = || Random::new(random.bits());
         let executor = Executor::new(fork(), START + fork().below(24 * HOUR));
         let users: Vec<Scope> =

@@ -4,6 +4,7 @@ use crate::compacting::eager;
 use crate::world::{World, draft, ledger, scope, writer};
 use bytes::Bytes;
 use futures::future::try_join;
+use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Objects, Outside, Page};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Prefix, Result};
@@ -60,6 +61,10 @@ impl Objects for Paced {
     async fn delete(&self, key: &Key) -> Result<()> {
         self.pace().await;
         self.world.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        Skew::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A store, a clock and fresh names in one: the store counts and records, and may be slow by the clock.
 
 use bytes::Bytes;
+use holdfast_core::clock::Skew;
 use holdfast_core::erase::Ledger;
 use holdfast_core::fold::Applied;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
@@ -234,6 +235,10 @@ impl Objects for World {
     async fn purge(&self, prefix: &Prefix) -> Result<Purged> {
         assert_eq!(prefix.as_str(), holdfast_core::key::user(&scope()).as_str());
         Ok(self.purges.borrow_mut().pop_front().unwrap_or_default())
+    }
+
+    fn skew(&self) -> Skew {
+        Skew::default()
     }
 }
 

@@ -15,7 +15,7 @@ use holdfast_journal::{
     Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write, write_as,
 };
 use holdfast_objects::Memory;
-use holdfast_view::{Limits, Portable, Store};
+use holdfast_view::{Limits, Portable};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -92,9 +92,7 @@ impl Objects for World {
     async fn delete(&self, key: &Key) -> Result<()> {
         self.memory.delete(key).await
     }
-}
 
-impl Bucket for World {
     fn skew(&self) -> Skew {
         let mut skew = Skew::default();
         skew.observe(NOW, NOW + 1, NOW);
@@ -102,11 +100,7 @@ impl Bucket for World {
     }
 }
 
-impl Store for World {
-    fn offset(&self) -> Option<i64> {
-        Bucket::skew(self).offset()
-    }
-}
+impl Bucket for World {}
 
 impl World {
     pub fn new() -> Self {
@@ -325,12 +319,6 @@ impl Slow {
     }
 }
 
-impl Store for Slow {
-    fn offset(&self) -> Option<i64> {
-        Store::offset(&self.world)
-    }
-}
-
 impl Objects for Slow {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
         self.world.put(key, bytes).await
@@ -351,5 +339,9 @@ impl Objects for Slow {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.world.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        self.world.skew()
     }
 }

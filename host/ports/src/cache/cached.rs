@@ -67,13 +67,13 @@ impl<S: Objects> Objects for Cached<S> {
         }
         done
     }
-}
 
-impl<S: Bucket> Bucket for Cached<S> {
     fn skew(&self) -> Skew {
         self.store.skew()
     }
+}
 
+impl<S: Bucket> Bucket for Cached<S> {
     async fn forget(&self, scope: &Scope) {
         self.cache.forget(scope).await;
     }

@@ -2,6 +2,7 @@
 
 use super::{Host, User};
 use bytes::Bytes;
+use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Objects, Page};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Key, Part, Prefix, Result};
@@ -172,6 +173,10 @@ impl Objects for Eyes<'_> {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.host.bucket.delete(key).await
+    }
+
+    fn skew(&self) -> Skew {
+        self.host.bucket.skew()
     }
 }
 

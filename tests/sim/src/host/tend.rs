@@ -37,7 +37,9 @@ impl Host {
         let bucket = Bucket::new(world.clone(), self.id, Role::Tends);
         let clock = bucket.clock();
         let outside = Outside { objects: &bucket, clock: &clock, ids: &bucket };
-        let (ledger, rules) = (&world.ledger, &world.plan.rules);
+        let ledger = &world.ledger;
+        let rules = &world.mutant.rules(&world.plan.rules);
+        let collection = &world.mutant.rules_of_collection(&world.plan.rules);
         let mut corrupt = 0;
         for _ in 0..STEPS {
             let step = journal::compact(&outside, scope, ledger, rules).await?;
@@ -49,7 +51,7 @@ impl Host {
             }
         }
         for _ in 0..STEPS {
-            let step = journal::collect(&outside, scope, ledger, rules).await?;
+            let step = journal::collect(&outside, scope, ledger, collection).await?;
             world.trace(|| format!("host {}: collects {user}: {step:?}", self.id));
             corrupt += step.corrupt.len();
             if step.next == Next::Done {

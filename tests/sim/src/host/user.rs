@@ -78,7 +78,8 @@ impl Host {
         }
         let scope = self.world.users.get(number).ok_or_else(|| Error::not_found("user"))?;
         self.lives.set(self.lives.get() + 1);
-        let journal = Journal::with_rules(scope.clone(), self.world.plan.rules);
+        let journal =
+            Journal::with_rules(scope.clone(), self.world.mutant.rules(&self.world.plan.rules));
         let user = Rc::new(User {
             number,
             journal: RefCell::new(journal.with_ledger(&self.world.ledger)),

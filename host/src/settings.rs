@@ -1,5 +1,6 @@
 //! Every limit of the runtime with its default. Durations and sizes are per request or per instance, as each says.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// Bytes of a request's body; more is 413. Default 16 MiB.
     pub max_body: u64,
+    /// Routes, by their pattern in the manifest, whose requests may have more bytes, and how many. Default none.
+    pub larger_bodies: BTreeMap<String, u64>,
     /// How long requests in flight may go on after a stop was asked for. Default 30 s.
     pub drain: Duration,
     /// What an instance may use.
@@ -82,6 +85,7 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(30),
             max_body: 16 * MIB as u64,
+            larger_bodies: BTreeMap::new(),
             drain: Duration::from_secs(30),
             instance: InstanceLimits::default(),
             outgoing: OutgoingSettings::default(),

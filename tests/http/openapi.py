@@ -26,6 +26,7 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 # Every operation once, in an order in which each finds what it needs: path parameters, and query where it must have one.
 TRIP = {"session_id": "trip"}
 MESSAGE = TRIP | {"message_id": "m"}
+FILE = TRIP | {"name": "notes.db"}
 ENTRY = TRIP | {"type": "project", "key": "k"}
 MEMORY = {"memory_id": "w"}
 OF_USER = {"user_id": USER}
@@ -50,6 +51,11 @@ STEPS = [
     ("relateSession", {"session_id": "other"}, {}, {}),
     ("listRelationships", {"session_id": "other"}, None, {}),
     ("deleteRelationship", {"session_id": "other", "type": "reference", "target_session_id": "trip"}, None, {}),
+    ("putAttachment", FILE, {}, {}),
+    ("listAttachments", TRIP, None, {}),
+    ("headAttachment", FILE, None, {}),
+    ("getAttachment", FILE, None, {}),
+    ("deleteAttachment", FILE, None, {}),
     ("summarizeSession", TRIP, {}, {}),
     ("listSummaries", TRIP, None, {}),
     ("search", {}, {}, {}),
@@ -134,8 +140,9 @@ def call(name, path, change, query, known):
     route, method, operation = known[name]
     sent = {}
     if change is not None and "requestBody" in operation:
-        example = operation["requestBody"]["content"]["application/json"]["example"]
-        sent = {"body": example | change, "media_type": "application/json"}
+        (kind, content), = operation["requestBody"]["content"].items()
+        example = content["example"]
+        sent = {"body": example | change if kind == "application/json" else example.encode(), "media_type": kind}
     case = SCHEMA[route][method.upper()].Case(path_parameters=path, query=query, headers=headers(operation), **sent)
     answer = case.call(base_url=URL)
     if name == "summarizeIdle":

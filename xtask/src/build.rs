@@ -15,7 +15,7 @@ const LARGER: [(&str, u64); 4] = [
     ("flat-index", 2 << 20),
     ("portable-models", 14 << 20),
     ("export-training-set", 2 << 20),
-    ("tend-journal", 7 << 18),
+    ("tend-journal", 2 << 20),
 ];
 
 /// Builds every component, and the guests of the tests.

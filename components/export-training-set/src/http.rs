@@ -220,7 +220,7 @@ async fn file(call: &Call, id: &str, name: &str) -> Result<Answer> {
     let key = named(&prefix(&caller, &export)?, name)?;
     let bytes = if known { call.state.bucket.get(&key).await? } else { None };
     let mut answer = Answer::raw(200, bytes.ok_or_else(missing)?);
-    answer.content_type = "application/octet-stream";
+    answer.content_type = "application/octet-stream".into();
     // Names of an export hold letters, digits and `._-` only.
     let shown = name.rsplit('/').next().unwrap_or_default();
     Ok(answer

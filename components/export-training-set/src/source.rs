@@ -1,5 +1,6 @@
 //! Conversations as the index knows them.
 
+use holdfast_core::attachment::Attachment;
 use holdfast_core::retention::UserFields;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::token::Frontier;
@@ -11,7 +12,7 @@ use holdfast_journal::next_user;
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Consistency, Page, Reading};
 use holdfast_kit::read::latest;
-use holdfast_kit::things::all;
+use holdfast_kit::things::{all, find};
 
 /// Sessions of one call.
 const SESSIONS: u32 = 100;
@@ -76,6 +77,18 @@ impl Source for Indexed<'_> {
         let wanted = (ThingKind::Feedback, Some(&session), None);
         let (found, _) = all(scope, wanted, then(as_of)).await?;
         found.iter().map(|thing| Feedback::read(&thing.last.body, thing.last.trusted)).collect()
+    }
+
+    async fn database(
+        &self,
+        scope: &Scope,
+        session: &str,
+        as_of: u64,
+    ) -> Result<Option<Attachment>> {
+        let (session, name) = (SessionId::parse(session)?, format!("{session}.db"));
+        let wanted = (ThingKind::Attachment, Some(&session), name.as_str());
+        let found = find(scope, wanted, then(as_of)).await?.item;
+        found.map(|thing| Attachment::read(&thing.last.body)).transpose()
     }
 
     async fn names(&self, scope: &Scope) -> Result<Vec<String>> {

@@ -2,12 +2,14 @@
 
 use holdfast_core::access::Permission;
 use holdfast_core::clock::rfc3339;
+use holdfast_core::thing::{Source, ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Result, Scope};
+use holdfast_core::{Error, Result, Scope};
 use holdfast_formats::rest;
 use holdfast_kit::index::{self, Change, Reading};
 use holdfast_kit::read::{MAX_PAGE, PAGE, noun, reading, stored};
 use holdfast_kit::{Answer, Call, State};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// When a follower who was told everything should ask again, in seconds: about when others' writes are found.
@@ -88,9 +90,51 @@ fn shown(change: &Change) -> Result<String> {
         add(&mut text, "message", &rest::message_json(&stored(message, &noun(message)?)?));
     }
     if let Some(fields) = &change.fields {
-        add(&mut text, "fields", &fields_json(fields));
+        let said = said(&change.kind, fields)?;
+        add(&mut text, "fields", &expanded(said.fields));
+        if !said.sources.is_empty() {
+            let sources: Vec<Value> = said.sources.iter().map(source_json).collect();
+            add(&mut text, "sources", &Value::from(sources).to_string());
+        }
     }
     Ok(text)
+}
+
+/// What a change says, and of what a thing was made.
+pub struct Said {
+    /// Its members, JSON of the caller's as text.
+    pub fields: Map<String, Value>,
+    /// What a thing was made of.
+    pub sources: Vec<Source>,
+}
+
+/// Reads the fields of a change; of a thing without what is sealed, and without where its bytes lie.
+///
+/// # Errors
+/// `corrupt` when they cannot be read.
+pub fn said(kind: &str, fields: &str) -> Result<Said> {
+    let broken = |e| Error::corrupt("a change cannot be read").caused_by(e);
+    if ThingKind::parse(kind).is_err() {
+        let fields = serde_json::from_str(fields).map_err(broken)?;
+        return Ok(Said { fields, sources: Vec::new() });
+    }
+    let body = RawValue::from_string(fields.to_owned()).map_err(broken)?;
+    let ThingBody { text, sources, .. } = ThingBody::decode(&body)?;
+    let mut fields: Map<String, Value> = serde_json::from_str(&text).map_err(broken)?;
+    for own in ["sealed", "parts"] {
+        fields.remove(own);
+    }
+    Ok(Said { fields, sources })
+}
+
+fn source_json(source: &Source) -> Value {
+    json!({
+        "session_id": source.session,
+        "message_id": source.message,
+        "order": source.order.to_string(),
+        "start": source.start,
+        "end": source.end,
+    })
 }
 
 /// Adds a member whose JSON text is there already to an object's text.
@@ -99,18 +143,19 @@ fn add(object: &mut String, name: &str, json: &str) {
     object.push_str(&format!(",\"{name}\":{json}}}"));
 }
 
-/// A session's fields at rest hold the caller's metadata as text: here it is JSON as it came.
-fn fields_json(fields: &str) -> String {
-    let Ok(Value::Object(mut fields)) = serde_json::from_str(fields) else {
-        return "{}".to_owned();
-    };
-    let metadata = fields.remove("metadata");
-    let mut text = Value::Object(fields).to_string();
-    if let Some(metadata) = metadata.as_ref().and_then(Value::as_str) {
-        let first = text == "{}";
-        text.pop();
-        let comma = if first { "" } else { "," };
-        text.push_str(&format!("{comma}\"metadata\":{metadata}}}"));
+/// Members that hold JSON of the caller's as text, so that it comes back as it came.
+const JSON: &[&str] = &["metadata", "value", "relevance_score", "score", "importance"];
+
+/// JSON of the caller's stands in it as it came.
+fn expanded(mut fields: Map<String, Value>) -> String {
+    let texts: Vec<(&str, Value)> =
+        JSON.iter().filter_map(|name| Some((*name, fields.remove(*name)?))).collect();
+    let mut object = Value::Object(fields).to_string();
+    for (name, value) in texts {
+        let json = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let comma = if object == "{}" { "" } else { "," };
+        object.pop();
+        object.push_str(&format!("{comma}\"{name}\":{json}}}"));
     }
-    text
+    object
 }

@@ -4,11 +4,13 @@ use crate::things::{self, held, json_of, share, shown, time, times, value};
 use crate::verbs;
 use holdfast_core::access::Permission;
 use holdfast_core::thing::ThingKind;
-use holdfast_core::{Error, Result, SessionId};
+use holdfast_core::token::Frontier;
+use holdfast_core::{Error, Result, Scope, SessionId};
 use holdfast_formats::Body;
 use holdfast_kit::index::Thing;
 use holdfast_kit::read::latest;
-use holdfast_kit::{Answer, Call};
+use holdfast_kit::write::Author;
+use holdfast_kit::{Answer, Call, State};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -17,7 +19,11 @@ const FIELDS: &[&str] = &["user_id", "value", "relevance_score", "metadata", "ex
 /// Types of context entries.
 pub const TYPES: &[&str] = &["conversation", "preference", "project", "user_info"];
 
-fn name(kind: &str, key: &str) -> Result<String> {
+/// The id of an entry.
+///
+/// # Errors
+/// `unprocessable` for a type that is none, or a key that breaks the rules of ids.
+pub fn name(kind: &str, key: &str) -> Result<String> {
     if !TYPES.contains(&kind) {
         let detail = format!("a context entry is one of {}", TYPES.join(", "));
         return Err(Error::unprocessable("type", detail));
@@ -42,15 +48,27 @@ pub async fn put(call: &Call, session: &str, (kind, key): (&str, &str)) -> Resul
     });
     body.close()?;
     let scope = call.scope(&caller, user_id.as_deref())?;
-    let (id, session) = (name(kind, key)?, SessionId::parse(session)?);
-    let author = call.author(&caller, &scope)?;
-    // An entry belongs to a session that is there.
-    verbs::get(&scope, &session, latest(&author.after)).await?;
-    let name = (KIND, Some(&session), id.as_str());
-    let (thing, new, frontier) =
-        things::put(call, &scope, name, (&thing, Vec::new()), author).await?;
+    let place = (&SessionId::parse(session)?, kind, key);
+    let (author, if_match) = (call.author(&caller, &scope)?, call.header("if-match")?);
+    let kept = keep(call.state, &scope, place, &thing, if_match.as_deref(), author);
+    let (thing, new, frontier) = kept.await?;
     let status = if new { 201 } else { 200 };
     Ok(shown(call, &scope, status, entry_json(&thing), (&thing, &frontier)))
+}
+
+/// Puts what `thing` says under a type and a key of a session that is there.
+pub async fn keep(
+    state: &State,
+    scope: &Scope,
+    (session, kind, key): (&SessionId, &str, &str),
+    thing: &Value,
+    if_match: Option<&str>,
+    author: Author,
+) -> Result<(Thing, bool, Frontier)> {
+    let id = name(kind, key)?;
+    verbs::get(scope, session, latest(&author.after)).await?;
+    let name = (KIND, Some(session), id.as_str());
+    things::put(state, scope, name, (thing, Vec::new()), if_match, author).await
 }
 
 /// One entry.

@@ -1,8 +1,11 @@
 //! The typed door `sessions`: the same verbs, in the types of `holdfast:memory`.
 
+use crate::around::Asker;
 use crate::bindings::Door;
 use crate::bindings::exports::holdfast::memory::sessions::{
-    Change, Event, EventPage, Guest, KnownUser, NewSession, Session, SessionPage, User,
+    Change, ContextEntry, Event, EventPage, EventSource, Guest, KnownUser, MomentPage,
+    NewContextEntry, NewPreference, NewRelationship, NewSession, Preference, Relationship, Session,
+    SessionPage, User,
 };
 use crate::changes;
 use crate::users;
@@ -10,11 +13,13 @@ use crate::verbs::{self, Shown};
 use holdfast_core::clock::rfc3339;
 use holdfast_core::retention::UserFields;
 use holdfast_core::session::SessionFields;
+use holdfast_core::thing::Source;
 use holdfast_core::{Result, Scope, SessionId};
 use holdfast_kit::read::{MAX_PAGE, PAGE, after, as_of, present, reading};
 use holdfast_kit::types::message;
 use holdfast_kit::write::Author;
 use holdfast_kit::{State, index, memory, state};
+use serde_json::Value;
 
 impl Guest for Door {
     async fn create(
@@ -82,6 +87,124 @@ impl Guest for Door {
         how: memory::Reading,
     ) -> Result<EventPage, memory::Error> {
         Ok(told(scope, cursor, limit, how).await?)
+    }
+
+    async fn put_context(
+        scope: memory::Scope,
+        session: String,
+        kind: String,
+        key: String,
+        entry: NewContextEntry,
+        if_match: Option<String>,
+        seen: Option<String>,
+    ) -> Result<ContextEntry, memory::Error> {
+        Ok(Asker::of(scope)
+            .await?
+            .put_context(&session, (&kind, &key), entry, if_match.as_deref(), seen.as_deref())
+            .await?)
+    }
+
+    async fn get_context(
+        scope: memory::Scope,
+        session: String,
+        kind: String,
+        key: String,
+        how: memory::Reading,
+    ) -> Result<ContextEntry, memory::Error> {
+        Ok(Asker::of(scope).await?.get_context(&session, (&kind, &key), how).await?)
+    }
+
+    async fn list_contexts(
+        scope: memory::Scope,
+        session: String,
+        kind: Option<String>,
+        how: memory::Reading,
+    ) -> Result<Vec<ContextEntry>, memory::Error> {
+        Ok(Asker::of(scope).await?.list_contexts(&session, kind.as_deref(), how).await?)
+    }
+
+    async fn delete_context(
+        scope: memory::Scope,
+        session: String,
+        kind: String,
+        key: String,
+        seen: Option<String>,
+    ) -> Result<String, memory::Error> {
+        Ok(Asker::of(scope).await?.delete_context(&session, (&kind, &key), seen.as_deref()).await?)
+    }
+
+    async fn put_preference(
+        scope: memory::Scope,
+        key: String,
+        preference: NewPreference,
+        if_match: Option<String>,
+        seen: Option<String>,
+    ) -> Result<Preference, memory::Error> {
+        Ok(Asker::of(scope)
+            .await?
+            .put_preference(&key, preference, if_match.as_deref(), seen.as_deref())
+            .await?)
+    }
+
+    async fn get_preference(
+        scope: memory::Scope,
+        key: String,
+        how: memory::Reading,
+    ) -> Result<Preference, memory::Error> {
+        Ok(Asker::of(scope).await?.get_preference(&key, how).await?)
+    }
+
+    async fn list_preferences(
+        scope: memory::Scope,
+        how: memory::Reading,
+    ) -> Result<Vec<Preference>, memory::Error> {
+        Ok(Asker::of(scope).await?.list_preferences(how).await?)
+    }
+
+    async fn delete_preference(
+        scope: memory::Scope,
+        key: String,
+        seen: Option<String>,
+    ) -> Result<String, memory::Error> {
+        Ok(Asker::of(scope).await?.delete_preference(&key, seen.as_deref()).await?)
+    }
+
+    async fn relate(
+        scope: memory::Scope,
+        session: String,
+        relationship: NewRelationship,
+        seen: Option<String>,
+    ) -> Result<Relationship, memory::Error> {
+        Ok(Asker::of(scope).await?.relate(&session, relationship, seen.as_deref()).await?)
+    }
+
+    async fn list_relationships(
+        scope: memory::Scope,
+        session: String,
+        how: memory::Reading,
+    ) -> Result<Vec<Relationship>, memory::Error> {
+        Ok(Asker::of(scope).await?.list_relationships(&session, how).await?)
+    }
+
+    async fn delete_relationship(
+        scope: memory::Scope,
+        session: String,
+        kind: String,
+        target: String,
+        seen: Option<String>,
+    ) -> Result<String, memory::Error> {
+        Ok(Asker::of(scope)
+            .await?
+            .delete_relationship(&session, (&kind, &target), seen.as_deref())
+            .await?)
+    }
+
+    async fn timeline(
+        scope: memory::Scope,
+        page: memory::Page,
+        how: memory::Reading,
+    ) -> Result<MomentPage, memory::Error> {
+        Ok(Asker::of(scope).await?.timeline(page, how).await?)
     }
 }
 
@@ -205,6 +328,13 @@ fn known_user(state: &State, scope: &Scope, known: users::Known) -> KnownUser {
 }
 
 fn event(change: index::Change) -> Result<Event> {
+    let said = change.fields.as_deref().map(|fields| changes::said(&change.kind, fields));
+    let said = said.transpose()?;
+    let source = |source: &Source| EventSource {
+        session: source.session.to_string(),
+        message: source.message.clone(),
+        order: source.order.to_string(),
+    };
     Ok(Event {
         kind: change.kind,
         session: change.session,
@@ -215,7 +345,8 @@ fn event(change: index::Change) -> Result<Event> {
         hidden: change.hidden,
         digest: change.digest,
         message: change.message.as_ref().map(message).transpose()?,
-        fields: change.fields,
+        sources: said.iter().flat_map(|said| &said.sources).map(source).collect(),
+        fields: said.map(|said| Value::Object(said.fields).to_string()),
     })
 }
 

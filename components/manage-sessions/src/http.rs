@@ -4,7 +4,7 @@ use crate::changes;
 use crate::things::share;
 use crate::users;
 use crate::verbs::{self, Changed, Shown};
-use crate::{contexts, preferences, relationships, statistics, timeline};
+use crate::{attachments, contexts, preferences, relationships, statistics, timeline};
 use holdfast_core::access::Permission;
 use holdfast_core::session::SessionFields;
 use holdfast_core::{Case, Error, Result, Scope, SessionId};
@@ -52,7 +52,15 @@ async fn of_session(call: &Call, session: &str, rest: &[&str]) -> Result<Answer>
         ("DELETE", ["relationships", kind, target]) => {
             relationships::delete(call, session, (kind, target)).await
         }
-        (_, ["statistics"] | ["contexts"] | ["contexts", _]) => Err(call.no_route(&["GET"])),
+        ("GET", ["attachments"]) => attachments::list(call, session).await,
+        ("PUT", ["attachments", name]) => attachments::put(call, session, name).await,
+        // What sends the answer leaves the bytes of one to HEAD out.
+        ("GET" | "HEAD", ["attachments", name]) => attachments::get(call, session, name).await,
+        ("DELETE", ["attachments", name]) => attachments::delete(call, session, name).await,
+        (_, ["attachments", _]) => Err(call.no_route(&["DELETE", "GET", "HEAD", "PUT"])),
+        (_, ["statistics" | "contexts" | "attachments"] | ["contexts", _]) => {
+            Err(call.no_route(&["GET"]))
+        }
         (_, ["contexts", _, _]) => Err(call.no_route(&["DELETE", "GET", "PUT"])),
         (_, ["relationships"]) => Err(call.no_route(&["GET", "POST"])),
         (_, ["relationships", _, _]) => Err(call.no_route(&["DELETE"])),

@@ -1,6 +1,8 @@
 //! The component `manage-sessions`: creates, lists, changes and deletes sessions, as the door `sessions` and over HTTP; and
-//! what lies around them: context entries, relationships, statistics, preferences, the timeline.
+//! what lies around them: attachments, context entries, relationships, statistics, preferences, the timeline.
 
+mod around;
+mod attachments;
 mod bindings;
 mod changes;
 mod contexts;
@@ -14,12 +16,11 @@ mod timeline;
 mod users;
 mod verbs;
 
-use bytes::Bytes;
-use http_body_util::Full;
+use holdfast_kit::Reply;
 use spin_sdk::http::{Request, Response};
 use spin_sdk::http_service;
 
 #[http_service]
-async fn handle(request: Request) -> Response<Full<Bytes>> {
-    holdfast_kit::serve(request, http::route).await
+async fn handle(request: Request) -> Response<Reply> {
+    holdfast_kit::serve_flowing(request, http::route).await
 }

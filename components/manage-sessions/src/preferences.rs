@@ -4,16 +4,19 @@ use crate::things::{self, held, json_of, shown, times, value};
 use holdfast_core::access::Permission;
 use holdfast_core::seal::Sealed;
 use holdfast_core::thing::ThingKind;
+use holdfast_core::token::Frontier;
 use holdfast_core::{Error, Result, Scope, SessionId};
 use holdfast_formats::Body;
 use holdfast_kit::index::Thing;
-use holdfast_kit::{Answer, Call, random};
+use holdfast_kit::write::Author;
+use holdfast_kit::{Answer, Call, State, random};
 use serde_json::{Value, json};
 
 const KIND: ThingKind = ThingKind::Preference;
 const FIELDS: &[&str] = &["user_id", "value", "sensitive", "metadata"];
 
-fn checked(key: &str) -> Result<&str> {
+/// The key, where it keeps the rules of ids.
+pub fn checked(key: &str) -> Result<&str> {
     SessionId::parse(key).map_err(|error| Error::unprocessable("key", error.detail))?;
     Ok(key)
 }
@@ -30,24 +33,48 @@ pub async fn put(call: &Call, user: &str, key: &str) -> Result<Answer> {
     let metadata = body.object("metadata", limits.metadata_bytes);
     body.close()?;
     let scope = call.scope(&caller, Some(user))?;
-    let (key, author) = (checked(key)?, call.author(&caller, &scope)?);
+    let (author, if_match) = (call.author(&caller, &scope)?, call.header("if-match")?);
     let metadata = metadata.unwrap_or_else(|| "{}".to_owned());
-    let thing = match sensitive {
-        false => json!({"value": value, "metadata": metadata}),
-        true => {
-            let sealed = seal(call, &scope, key, &value)?;
-            json!({"sensitive": true, "sealed": sealed, "metadata": metadata})
-        }
-    };
-    let (thing, new, frontier) =
-        things::put(call, &scope, (KIND, None, key), (&thing, Vec::new()), author).await?;
+    let given = Given { value: value.clone(), sensitive, metadata };
+    let kept = keep(call.state, &scope, key, given, if_match.as_deref(), author);
+    let (thing, new, frontier) = kept.await?;
     let status = if new { 201 } else { 200 };
     let json = preference_json(&thing, &value);
     Ok(shown(call, &scope, status, json, (&thing, &frontier)))
 }
 
-fn seal(call: &Call, scope: &Scope, key: &str, value: &str) -> Result<Sealed> {
-    let tenant_key = call.state.settings.tenant_key.as_ref().ok_or_else(|| {
+/// What is to be kept: JSON as text.
+pub struct Given {
+    /// The value.
+    pub value: String,
+    /// It is sealed.
+    pub sensitive: bool,
+    /// An object.
+    pub metadata: String,
+}
+
+/// Puts a preference.
+pub async fn keep(
+    state: &State,
+    scope: &Scope,
+    key: &str,
+    Given { value, sensitive, metadata }: Given,
+    if_match: Option<&str>,
+    author: Author,
+) -> Result<(Thing, bool, Frontier)> {
+    let key = checked(key)?;
+    let thing = match sensitive {
+        false => json!({"value": value, "metadata": metadata}),
+        true => {
+            let sealed = seal(state, scope, key, &value)?;
+            json!({"sensitive": true, "sealed": sealed, "metadata": metadata})
+        }
+    };
+    things::put(state, scope, (KIND, None, key), (&thing, Vec::new()), if_match, author).await
+}
+
+fn seal(state: &State, scope: &Scope, key: &str, value: &str) -> Result<Sealed> {
+    let tenant_key = state.settings.tenant_key.as_ref().ok_or_else(|| {
         let detail = "sensitive preferences need the setting tenant_key, which is not set: tell the operator";
         Error::unprocessable("sensitive", detail)
     })?;
@@ -55,12 +82,12 @@ fn seal(call: &Call, scope: &Scope, key: &str, value: &str) -> Result<Sealed> {
 }
 
 /// The JSON text of a preference's value.
-fn opened(call: &Call, scope: &Scope, thing: &Thing) -> Result<String> {
+pub fn opened(state: &State, scope: &Scope, thing: &Thing) -> Result<String> {
     let held = held(thing);
     let Some(sealed) = held.get("sealed") else { return Ok(json_of(&held, "value").to_owned()) };
     let sealed: Sealed = serde_json::from_value(sealed.clone())
         .map_err(|e| Error::corrupt("a sealed preference cannot be read").caused_by(e))?;
-    let tenant_key = call.state.settings.tenant_key.as_ref().ok_or_else(|| {
+    let tenant_key = state.settings.tenant_key.as_ref().ok_or_else(|| {
         Error::unavailable(
             "the setting tenant_key is not set, and this is sealed: tell the operator",
         )
@@ -72,7 +99,7 @@ fn opened(call: &Call, scope: &Scope, thing: &Thing) -> Result<String> {
 pub async fn get(call: &Call, user: &str, key: &str) -> Result<Answer> {
     let scope = things::reads(call, Some(user), &[]).await?;
     let (thing, frontier) = things::get(call, &scope, (KIND, None, checked(key)?)).await?;
-    let json = preference_json(&thing, &opened(call, &scope, &thing)?);
+    let json = preference_json(&thing, &opened(call.state, &scope, &thing)?);
     Ok(shown(call, &scope, 200, json, (&thing, &frontier)))
 }
 

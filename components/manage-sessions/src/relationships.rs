@@ -4,11 +4,13 @@ use crate::things::{self, held, json_of, share, shown, times};
 use crate::verbs;
 use holdfast_core::access::Permission;
 use holdfast_core::thing::{Source, ThingKind};
-use holdfast_core::{Case, Error, Hlc, Order, Result, SessionId};
+use holdfast_core::token::Frontier;
+use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_formats::Body;
 use holdfast_kit::index::{self, Thing};
 use holdfast_kit::read::latest;
-use holdfast_kit::{Answer, Call};
+use holdfast_kit::write::Author;
+use holdfast_kit::{Answer, Call, State};
 use serde_json::{Value, json};
 
 const KIND: ThingKind = ThingKind::Relationship;
@@ -36,16 +38,35 @@ pub async fn post(call: &Call, session: &str) -> Result<Answer> {
     });
     body.close()?;
     let scope = call.scope(&caller, user_id.as_deref())?;
+    let (author, if_match) = (call.author(&caller, &scope)?, call.header("if-match")?);
+    let place = (session, kind.unwrap_or_default(), target.unwrap_or_default());
+    let related = relate(call.state, &scope, place, &thing, if_match.as_deref(), author);
+    let (thing, new, frontier) = related.await?;
+    let status = if new { 201 } else { 200 };
+    Ok(shown(call, &scope, status, relationship_json(&thing), (&thing, &frontier)))
+}
+
+/// Relates a session to another that is there.
+pub async fn relate(
+    state: &State,
+    scope: &Scope,
+    (session, kind, target): (&str, &str, String),
+    thing: &Value,
+    if_match: Option<&str>,
+    author: Author,
+) -> Result<(Thing, bool, Frontier)> {
     let session = SessionId::parse(session)?;
-    let target = SessionId::parse(&target.unwrap_or_default())
-        .map_err(|error| error.at("target_session_id"))?;
+    let target = SessionId::parse(&target).map_err(|error| error.at("target_session_id"))?;
+    if !TYPES.contains(&kind) {
+        let detail = format!("type must be one of {}", TYPES.join(", "));
+        return Err(Error::unprocessable("type", detail));
+    }
     if target == session {
         let detail = "a session is not related to itself: name another";
         return Err(Error::unprocessable("target_session_id", detail));
     }
-    let author = call.author(&caller, &scope)?;
-    verbs::get(&scope, &session, latest(&author.after)).await?;
-    let found = index::find_session((&scope).into(), target.to_string(), latest(&author.after));
+    verbs::get(scope, &session, latest(&author.after)).await?;
+    let found = index::find_session(scope.into(), target.to_string(), latest(&author.after));
     let item = found.await?.item.ok_or_else(|| {
         let detail = format!("there is no session {target}");
         Error::because(Case::Invalid, "unprocessable", detail).at("target_session_id")
@@ -57,12 +78,9 @@ pub async fn post(call: &Call, session: &str) -> Result<Answer> {
         start: None,
         end: None,
     };
-    let id = format!("{}/{target}", kind.unwrap_or_default());
+    let id = format!("{kind}/{target}");
     let name = (KIND, Some(&session), id.as_str());
-    let (thing, new, frontier) =
-        things::put(call, &scope, name, (&thing, vec![source]), author).await?;
-    let status = if new { 201 } else { 200 };
-    Ok(shown(call, &scope, status, relationship_json(&thing), (&thing, &frontier)))
+    things::put(state, scope, name, (thing, vec![source]), if_match, author).await
 }
 
 /// An order at the hybrid time of the session's last record: a later delete of the session lies above it.

@@ -4,14 +4,15 @@ use holdfast_core::access::Permission;
 use holdfast_core::clock::rfc3339;
 use holdfast_core::thing::{Source, ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Error, Hlc, Result, Scope, SessionId};
+use holdfast_core::{Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_formats::Body;
 use holdfast_kit::index::{Reading, Thing, Version};
 use holdfast_kit::read::{as_of, latest, reading};
 use holdfast_kit::things::{find, matches, missing, remove};
 use holdfast_kit::write::{Author, Forgetting, NewThing, known, record_things};
-use holdfast_kit::{Answer, Call};
-use serde_json::Value;
+use holdfast_kit::{Answer, Call, State};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// Kind, session and id of a thing.
 pub type Name<'a> = (ThingKind, Option<&'a SessionId>, &'a str);
@@ -43,16 +44,16 @@ pub fn how(call: &Call, scope: &Scope) -> Result<Reading> {
 /// # Errors
 /// `precondition_failed` when `if_match` is not the etag of what is there.
 pub async fn put(
-    call: &Call,
+    state: &State,
     scope: &Scope,
     (kind, session, id): Name<'_>,
     (thing, sources): (&Value, Vec<Source>),
+    if_match: Option<&str>,
     author: Author,
 ) -> Result<(Thing, bool, Frontier)> {
-    let if_match = call.header("if-match")?;
     let before = find(scope, (kind, session, id), latest(&author.after)).await?.item;
     match &before {
-        Some(before) => matches(if_match.as_deref(), before)?,
+        Some(before) => matches(if_match, before)?,
         None if if_match.is_some() => return Err(missing(kind, id)),
         None => {}
     }
@@ -61,21 +62,32 @@ pub async fn put(
     let new = NewThing { kind, session: session.cloned(), id: id.to_owned(), body };
     let known = known(scope, session.map_or("", SessionId::as_str), Vec::new()).await;
     let by = author.by.key.clone();
-    let written = record_things(call.state, scope, author, &known, &[new]).await?;
+    let written = record_things(state, scope, author, &known, &[new]).await?;
     let order = written.orders.first().ok_or_else(|| Error::internal("nothing was written"))?;
+    let thing = made((kind, session, id), &by, *order, text, before.as_ref());
+    Ok((thing, before.is_none(), written.frontier))
+}
+
+/// A thing as it stands once this text is written in the place of what was there.
+pub fn made(
+    (kind, session, id): Name<'_>,
+    by: &str,
+    order: Order,
+    text: String,
+    before: Option<&Thing>,
+) -> Thing {
     let last = Version {
         order: order.to_string(),
         at: order.hlc.0,
-        by,
+        by: by.to_owned(),
         trusted: false,
         body: text,
         sources: "[]".to_owned(),
     };
-    let created_at = before.as_ref().map_or(order.hlc.0, |before| before.created_at);
+    let created_at = before.map_or(order.hlc.0, |before| before.created_at);
     let (kind, session) = (kind.name().to_owned(), session.map(SessionId::to_string));
     let (id, sources) = (id.to_owned(), "[]".to_owned());
-    let thing = Thing { kind, session, id, created_at, last, sources };
-    Ok((thing, before.is_none(), written.frontier))
+    Thing { kind, session, id, created_at, last, sources }
 }
 
 /// The answer that shows a thing.
@@ -131,6 +143,43 @@ pub fn value(body: &mut Body<'_>, most: usize) -> String {
         body.refuse("value", format!("value has more than {most} bytes"));
     }
     text
+}
+
+/// JSON of the caller's that a typed door was given, as it came.
+///
+/// # Errors
+/// `unprocessable` when it is none, or null, or has more than `most` bytes.
+pub fn json_given(name: &str, text: String, most: usize) -> Result<String> {
+    let json = serde_json::from_str::<Box<RawValue>>(&text).is_ok_and(|json| json.get() != "null");
+    if !json || text.len() > most {
+        let detail = format!("{name} must be JSON, but null, of at most {most} bytes");
+        return Err(Error::unprocessable(name, detail));
+    }
+    Ok(text)
+}
+
+/// A JSON object that a typed door was given, as it came; an empty one when none.
+///
+/// # Errors
+/// As [`json_given`].
+pub fn object_given(name: &str, text: Option<String>, most: usize) -> Result<String> {
+    let Some(text) = text else { return Ok("{}".to_owned()) };
+    if serde_json::from_str::<Map<String, Value>>(&text).is_err() {
+        return Err(Error::unprocessable(name, format!("{name} must be a JSON object")));
+    }
+    json_given(name, text, most)
+}
+
+/// A number from 0 to 1 that a typed door was given; 0 when none.
+///
+/// # Errors
+/// `unprocessable` when it is another.
+pub fn share_given(name: &str, number: Option<f64>) -> Result<String> {
+    let number = number.unwrap_or_default();
+    if !(0.0..=1.0).contains(&number) {
+        return Err(Error::unprocessable(name, format!("{name} must be a number from 0 to 1")));
+    }
+    Ok(format!("{number:?}"))
 }
 
 /// A number from 0 to 1, as it came.

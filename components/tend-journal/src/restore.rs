@@ -1,5 +1,6 @@
 //! Restoring: what a user's sessions and things were at a time, as new records. Deleted messages come back under new ids.
 
+use holdfast_core::attachment::Attachment;
 use holdfast_core::clock::parse_rfc3339;
 use holdfast_core::memory::{Event, Memory};
 use holdfast_core::message::{Message, MessageBody};
@@ -10,6 +11,7 @@ use holdfast_core::token::Frontier;
 use holdfast_core::{Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_journal::Draft;
 use holdfast_kit::State;
+use holdfast_kit::attach;
 use holdfast_kit::index::{self, Difference, Knowledge};
 use holdfast_kit::read::latest;
 use holdfast_kit::write::{Author, Begun, NewThing, derived_id, known};
@@ -19,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Differences that one step looks at, at most.
 const STEP: u32 = 500;
+/// Bytes of attachments that one step copies, at most.
+const COPIED: u64 = 64 << 20;
 /// How often the same message is brought back under another id, once the last one was deleted too.
 const LIVES: usize = 8;
 
@@ -97,8 +101,13 @@ pub async fn restore(
     let names = Names::of(scope, &found.items).await;
     let sources = Sources::of(scope, &found.items, &author.after, wanted.dry_run).await?;
     let (mut restored, mut left_out, mut drafts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut copies = Copies { dry_run: wanted.dry_run, left: COPIED };
     for one in found.items {
         let made = match one.kind.as_deref().map(ThingKind::parse).transpose()? {
+            Some(ThingKind::Attachment) => {
+                let made = thing(scope, &sources, ThingKind::Attachment, &one)?;
+                copies.made(state, scope, made).await?
+            }
             Some(kind) => thing(scope, &sources, kind, &one)?,
             None => draft(scope, &names, &one)?,
         };
@@ -214,6 +223,51 @@ fn thing(scope: &Scope, sources: &Sources, kind: ThingKind, one: &Difference) ->
     let item =
         Item { restored_from: Some(one.order.clone()), status: Some("restored"), fields, ..item };
     Ok(Made::Restored(item, Box::new(New::Thing(NewThing { kind, session, id, body }))))
+}
+
+/// Attachments that come back: each record has objects of its own, so their bytes are copied.
+struct Copies {
+    dry_run: bool,
+    /// Bytes that this step may still copy.
+    left: u64,
+}
+
+impl Copies {
+    async fn made(&mut self, state: &State, scope: &Scope, made: Made) -> Result<Made> {
+        let (item, mut thing) = match made {
+            Made::Restored(item, new) => match *new {
+                New::Thing(thing) => (item, thing),
+                other @ New::Draft(_) => return Ok(Made::Restored(item, Box::new(other))),
+            },
+            other => return Ok(other),
+        };
+        let attachment = Attachment::read(&thing.body.text)?;
+        let without = |item: Item, reason: &str| {
+            let (reason, status) = (Some(reason.to_owned()), None);
+            Ok(Made::LeftOut(Item { reason, status, fields: None, restored_from: None, ..item }))
+        };
+        let item = Item { fields: Some(told(&attachment)), ..item };
+        let size = attachment.size;
+        match self.left.checked_sub(size) {
+            None if size > COPIED => return without(item, "too_large"),
+            None => return without(item, "later"),
+            Some(left) => self.left = left,
+        }
+        if !self.dry_run {
+            match attach::copy(state, scope, &attachment).await {
+                Ok(copy) => thing.body = ThingBody::new(&copy, Vec::new())?,
+                Err(error) if error.reason == "gone" => return without(item, "gone"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Made::Restored(item, Box::new(New::Thing(thing))))
+    }
+}
+
+/// What is said of an attachment, but where its bytes lie.
+fn told(attachment: &Attachment) -> String {
+    let Attachment { media_type, size, sha256, .. } = attachment;
+    json!({"media_type": media_type, "size": size, "sha256": sha256}).to_string()
 }
 
 /// The thing as it was.

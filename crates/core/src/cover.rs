@@ -1,7 +1,7 @@
 //! What a segment covers: the exact WAL objects that it holds, and where each session's frames lie.
 //!
 //! At rest it is one Zstandard frame of JSON, beside its segment under the same ULID, and again at the segment's end:
-//! `{"v":1,"wal":[…],"names"?:[…],"purges"?:[…],"sessions":[{"session"?,"texts":{…},"vectors"?:{…},"records","first","last","made_of"?:[…],"oldest"?}]}`.
+//! `{"v":1,"wal":[…],"names"?:[…],"purges"?:[…],"sessions":[{"session"?,"texts":{…},"vectors"?:{…},"records","first","last","made_of"?:[…],"oldest"?,"attached"?}]}`.
 //! Names of objects are without the user's prefix.
 
 use crate::purge::Purge;
@@ -50,6 +50,9 @@ pub struct Frames {
     /// The oldest of what its things were made of, where that is older than all its records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Hlc>,
+    /// Attachments are among its things.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attached: bool,
 }
 
 /// A byte range of the segment: one Zstandard frame, which can be read alone.

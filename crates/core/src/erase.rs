@@ -72,6 +72,11 @@ impl Erased {
         moment < self.end()
     }
 
+    /// The first moment from `now` on (Unix milliseconds) whose names the erase does not take.
+    pub fn clear(self, now: u64) -> u64 {
+        now.max(self.end())
+    }
+
     /// Nothing in the object counts any more, whatever it is: nobody reads it, and nobody misses it.
     pub fn settles(self, key: &Key) -> bool {
         let Some((at, moment)) = self.0.zip(moment(key)) else { return false };

@@ -58,6 +58,7 @@ rows! {
     Invalid "unsupported_media_type" 415 "the body has a type that is not read here";
     Invalid "unprocessable" 422 "the body breaks a rule";
     Invalid "idempotency_mismatch" 422 "the Idempotency-Key was used with another body";
+    Invalid "range_not_satisfiable" 416 "the range asks for nothing that is there";
     Invalid "method_not_allowed" 405 "the method is not allowed here";
     Denied "denied" 403 "the key does not allow this";
     Denied "unauthenticated" 401 "the request carries no valid key";

@@ -211,6 +211,16 @@ pub fn named(scope: &Scope, name: &str) -> Option<Key> {
     Key::below(&prefix, &format!("{}{name}", prefix.0))
 }
 
+/// Bytes of a user's attachments.
+pub fn attachments(scope: &Scope) -> Prefix {
+    Prefix(format!("{}att/", user(scope).0))
+}
+
+/// A part of an attachment: `att/<ulid>-<hash>`.
+pub fn attachment_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
+    Key(format!("{}{ulid}-{}", attachments(scope).0, hash32(bytes)))
+}
+
 /// WAL objects of a user on one UTC day (`yyyymmdd`).
 pub fn wal_day(scope: &Scope, day: &str) -> Prefix {
     Prefix(format!("{}{day}/", wal(scope).0))

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod arrival;
+pub mod attachment;
 pub mod clock;
 pub mod context;
 pub mod cover;

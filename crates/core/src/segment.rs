@@ -14,8 +14,8 @@ use crate::cover::{Cover, Frame, Frames};
 use crate::key::hash32;
 use crate::message::{MessageVectors, fits, json_of_vectors, vectors_of_json};
 use crate::purge::Purge;
-use crate::record::{Kind, Line, VERSION, newer, versioned};
-use crate::thing::{Source, ThingBody};
+use crate::record::{Kind, Line, Record, VERSION, newer, versioned};
+use crate::thing::{Source, ThingBody, ThingKind};
 use crate::{Error, Result, SessionId, zstd};
 use half::f16;
 use serde::{Deserialize, Serialize};
@@ -136,6 +136,7 @@ fn session_frames(
     let others = others.filter(|other| session.as_ref() != Some(*other)).cloned();
     let made_of: BTreeSet<SessionId> = others.collect();
     let oldest = sources.iter().map(|source| source.order.hlc).min();
+    let attached = lines.iter().any(is_attachment);
     Ok(Some(Frames {
         session,
         texts,
@@ -145,7 +146,13 @@ fn session_frames(
         last: last.order,
         made_of: made_of.into_iter().collect(),
         oldest: oldest.filter(|oldest| *oldest < first.order.hlc),
+        attached,
     }))
+}
+
+fn is_attachment(line: &Line) -> bool {
+    let attachment = |record: Record| record.kind == Kind::Thing(ThingKind::Attachment);
+    line.text.contains("\"attachment\"") && line.record().is_ok_and(attachment)
 }
 
 /// What a thing was made of; nothing of what is none.

@@ -72,6 +72,7 @@ settings! {
     batch_bytes Both Some("8388608"), false, "largest request body, in bytes";
     batch_items Both Some("1000"), false, "most messages of one request";
     metadata_bytes Both Some("16384"), false, "largest metadata of a message or session, in bytes";
+    attachment_bytes Both Some("1073741824"), false, "largest attachment, in bytes";
     query_bytes Both Some("8192"), false, "longest query, in bytes";
     retention_days Both Some("0"), false, "messages are kept for so many days, and hidden from then on; a user's own retention may be shorter; 0 is for ever";
     delete_mode Both Some("hide"), false, "what a delete does that names no mode: hide, or physical, which also removes the bytes after the grace";

@@ -48,6 +48,8 @@ kinds! {
     Feedback "feedback" true;
     /// A part of a session in short: see [`crate::summary`].
     Summary "summary" true;
+    /// Bytes of any kind that lie beside the journal, by their name: see [`crate::attachment`].
+    Attachment "attachment" true;
 }
 
 impl ThingKind {

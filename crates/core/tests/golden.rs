@@ -4,6 +4,7 @@
 mod support;
 
 use half::f16;
+use holdfast_core::attachment::Attachment;
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::graves::Of;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Original, Role};
@@ -11,8 +12,8 @@ use holdfast_core::purge::Purge;
 use holdfast_core::record::{Header, Kind, Record, Stamp, WalObject, Writer, WriterKind};
 use holdfast_core::retention::UserFields;
 use holdfast_core::session::SessionFields;
-use holdfast_core::thing::ThingKind;
-use holdfast_core::{Case, Hlc, SessionId};
+use holdfast_core::thing::{ThingBody, ThingKind};
+use holdfast_core::{Case, Hlc, Scope, SessionId, TenantId, UserId};
 use support::{by, order, saying};
 
 fn golden(name: &str) -> Vec<u8> {
@@ -53,7 +54,23 @@ fn every_golden_file_of_this_version_is_written_as_it_was_read() {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     let current = names.iter().filter_map(|name| name.strip_suffix("-v1.jsonl"));
-    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 16);
+    assert_eq!(current.map(|name| read(&format!("{name}-v1"))).count(), 17);
+}
+
+#[test]
+fn an_attachment_names_the_objects_that_hold_its_bytes() {
+    let object = read("attachment-v1");
+    let scope = Scope { tenant: TenantId::parse("t").unwrap(), user: UserId::parse("u").unwrap() };
+    for (record, sizes) in object.records.iter().zip([&[4_194_304, 3][..], &[]]) {
+        assert_eq!(record.kind, Kind::Thing(ThingKind::Attachment));
+        let body = ThingBody::decode(record.body.as_ref().unwrap()).unwrap();
+        let attachment = Attachment::read(&body.text).unwrap();
+        let pieces = attachment.pieces(&scope, 0, attachment.size).unwrap();
+        assert_eq!(pieces.iter().map(|piece| piece.length).collect::<Vec<_>>(), sizes);
+        let again = ThingBody::new(&attachment, Vec::new()).unwrap();
+        assert_eq!(again.encode().unwrap().get(), record.body.as_ref().unwrap().get());
+    }
+    assert!(Purge::of(&object.records[2]).is_some());
 }
 
 #[test]

@@ -127,7 +127,7 @@ proptest! {
 }
 
 fn then(records: &[Placed], until: u64) -> View {
-    let mut view = View::within(Within { until: Some(Hlc::at(until)), session: None });
+    let mut view = View::within(Within { until: Some(Hlc::at(until)), ..Within::default() });
     fold(&mut view, records);
     view
 }

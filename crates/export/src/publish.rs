@@ -4,6 +4,7 @@ use crate::asked::Asked;
 use crate::gather::Kept;
 use crate::progress::{Folder, Progress, Published, WorkPart};
 use crate::source::Source;
+use holdfast_core::attachment::read_whole;
 use holdfast_core::erase::Ledger;
 use holdfast_core::exported::Exported;
 use holdfast_core::ports::{Clock, Ids, Objects};
@@ -11,8 +12,8 @@ use holdfast_core::{Error, Result, Scope, TenantId, UserId, key};
 use holdfast_formats::Stored;
 use holdfast_formats::anonymize::Anonymizer;
 use holdfast_formats::training::{
-    Example, FileEntry, FileName, Format, LeftOut, Report, Split, TableWriter, Window, file_name,
-    memory_file, memory_name, source_line, source_name,
+    Example, FileEntry, FileName, Format, LeftOut, Report, Split, TableWriter, Window,
+    database_name, file_name, memory_file, memory_name, source_line, source_name,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -255,6 +256,28 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
         let entry = self.folder.put(&memory_name(&user, &session), text).await?;
         done.files.push(FileEntry { examples: 1, ..entry });
         done.examples += 1;
+        self.database(kept, &scope, done).await
+    }
+
+    /// The session's database in LangChain's tree, where one is attached.
+    async fn database(&self, kept: &Kept, scope: &Scope, done: &mut Published) -> Result<()> {
+        let found = self.source.database(scope, &kept.session, self.asked.as_of).await?;
+        let Some(attachment) = found else { return Ok(()) };
+        // What lies in it cannot be told apart.
+        if self.asked.anonymize || attachment.size > MEMORY_FILE as u64 {
+            done.report.leave(LeftOut::Database, 1);
+            return Ok(());
+        }
+        let objects = self.folder.outside.objects;
+        match read_whole(objects, scope, &attachment).await {
+            Ok(bytes) => {
+                let name = database_name(&kept.user, &kept.session);
+                done.files.push(self.folder.put(&name, bytes).await?);
+            }
+            // It was replaced since then.
+            Err(error) if error.reason == "gone" => done.report.leave(LeftOut::Database, 1),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Where an export reads conversations.
 #![allow(async_fn_in_trait, reason = "ports are not Send by design: see core's ports")]
 
+use holdfast_core::attachment::Attachment;
 use holdfast_core::message::Message;
 use holdfast_core::{Order, Result, Scope};
 use serde_json::{Map, Value};
@@ -108,6 +109,14 @@ pub trait Source {
 
     /// What people said of the session's messages, oldest first.
     async fn feedback(&self, scope: &Scope, session: &str, as_of: u64) -> Result<Vec<Feedback>>;
+
+    /// The database that was attached to the session: `<its id>.db`.
+    async fn database(
+        &self,
+        scope: &Scope,
+        session: &str,
+        as_of: u64,
+    ) -> Result<Option<Attachment>>;
 
     /// Names that the user's profile knows.
     async fn names(&self, scope: &Scope) -> Result<Vec<String>>;

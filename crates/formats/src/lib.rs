@@ -7,6 +7,7 @@ pub mod anonymize;
 mod batch;
 mod body;
 mod calls;
+pub mod entity;
 pub mod generate;
 mod json;
 pub mod langchain;

@@ -36,9 +36,11 @@ impl Journal {
                 break;
             }
             while let Some(change) = all.next_if(|change| change.order.ulid.0 <= *object) {
-                if let What::Message { entry, .. } = &change.what {
-                    held += entry.text.len();
-                }
+                held += match &change.what {
+                    What::Message { entry, .. } => entry.text.len(),
+                    What::Thing(_, version) => version.text.len(),
+                    _ => 0,
+                };
                 records.push(change);
             }
             last = Some(*object);

@@ -3,8 +3,10 @@
 //! An object goes only if (a) a manifest that was published at least the grace ago, a head or an ancestor of one, covers it
 //! or no longer names it, (b) no present head and no manifest younger than the grace names it, and (c) every segment of
 //! every present head was just read back and holds what it held. What nothing ever named goes after twice the grace. What an
-//! erase settles and its sweeps did not meet, because it came after its receipt, goes as soon as it is found.
+//! erase settles and its sweeps did not meet, because it came after its receipt, goes as soon as it is found. Bytes of
+//! attachments have rules of their own: see [`attachments`].
 
+use crate::attachments;
 use crate::compact::Next;
 use crate::fetch;
 use crate::heads::ulid;
@@ -39,6 +41,19 @@ pub struct Collected {
 /// # Errors
 /// What the store may answer; `corrupt` or `not_yet_visible` for a manifest that may stand for what is nowhere else.
 pub async fn collect<I>(
+    outside: &Outside<'_, impl Objects, impl Clock, I>,
+    scope: &Scope,
+    ledger: &Ledger,
+    rules: &Rules,
+) -> Result<Collected> {
+    let mut collected = of_journal(outside, scope, ledger, rules).await?;
+    if collected.next == Next::Done && collected.corrupt.is_empty() {
+        attachments::collect(outside, scope, ledger, rules, &mut collected).await?;
+    }
+    Ok(collected)
+}
+
+async fn of_journal<I>(
     outside: &Outside<'_, impl Objects, impl Clock, I>,
     scope: &Scope,
     ledger: &Ledger,
@@ -92,7 +107,7 @@ pub async fn collect<I>(
     Ok(collected)
 }
 
-async fn remove(
+pub(crate) async fn remove(
     objects: &impl Objects,
     doomed: impl IntoIterator<Item = (Key, u64)>,
     collected: &mut Collected,
@@ -107,13 +122,14 @@ async fn remove(
 
 /// One listed object.
 #[derive(Debug, Clone)]
-struct Seen {
-    key: Key,
-    bytes: u64,
-    modified: u64,
+pub(crate) struct Seen {
+    pub key: Key,
+    pub bytes: u64,
+    pub modified: u64,
 }
 
-async fn listed(objects: &impl Objects, prefix: &Prefix) -> Result<Vec<Seen>> {
+/// What lies below the prefix under names of ours.
+pub(crate) async fn listed(objects: &impl Objects, prefix: &Prefix) -> Result<Vec<Seen>> {
     Ok(parsed(prefix, &fetch::list(objects, prefix).await?))
 }
 

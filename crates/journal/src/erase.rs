@@ -17,13 +17,16 @@ use crate::write::{
 };
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use holdfast_core::attachment::{Attachment, LONGEST};
 use holdfast_core::erase::{Erased, LEAD, Ledger, Marker, Receipt, Sweep, encode, moment};
 use holdfast_core::graves::Graves;
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::record::{Kind, Record, Stamp, WalObject, Writer, WriterKind};
+use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Hlc, Key, Part, Prefix, Result, Scope, clock, key};
+use std::collections::HashSet;
 use ulid::Ulid;
 
 /// Between the two sweeps, in milliseconds: whoever has not heard of the erase by then is not writing any more.
@@ -172,14 +175,21 @@ struct Found {
 /// What an erase takes, at most so much as one step removes.
 async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
     let (prefix, erased) = (key::user(scope), Erased::by(at));
-    let (mut found, mut unsure, mut after) = (Found::default(), Vec::new(), None::<String>);
+    let (mut found, mut unsure, mut after) = (Found::default(), Unsure::default(), None::<String>);
+    let attachments = key::attachments(scope);
     while found.doomed.len() < STEP {
         let page = objects.list(&prefix, after.as_deref()).await?;
         for one in page.objects {
             let Some(key) = Key::below(&prefix, &one.key) else { continue };
+            let attached = key.as_str().starts_with(attachments.as_str());
+            // Whoever began it then may have written its record after the erase, which it did not see.
+            let young = |named: u64| named.saturating_add(LONGEST) >= at.milliseconds();
             match moment(&key) {
+                Some(named) if attached && erased.settles(&key) && young(named) => {
+                    unsure.attached.push(key);
+                }
                 Some(_) if erased.settles(&key) => found.doomed.push(key),
-                Some(_) if key.part() == Part::Wal && erased.may_lack(&key) => unsure.push(key),
+                Some(_) if key.part() == Part::Wal && erased.may_lack(&key) => unsure.wal.push(key),
                 None if erased.reaches(one.modified) => found.doomed.push(key),
                 _ => {}
             }
@@ -188,12 +198,19 @@ async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
             Some(next) => after = Some(next),
             None => {
                 found.whole = true;
-                found.judge(objects, unsure, at).await?;
+                found.judge(objects, scope, unsure, at).await?;
                 break;
             }
         }
     }
     Ok(found)
+}
+
+/// What lies about the moment of the erase.
+#[derive(Default)]
+struct Unsure {
+    wal: Vec<Key>,
+    attached: Vec<Key>,
 }
 
 impl Found {
@@ -213,11 +230,17 @@ impl Found {
         Ok(())
     }
 
-    /// Adds those of the objects that hold nothing newer than the erase.
-    async fn judge(&mut self, objects: &impl Objects, unsure: Vec<Key>, at: Hlc) -> Result<()> {
-        let mut graves = Graves::default();
+    /// Adds those of the objects that hold nothing newer than the erase, and the attachments that nothing newer names.
+    async fn judge(
+        &mut self,
+        objects: &impl Objects,
+        scope: &Scope,
+        unsure: Unsure,
+        at: Hlc,
+    ) -> Result<()> {
+        let (mut graves, mut named) = (Graves::default(), HashSet::new());
         graves.erase(at);
-        for (key, got) in fetch::all(objects, unsure).await? {
+        for (key, got) in fetch::all(objects, unsure.wal).await? {
             let Some(ulid) = ulid(&key) else { continue };
             let object = match got.and_then(|bytes| WalObject::decode(&bytes)) {
                 Ok(object) => object,
@@ -233,11 +256,24 @@ impl Found {
             let hidden = |(position, record): (usize, &Record)| {
                 graves.hides(record, WalObject::order(record, ulid, position))
             };
+            let newer = |(position, record): &(usize, &Record)| !hidden((*position, *record));
+            let newer = object.records.iter().enumerate().filter(newer);
+            named.extend(newer.flat_map(|(_, record)| attached(record)));
             // One that holds no record at all names others, which are settled.
             if object.records.iter().enumerate().all(hidden) {
                 self.doomed.push(key);
             }
         }
+        let unnamed = |key: &Key| !named.contains(key::name(scope, key));
+        self.doomed.extend(unsure.attached.into_iter().filter(unnamed));
         Ok(())
     }
+}
+
+/// Names of the parts of an attachment; none of another record.
+fn attached(record: &Record) -> Vec<String> {
+    let body = record.body.as_ref().filter(|_| record.kind == Kind::Thing(ThingKind::Attachment));
+    let body = body.and_then(|body| ThingBody::decode(body).ok());
+    let attachment = body.and_then(|body| Attachment::read(&body.text).ok());
+    attachment.into_iter().flat_map(|all| all.parts).map(|part| part.name).collect()
 }

@@ -1,5 +1,7 @@
 //! One append-only journal per user over `Objects`: write, read, follow. See `docs/storage.md` for the protocol.
 
+mod attach;
+mod attachments;
 mod authority;
 mod changes;
 mod collect;
@@ -26,6 +28,7 @@ mod users;
 mod verify;
 mod write;
 
+pub use attach::Upload;
 pub use authority::{Authority, key_text};
 pub use changes::Changes;
 pub use collect::{Collected, collect};

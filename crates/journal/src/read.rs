@@ -13,6 +13,7 @@ use holdfast_core::fold::{Applied, View, Within};
 use holdfast_core::manifest::Manifest;
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::record::{Header, Record, WalObject};
+use holdfast_core::thing::ThingKind;
 use holdfast_core::token::{Frontier, MAX_NAMED};
 use holdfast_core::{Error, Hlc, Key, Order, Part, Prefix, Result, Scope, clock, key, segment};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -294,12 +295,20 @@ impl Journal {
 
     fn note_cover(&mut self, ulid: Ulid, cover: Cover) {
         let mut wal = cover.wal.iter().filter_map(|name| heads::ulid_of_name(name));
-        if wal.all(|ulid| self.folded.contains(ulid.0)) {
+        if wal.all(|ulid| self.folded.contains(ulid.0)) || self.is_beside(&cover) {
             self.finish(ulid, &cover);
         } else if let Some(seg) = self.pending.covers(ulid, cover) {
             self.owe([seg]);
             self.forgive();
         }
+    }
+
+    /// Does the segment hold nothing that the view takes in?
+    fn is_beside(&self, cover: &Cover) -> bool {
+        let attached = || cover.sessions.iter().any(|frames| frames.attached);
+        self.view.limits().only == Some(ThingKind::Attachment)
+            && cover.purges.is_empty()
+            && !attached()
     }
 
     /// What a segment covers that is still to be read: its sessions are taken one by one, and then it is

@@ -1,6 +1,7 @@
 //! Verifying: reads every object of a user, checks each against its name and its form, and that all that is named is there.
 //!
-//! A reader goes first, because what it says is what counts. What it did not come by is read after it, each object once.
+//! A reader goes first, because what it says is what counts. What it did not come by is read after it, each object once; the
+//! bytes of attachments that stand come last.
 
 use crate::fetch;
 use crate::follow::{open, settle};
@@ -9,12 +10,14 @@ use crate::read::Journal;
 use crate::rules::Rules;
 use bytes::Bytes;
 use futures::stream::StreamExt;
+use holdfast_core::attachment::Attachment;
 use holdfast_core::clock::Skew;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::Erased;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Objects, Outside, Page};
 use holdfast_core::record::WalObject;
+use holdfast_core::thing::ThingKind;
 use holdfast_core::{Error, Key, Part, Prefix, Result, Scope, key, segment};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -45,6 +48,22 @@ impl Verified {
         let wrong = [&self.missing, &self.corrupt, &self.newer];
         wrong.iter().all(|keys| keys.is_empty()) && self.unreadable.is_none()
     }
+
+    /// Reads the parts of attachments, one after the other: they are large.
+    async fn look_at(&mut self, objects: &impl Objects, parts: BTreeSet<Key>) -> Result<()> {
+        for key in parts {
+            match objects.get(&key).await {
+                Ok(Some(bytes)) => {
+                    self.objects += 1;
+                    self.bytes += bytes.len() as u64;
+                }
+                Ok(None) => self.missing.push(key),
+                Err(error) if fetch::concerns_one(&error) => self.corrupt.push(key),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads all of a user's journal. Writes nothing, so repeating is safe; a user without a journal has no objects. Give it the
@@ -59,7 +78,7 @@ pub async fn verify<I>(
 ) -> Result<Verified> {
     let now = outside.clock.now();
     let watch = Watch { objects: outside.objects, seen: RefCell::default() };
-    let (unreadable, erased) = read(&watch, scope, rules, now).await?;
+    let AsRead { unreadable, erased, attached } = read(&watch, scope, rules, now).await?;
     let mut modified = BTreeMap::new();
     for list in [key::manifests, key::covers, key::segments, key::wal] {
         let prefix = list(scope);
@@ -75,18 +94,25 @@ pub async fn verify<I>(
         let gone = |key: &Key| matches!(watch.seen.borrow().get(key), Some(Seen::Gone));
         found.needed.retain(|key| !(erased.may_lack(key) && gone(key)));
         if watch.read(found.needed.iter().cloned()).await? == 0 {
-            return Ok(watch.report(found, unreadable));
+            let mut verified = watch.report(found, unreadable);
+            verified.look_at(outside.objects, attached).await?;
+            return Ok(verified);
         }
     }
 }
 
-/// Reads as everybody does: why that fails, when it does, and the last erase that the journal tells of.
-async fn read(
-    objects: &impl Objects,
-    scope: &Scope,
-    rules: &Rules,
-    now: u64,
-) -> Result<(Option<Error>, Erased)> {
+/// What everybody reads.
+struct AsRead {
+    /// Why that fails, when it does.
+    unreadable: Option<Error>,
+    /// The last erase that the journal tells of.
+    erased: Erased,
+    /// Parts of the attachments that stand.
+    attached: BTreeSet<Key>,
+}
+
+/// Reads as everybody does.
+async fn read(objects: &impl Objects, scope: &Scope, rules: &Rules, now: u64) -> Result<AsRead> {
     let journal = RefCell::new(Journal::with_rules(scope.clone(), *rules));
     loop {
         let read = async {
@@ -100,9 +126,25 @@ async fn read(
         }
         return match read {
             Err(error) if !fetch::concerns_one(&error) => Err(error),
-            read => Ok((read.err(), journal.borrow().erased())),
+            read => {
+                let journal = journal.borrow();
+                let (erased, attached) = (journal.erased(), standing(&journal, scope)?);
+                Ok(AsRead { unreadable: read.err(), erased, attached })
+            }
         };
     }
+}
+
+fn standing(journal: &Journal, scope: &Scope) -> Result<BTreeSet<Key>> {
+    let mut parts = BTreeSet::new();
+    let all = journal.view().all_things();
+    for found in all.filter(|found| found.kind == ThingKind::Attachment) {
+        let Some(last) = found.last() else { continue };
+        let attachment = Attachment::read(&last.text)?;
+        let pieces = attachment.pieces(scope, 0, attachment.size)?;
+        parts.extend(pieces.into_iter().map(|piece| piece.key));
+    }
+    Ok(parts)
 }
 
 /// A store that remembers what each object that was read is.

@@ -1,6 +1,7 @@
 //! One HTTP request into a component: its parts, read when they are asked for, and its way out as an answer.
 
 use crate::answer::{Answer, problem};
+use crate::flow::Reply;
 use crate::write::Author;
 use crate::{Query, State, auth, state};
 use bytes::{Bytes, BytesMut};
@@ -37,19 +38,36 @@ pub struct Call {
     more: RefCell<Option<Value>>,
 }
 
-/// Serves one request with `route`; what fails becomes a problem.
+/// Serves one request with `route`; what fails becomes a problem. No answer of the route may be [flowing](Answer::flowing).
 pub async fn serve(
     request: Request,
     route: impl AsyncFnOnce(&Call) -> Result<Answer>,
 ) -> Response<Full<Bytes>> {
     let request_id = request_id(request.headers());
-    let answer = match Call::new(request, request_id.clone()).await {
-        Ok(call) => {
-            route(&call).await.unwrap_or_else(|e| failed(&e, &request_id, call.more.take()))
-        }
-        Err(e) => failed(&e, &request_id, None),
-    };
-    respond(answer, &request_id)
+    let answer = answer(request, &request_id, route).await;
+    respond(&answer, &request_id, Full::new(answer.body.clone()))
+}
+
+/// As [`serve`], for a route some of whose answers flow.
+pub async fn serve_flowing(
+    request: Request,
+    route: impl AsyncFnOnce(&Call) -> Result<Answer>,
+) -> Response<Reply> {
+    let request_id = request_id(request.headers());
+    let mut answer = answer(request, &request_id, route).await;
+    let reply = Reply::of(answer.flow.take(), answer.body.clone());
+    respond(&answer, &request_id, reply)
+}
+
+async fn answer(
+    request: Request,
+    request_id: &str,
+    route: impl AsyncFnOnce(&Call) -> Result<Answer>,
+) -> Answer {
+    match Call::new(request, request_id.to_owned()).await {
+        Ok(call) => route(&call).await.unwrap_or_else(|e| failed(&e, request_id, call.more.take())),
+        Err(e) => failed(&e, request_id, None),
+    }
 }
 
 fn failed(error: &Error, request_id: &str, more: Option<Value>) -> Answer {
@@ -65,23 +83,23 @@ fn failed(error: &Error, request_id: &str, more: Option<Value>) -> Answer {
     problem(error, request_id, more)
 }
 
-fn respond(answer: Answer, request_id: &str) -> Response<Full<Bytes>> {
+fn respond<B: Default>(answer: &Answer, request_id: &str, body: B) -> Response<B> {
     let mut builder = http::Response::builder()
         .status(answer.status)
         .header("cache-control", "no-store")
         .header("vary", "Authorization, Holdfast-User")
         .header("x-content-type-options", "nosniff")
         .header("x-request-id", request_id);
-    if answer.status != 204 {
+    if ![204, 304].contains(&answer.status) {
         builder = builder
-            .header("content-type", answer.content_type)
-            .header("content-length", answer.body.len());
+            .header("content-type", &*answer.content_type)
+            .header("content-length", answer.length);
     }
     for (name, value) in &answer.headers {
         builder = builder.header(*name, value);
     }
-    builder.body(Full::new(answer.body)).unwrap_or_else(|_| {
-        let mut broken = http::Response::new(Full::new(Bytes::new()));
+    builder.body(body).unwrap_or_else(|_| {
+        let mut broken = http::Response::new(B::default());
         *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
         broken
     })
@@ -200,24 +218,44 @@ impl Call {
     /// `too_large`, `unsupported_media_type`.
     pub async fn body(&self, limit: usize) -> Result<Bytes> {
         self.check_content_type()?;
+        let mut bytes = BytesMut::new();
+        let keep = async |piece: Bytes| {
+            bytes.extend_from_slice(&piece);
+            Ok(())
+        };
+        self.pieces(limit as u64, keep).await?;
+        Ok(bytes.freeze())
+    }
+
+    /// The body as it comes, of whatever type: at most `limit` bytes, a piece at a time.
+    ///
+    /// # Errors
+    /// `too_large`, before anything is read where the request says its length; what `each` says.
+    pub async fn pieces(
+        &self,
+        limit: u64,
+        mut each: impl AsyncFnMut(Bytes) -> Result<()>,
+    ) -> Result<()> {
         let too_large = || {
             let detail = format!("the body is larger than {limit} bytes: send less at a time");
             Error::because(Case::Invalid, "too_large", detail)
         };
+        let length = self.header("content-length")?.and_then(|text| text.parse::<u64>().ok());
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
         let mut body =
             self.body.take().ok_or_else(|| Error::internal("the body was read twice"))?;
-        let mut bytes = BytesMut::new();
+        let mut left = limit;
         while let Some(frame) = body.frame().await {
             let frame = frame
                 .map_err(|e| Error::invalid("the body broke off: send it again").caused_by(e))?;
             if let Ok(data) = frame.into_data() {
-                if bytes.len() + data.len() > limit {
-                    return Err(too_large());
-                }
-                bytes.extend_from_slice(&data);
+                left = left.checked_sub(data.len() as u64).ok_or_else(too_large)?;
+                each(data).await?;
             }
         }
-        Ok(bytes.freeze())
+        Ok(())
     }
 
     fn check_content_type(&self) -> Result<()> {

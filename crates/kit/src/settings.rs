@@ -33,6 +33,8 @@ pub struct Settings {
     pub store_summaries: bool,
     /// Sessions are idle after so many milliseconds; 0 is never.
     pub summarize_idle: u64,
+    /// Largest attachment, in bytes.
+    pub attachment_bytes: u64,
     /// Longest query, in bytes.
     pub query_bytes: usize,
     /// Messages of all users are kept for so many days at most; 0 is for ever.
@@ -80,6 +82,7 @@ impl Settings {
             remote: Remote::read().await?,
             store_summaries: flag(text("store_summaries").await?),
             summarize_idle: number("summarize_idle_ms").await?,
+            attachment_bytes: number("attachment_bytes").await?,
             query_bytes: number("query_bytes").await?,
             retention_days: number("retention_days").await?,
             delete_physically: delete_mode().await?,

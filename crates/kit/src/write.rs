@@ -160,7 +160,7 @@ impl<'a> Base<'a> {
     }
 }
 
-fn outside(state: &State) -> Outside<'_, Bucket, GuestClock, GuestIds> {
+pub(crate) fn outside(state: &State) -> Outside<'_, Bucket, GuestClock, GuestIds> {
     Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds }
 }
 
@@ -309,7 +309,7 @@ pub async fn deleted_before(state: &State, author: Author, known: &Knowledge) ->
 
 /// Milliseconds to add to our clock: by what the index knows, else by what this instance has seen. One that has seen
 /// nothing asks the store first: an order minted by an unknown clock stays for ever.
-async fn offset(state: &State, known: &Knowledge) -> Result<i64> {
+pub(crate) async fn offset(state: &State, known: &Knowledge) -> Result<i64> {
     let mut offset = known.clock_offset.or(state.bucket.skew().offset());
     if offset.is_none() {
         state.bucket.list(&key::formats(), None).await?;

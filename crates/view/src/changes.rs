@@ -7,6 +7,7 @@ use holdfast_core::arrival::Told;
 use holdfast_core::fold::{self, View, What};
 use holdfast_core::graves::Of;
 use holdfast_core::record::Kind;
+use holdfast_core::thing::ThingBody;
 use holdfast_core::{Error, Result};
 use holdfast_search::Nearest;
 
@@ -67,8 +68,16 @@ fn change(view: &View, record: &fold::Change<'_>) -> Result<Change> {
             change.kind = "session".to_owned();
             change.fields = Some(fields.encode()?.get().to_owned());
         }
+        What::Thing(kind, version) => {
+            change.kind = kind.name().to_owned();
+            change.session = Some(record.session.to_owned()).filter(|session| !session.is_empty());
+            let (text, sources) = (version.text.clone(), version.sources.clone());
+            let body = ThingBody { text, sources, vectors: Vec::new() };
+            change.fields = Some(body.encode()?.get().to_owned());
+        }
         What::Tombstone(of) => {
             change.kind = "tombstone".to_owned();
+            change.session = Some(record.session.to_owned()).filter(|session| !session.is_empty());
             change.of = Some(of.name());
         }
         What::Passed(until) => {

@@ -29,7 +29,7 @@ impl<N: Nearest> UserView<N> {
             return Ok(None);
         }
         let session = wanted.session.as_deref().map(SessionId::parse).transpose()?;
-        let within = Within { until: Some(wanted.until), session };
+        let within = Within { until: Some(wanted.until), session, only: None };
         let then = RefCell::new(self.journal.borrow().anew().within(within));
         let now = source.now();
         loop {

@@ -14,6 +14,8 @@ use std::time::Duration;
 const PREFIX: &str = "HOLDFAST_";
 /// Environment names with this prefix that are no settings.
 const OTHERS: &[&str] = &["HOLDFAST_KEY", "HOLDFAST_NO_MODEL", "HOLDFAST_URL", "HOLDFAST_USER"];
+/// The route of attachments, as the manifest spells it.
+const ATTACHMENTS: &str = "/v1/sessions/:session/attachments/...";
 /// Environment names of tests and tools, which the program ignores.
 const TOOLS: &str = "HOLDFAST_TEST_";
 
@@ -118,6 +120,10 @@ impl Values {
         Ok(Settings {
             hosts: hosts.map(|name| name.trim().to_owned()).collect(),
             drain: self.milliseconds("drain_ms")?,
+            larger_bodies: BTreeMap::from([(
+                ATTACHMENTS.to_owned(),
+                self.parsed("attachment_bytes")?,
+            )]),
             instance: InstanceLimits {
                 memory: self.parsed::<usize>("instance_memory_mib")? << 20,
                 count: self.parsed("instances")?,

@@ -1,5 +1,6 @@
 //! Conversations as the native index knows them.
 
+use holdfast_core::attachment::Attachment;
 use holdfast_core::retention::UserFields;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::{Result, Scope, TenantId};
@@ -72,6 +73,18 @@ impl Source for Indexed<'_> {
     async fn feedback(&self, scope: &Scope, session: &str, as_of: u64) -> Result<Vec<Feedback>> {
         let found = self.all(scope, ThingKind::Feedback, Some(session), then(as_of)).await?;
         found.iter().map(|thing| Feedback::read(&thing.last.body, thing.last.trusted)).collect()
+    }
+
+    async fn database(
+        &self,
+        scope: &Scope,
+        session: &str,
+        as_of: u64,
+    ) -> Result<Option<Attachment>> {
+        let (kind, name) = (ThingKind::Attachment.name().to_owned(), format!("{session}.db"));
+        let (scope, session) = (scope.clone(), Some(session.to_owned()));
+        let found = self.index.find_thing(scope, kind, session, name, then(as_of)).await?.item;
+        found.map(|thing| Attachment::read(&thing.last.body)).transpose()
     }
 
     async fn names(&self, scope: &Scope) -> Result<Vec<String>> {

@@ -124,7 +124,8 @@ impl Service {
             Ok(host) => host,
             Err(error) => return (refuse(error), self.own.clone()),
         };
-        if let Err(error) = self.fits(&request) {
+        let limit = self.limit(path);
+        if let Err(error) = fits(&request, limit) {
             super::body::drop_whole(request.into_body(), self.settings.read_timeout).await;
             return (refuse(error), self.own.clone());
         }
@@ -155,8 +156,8 @@ impl Service {
             Answerer::Pool(pool) => {
                 let ticket = call.ticket.clone();
                 let request = guest::request(call, &found);
-                let request = self.limited_parts(request, &ticket);
-                let response = pool.answer(request, &ticket, self.settings.max_body).await;
+                let request = self.limited_parts(request, &ticket, limit);
+                let response = pool.answer(request, &ticket, limit).await;
                 (response, pool.metrics.clone())
             }
         }
@@ -184,26 +185,25 @@ impl Service {
         }
     }
 
-    fn fits(&self, request: &http::Request<Incoming>) -> Result<(), Error> {
-        let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        let length = length.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        let limit = self.settings.max_body;
-        if length <= limit {
-            return Ok(());
-        }
-        Err(crate::pool::Failure::TooLarge(limit).error("", false))
+    /// Bytes that the body of a request to this path may have.
+    fn limit(&self, path: &str) -> u64 {
+        let (most, larger) = (self.settings.max_body, &self.settings.larger_bodies);
+        let found = self.app.routes.find(path).filter(|_| !larger.is_empty());
+        let own = found.and_then(|found| larger.get(&found.route.pattern));
+        own.copied().unwrap_or(most)
     }
 
     fn limited(&self, call: Call) -> http::Request<WasiBody> {
-        self.limited_parts(call.request, &call.ticket)
+        self.limited_parts(call.request, &call.ticket, self.settings.max_body)
     }
 
     fn limited_parts(
         &self,
         request: http::Request<Incoming>,
         ticket: &Arc<Ticket>,
+        limit: u64,
     ) -> http::Request<WasiBody> {
-        let (limit, pause) = (self.settings.max_body, self.settings.read_timeout);
+        let pause = self.settings.read_timeout;
         request.map(|body| {
             let body = body.map_err(wasmtime_wasi_http::Error::Hyper).boxed_unsync();
             Limited::body(body, ticket.clone(), limit, pause)
@@ -251,6 +251,15 @@ impl Service {
         }
         text(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render())
     }
+}
+
+fn fits(request: &http::Request<Incoming>, limit: u64) -> Result<(), Error> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length = length.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    if length <= limit {
+        return Ok(());
+    }
+    Err(crate::pool::Failure::TooLarge(limit).error("", false))
 }
 
 fn answer_fixed(fixed: &Fixed) -> Response {

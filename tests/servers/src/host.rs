@@ -15,6 +15,8 @@ pub struct HostSettings {
     pub model: bool,
     /// With the components of the manifest for index and models.
     pub portable: bool,
+    /// Another manifest than the workspace's.
+    pub manifest: Option<PathBuf>,
 }
 
 /// A running host.
@@ -89,6 +91,9 @@ impl Host {
         command.arg(data_dir);
         if settings.portable {
             command.arg("--portable");
+        }
+        if let Some(manifest) = &settings.manifest {
+            command.arg("--manifest").arg(manifest);
         }
         let mut child = command.stdout(Stdio::piped()).spawn().expect("start holdfast");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();

@@ -3,11 +3,12 @@
 //! A record is told as it is, and not what it changed: whoever folds what is told has the view, in whatever order it
 //! came. A copy of a message is told where a delete could leave it and not the others.
 
-use super::{Entry, Number, View};
+use super::{Entry, Number, Version, View};
 use crate::graves::Of;
 use crate::record::{Kind, WriterKind};
 use crate::retention::UserFields;
 use crate::session::SessionFields;
+use crate::thing::ThingKind;
 use crate::{Hlc, Order};
 use std::collections::HashSet;
 
@@ -38,13 +39,15 @@ pub enum What<'v> {
     },
     /// Fields of a session.
     Session(&'v SessionFields),
+    /// A record of a thing that nothing hides.
+    Thing(ThingKind, &'v Version),
     /// A delete.
     Tombstone(Of),
     /// Everything up to then has passed.
     Passed(Hlc),
     /// What is said of the user as a whole.
     User(&'v UserFields),
-    /// What a delete hides: a message, or fields of a session.
+    /// What a delete hides: a message, or fields of a session. Of a thing that is hidden nothing is told.
     Hidden(&'v Kind),
 }
 
@@ -91,6 +94,20 @@ impl View {
             id: t.id,
             order: t.order,
             what: What::Tombstone(t.of),
+        }));
+        for found in self.all_things() {
+            let versions = found.versions.iter().filter(|version| of(&version.order));
+            all.extend(versions.map(|version| Change {
+                session: found.session.unwrap_or_default(),
+                id: found.id,
+                order: version.order,
+                what: What::Thing(found.kind, version),
+            }));
+        }
+        let things = self.graves.things_since(Hlc::default());
+        all.extend(things.filter(|(.., order)| of(order)).map(|(kind, session, id, order)| {
+            let what = What::Tombstone(Of::Thing(kind));
+            Change { session, id, order, what }
         }));
         let of_user = |order, what| Change { session: "", id: "", order, what };
         let passed = self.graves.passed().zip(self.graves.passed_by());

@@ -4,6 +4,7 @@ use super::session::Parent;
 use super::{Entry, Found, FoundSession, FoundThing, Version, View};
 use crate::graves::{Of, Tombstone};
 use crate::message::Digest;
+use crate::purge::Purge;
 use crate::record::{Kind, Record};
 use crate::retention::passes_at;
 use crate::session::SessionFields;
@@ -11,13 +12,15 @@ use crate::thing::ThingKind;
 use crate::{Hlc, Order, SessionId};
 use std::collections::BTreeSet;
 
-/// Which records a fold takes in: all, or those up to a time, deletes included, of one session.
+/// Which records a fold takes in: all, or those up to a time, deletes included, of one session, or of one kind of things.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Within {
     /// Nothing after it.
     pub until: Option<Hlc>,
     /// Nothing of another session.
     pub session: Option<SessionId>,
+    /// Nothing but things of this kind, and the deletes that remove bytes: what else is deleted is there.
+    pub only: Option<ThingKind>,
 }
 
 impl Within {
@@ -26,7 +29,10 @@ impl Within {
         let later = self.until.is_some_and(|until| order.hlc > until);
         let of = record.session.as_ref();
         let other = self.session.as_ref().is_some_and(|session| of.is_some_and(|of| of != session));
-        record.kind != Kind::Erase && (later || other)
+        let unasked = self
+            .only
+            .is_some_and(|kind| record.kind != Kind::Thing(kind) && Purge::of(record).is_none());
+        record.kind != Kind::Erase && (later || other || unasked)
     }
 }
 

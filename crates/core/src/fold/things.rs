@@ -41,6 +41,8 @@ impl Version {
     fn said(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
         let mut said: serde_json::Map<_, _> = serde_json::from_str(&self.text).ok()?;
         said.remove("event");
+        // Where an attachment's bytes lie: a restore copies them.
+        said.remove("parts");
         Some(said)
     }
 

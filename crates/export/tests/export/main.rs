@@ -16,7 +16,7 @@ use holdfast_formats::training::{Format, LeftOut, Manifest, Split};
 use holdfast_objects::Outcome;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use world::{Talks, World, asked, tenant};
+use world::{Talks, World, asked, attached, tenant};
 
 fn whole(world: &World, id: &str, manifest: &Manifest) {
     let mut files = world.files(id);
@@ -120,6 +120,43 @@ fn a_mark_that_comes_at_any_step_is_heeded() {
             );
             assert_eq!(manifest.report.examples, 2, "{format:?} at {at}");
         }
+    }
+}
+
+#[test]
+fn an_attached_database_stands_beside_its_session_and_goes_with_it() {
+    let (world, talks) = (World::new(), Talks::with(1, 3));
+    for session in ["s0", "s1"] {
+        attached(&world, &talks, "user0", session, &[b"SQLite format 3\0".as_slice(), b"rest"]);
+    }
+    let id = world.start(asked(Format::Langchain));
+    let manifest = world.finish(&talks, &id);
+    whole(&world, &id, &manifest);
+    let databases = |manifest: &Manifest| -> Vec<String> {
+        let names = manifest.files.iter().map(|file| file.name.clone());
+        names.filter(|name| name.starts_with("storage/db/")).collect()
+    };
+    let names = databases(&manifest);
+    assert_eq!(names.len(), 2);
+    for name in &names {
+        assert_eq!(world.files(&id)[name], b"SQLite format 3\0rest");
+        let memory = name.replace("/db/", "/memory/").replace(".db", ".json");
+        assert!(world.files(&id).contains_key(&memory), "{memory}");
+    }
+    talks.mark("user0", "s1");
+    let id = world.start(asked(Format::Langchain));
+    assert_eq!(databases(&world.finish(&talks, &id)).len(), 1);
+    // One that is gone, and what cannot be made anonymous, are counted.
+    let part = talks.databases.borrow()[&("user0".to_owned(), "s0".to_owned())].parts[0].clone();
+    let key = Key::raw(format!("v1/t/acme/u/user0/{}", part.name));
+    block_on(world.bucket.delete(&key)).unwrap();
+    for asked in [asked(Format::Langchain), Asked { anonymize: true, ..asked(Format::Langchain) }] {
+        let id = world.start(asked);
+        let manifest = world.finish(&talks, &id);
+        assert_eq!(
+            (databases(&manifest).len(), manifest.report.left_out[&LeftOut::Database]),
+            (0, 1)
+        );
     }
 }
 

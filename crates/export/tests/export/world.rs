@@ -1,9 +1,10 @@
 //! Conversations that change while an export runs, a store in memory, and a clock that makes every step short.
 
 use futures::executor::block_on;
+use holdfast_core::attachment::{Attachment, Part};
 use holdfast_core::message::{Message, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
-use holdfast_core::{Hlc, Key, Order, Result, Scope, TenantId, UserId};
+use holdfast_core::{Hlc, Key, Order, Result, Scope, TenantId, UserId, key};
 use holdfast_export::{
     Asked, Feed, FeedPage, Feedback, Selection, Shown, Source, SourceSession, SourceSessions,
     advance, start,
@@ -53,6 +54,8 @@ pub struct Talks {
     /// What was said in sessions of this id; one good word of each answer where nothing stands here.
     pub said: RefCell<Vec<(String, Vec<Feedback>)>>,
     pub page: usize,
+    /// Attached to sessions, by user and session.
+    pub databases: RefCell<BTreeMap<(String, String), Attachment>>,
 }
 
 impl Talks {
@@ -167,6 +170,11 @@ impl Source for Talks {
         Ok(said.map_or_else(|| vec![good], |(_, said)| said))
     }
 
+    async fn database(&self, scope: &Scope, id: &str, _: u64) -> Result<Option<Attachment>> {
+        let name = (scope.user.to_string(), id.to_owned());
+        Ok(self.databases.borrow().get(&name).cloned())
+    }
+
     async fn names(&self, scope: &Scope) -> Result<Vec<String>> {
         Ok(vec![scope.user.to_string()])
     }
@@ -174,6 +182,21 @@ impl Source for Talks {
 
 pub fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
+}
+
+/// A database in the bucket, in parts of so many bytes.
+pub fn attached(world: &World, talks: &Talks, user: &str, session: &str, parts: &[&[u8]]) {
+    let put = |(at, bytes): (usize, &&[u8])| {
+        let key = key::attachment_object(&scope(user), ulid::Ulid(at as u128 + 1), bytes);
+        block_on(world.bucket.put(&key, bytes.to_vec().into())).unwrap();
+        let name = key::name(&scope(user), &key).to_owned();
+        Part { name, bytes: bytes.len() as u64 }
+    };
+    let (media_type, sha256) = ("application/vnd.sqlite3".to_owned(), String::new());
+    let parts: Vec<Part> = parts.iter().enumerate().map(put).collect();
+    let size = parts.iter().map(|part| part.bytes).sum();
+    let attachment = Attachment { media_type, size, sha256, parts };
+    talks.databases.borrow_mut().insert((user.to_owned(), session.to_owned()), attachment);
 }
 
 fn scope(user: &str) -> Scope {

@@ -45,6 +45,9 @@ pub enum LeftOut {
     NoPair,
     /// A session that is larger than a file of the format may be. The unit is a session.
     SessionTooLarge,
+    /// A database that is larger than a file of the format may be, or gone, or was to be made anonymous. The unit is a
+    /// database.
+    Database,
     /// A session that is marked `no_train`. The unit is a session.
     NoTrain,
     /// A user who is marked `no_train`. The unit is a user.

@@ -63,6 +63,7 @@ impl Mirror {
                 What::Tombstone(Of::Messages | Of::Thing(_))
                 | What::Hidden(_)
                 | What::Passed(_)
+                | What::Thing(..)
                 | What::User(_) => {}
             }
         }

@@ -1,6 +1,7 @@
 //! The journal over a store in memory: writing, reading, following, and the keys beside it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod attaching;
 mod authority;
 mod collecting;
 mod compacting;

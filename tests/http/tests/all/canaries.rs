@@ -20,6 +20,10 @@ fn plant(client: &Client) -> String {
     client.store("shared", &message);
     let memory = json!({"id": "shared-memory", "text": format!("memory {SECRET} about tomatoes"), "importance": 1});
     client.post("/v1/memories", &memory.to_string()).expect_status(201);
+    let (bytes, kind) = (format!("attachment {SECRET} about tomatoes"), format!("text/{SECRET}"));
+    let kind = [("Content-Type", kind.as_str())];
+    let path = "/v1/sessions/shared/attachments/shared.txt";
+    client.send("PUT", path, &kind, Some(bytes.as_bytes())).expect_status(201);
     client.messages("shared")[0]["order"].as_str().unwrap().to_owned()
 }
 
@@ -50,6 +54,8 @@ fn peek(other: &Client) -> Vec<(String, u16, String)> {
         "/v1/sessions/shared/messages?format=langchain&annotate=true",
         "/v1/sessions/shared/messages?format=openai",
         "/v1/sessions/shared/messages/shared-id",
+        "/v1/sessions/shared/attachments",
+        "/v1/sessions/shared/attachments/shared.txt",
         "/v1/memories",
         "/v1/memories/shared-memory",
         "/v1/memories/shared-memory/history",

@@ -11,11 +11,13 @@
 #[path = "../../../standin/tests/api/mod.rs"]
 mod api;
 mod around;
+mod attachments;
 mod canaries;
 mod changes;
 mod command_line;
 mod context;
 mod deleting;
+mod doors;
 mod erasing;
 mod exports;
 mod idempotency;

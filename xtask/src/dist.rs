@@ -51,7 +51,7 @@ fn components(dist: &Path) -> Result<()> {
     Ok(())
 }
 
-/// WIT as text, to build against, and as registries keep it: `wkg publish target/dist/wit/packages/…`.
+/// WIT as text, to build against, and as registries keep it: `wkg publish target/dist/wit-packages/…`.
 fn packages(dist: &Path) -> Result<()> {
     wit::lay_out(&dist.join("wit"))?;
     let folder = dist.join("wit-packages");

@@ -8,6 +8,7 @@
 )]
 
 mod fill;
+mod fresh;
 mod guest;
 mod journal;
 mod machine;

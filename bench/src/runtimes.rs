@@ -1,10 +1,10 @@
 //! The same components on three runtimes over one bucket: the native host, the host with the portable components, and a
 //! stand-in for a stock runtime that makes an instance for every request.
 
-use crate::Sizes;
 use crate::fill::{User, fill_in, prose, text};
 use crate::spread::{Spread, milliseconds};
 use crate::table::{Figure, Table};
+use crate::{Sizes, fresh};
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream;
@@ -35,7 +35,7 @@ pub async fn measure(sizes: Sizes, table: &mut Table) {
     let installation = Installation::rclone();
     let (native, _data) = installation.start_beside();
     let (portable, _more) = installation.start_portable();
-    let standin = standin(&installation);
+    let standin = standin(&installation, &root().join("target/tests/standin"));
     let first_key = installation.settings().key.as_deref().expect("a key");
     let runtimes = [
         ("native", Api::of(&native)),
@@ -48,6 +48,10 @@ pub async fn measure(sizes: Sizes, table: &mut Table) {
         calls(name, api, sizes, table).await;
     }
     split(&installation, &runtimes[2].1, &runtimes[1].1, table).await;
+    drop(standin);
+    native.kill();
+    portable.kill();
+    fresh::measure(&installation, table).await;
 }
 
 fn root() -> PathBuf {
@@ -55,14 +59,16 @@ fn root() -> PathBuf {
 }
 
 /// The stand-in with the variables that the host would give its components.
-fn standin(installation: &Installation) -> Standin {
+pub fn standin(installation: &Installation, cache: &Path) -> Standin {
     let settings = installation.settings();
     let mut given: BTreeMap<String, String> = settings.set.iter().cloned().collect();
     let first_key = settings.key.as_deref().and_then(ApiKey::parse_unchecked).expect("a key");
     given.insert("root_key_sha256".into(), first_key.sha256());
     let manifest = Manifest::read(&root().join("spin.toml"), &given).expect("spin.toml");
-    let cache = root().join("target/tests/standin");
-    Standin::start(&manifest, ([127, 0, 0, 1], 0).into(), &cache).expect("a stand-in")
+    // It has a runtime of its own, which cannot begin within this one.
+    let start = || Standin::start(&manifest, ([127, 0, 0, 1], 0).into(), cache);
+    let started = std::thread::scope(|scope| scope.spawn(start).join());
+    started.expect("a thread").expect("a stand-in")
 }
 
 /// The journal as it is where a scheduler tends it.

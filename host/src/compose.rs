@@ -5,9 +5,8 @@
 //! refuses to start, so that neither grants anything.
 
 use crate::manifest::{Component, Dependency, Inherit};
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use wac_graph::types::{ItemKind, Package};
-use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
+use anyhow::{Context, Result, bail, ensure};
+use holdfast_compose::{Composition, Item, Name, Part};
 
 /// Imports that give rights, and what must be inherited to have them. A component without an environment has none to
 /// share, so that import (which the standard library always has) then counts for nothing.
@@ -40,104 +39,52 @@ pub fn compose(
     if parts.is_empty() {
         return Ok(component);
     }
-    let mut graph = CompositionGraph::new();
-    let socket = register(&mut graph, "component", component)?;
-    let instance = graph.instantiate(socket);
+    let mut whole = Composition::default();
+    let mut socket = whole.add("component", component)?;
+    whole.instantiate(&mut socket);
     for (name, dependency) in &parts {
         let context = || format!("the dependency {:?}", dependency.name);
         let path = &dependency.source;
         let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()));
-        let part = register(&mut graph, &dependency.name, bytes.with_context(context)?)?;
+        let mut part = whole.add(&dependency.name, bytes.with_context(context)?)?;
         let environment = !entry.environment.is_empty();
-        let mut imports = items(&graph, part, true);
-        imports.retain(|(_, kind)| !is_types_only(&graph, *kind));
+        let imports = whole.imports(&part);
         refuse_rights(&imports, &dependency.inherit, environment).with_context(context)?;
-        plug(&mut graph, (socket, instance), part, name, dependency).with_context(context)?;
+        plug(&mut whole, &mut socket, &mut part, name, dependency).with_context(context)?;
     }
-    export_all(&mut graph, socket, instance)?;
-    graph.encode(EncodeOptions::default()).map_err(|e| anyhow!("compose: {e:?}"))
-}
-
-/// The name of an import or of an entry: `namespace:package[/interface][@version]`.
-#[derive(Debug, PartialEq, Eq)]
-struct Name<'a> {
-    package: &'a str,
-    interface: Option<&'a str>,
-    version: Option<&'a str>,
-}
-
-impl<'a> Name<'a> {
-    fn parse(text: &'a str) -> Self {
-        let (path, version) = match text.split_once('@') {
-            Some((path, version)) => (path, Some(version)),
-            None => (text, None),
-        };
-        let (package, interface) = match path.split_once('/') {
-            Some((package, interface)) => (package, Some(interface)),
-            None => (path, None),
-        };
-        Self { package, interface, version }
+    for export in whole.exports(&socket) {
+        whole.export(&mut socket, &export.name)?;
     }
-
-    /// Does an entry with this name stand for `import`?
-    fn covers(&self, import: &str) -> bool {
-        let import = Name::parse(import);
-        self.package == import.package
-            && (self.interface.is_none() || self.interface == import.interface)
-            && (self.version.is_none() || self.version == import.version)
-    }
-}
-
-fn register(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<PackageId> {
-    let package = Package::from_bytes(name, None, bytes, graph.types_mut())?;
-    graph.register_package(package).map_err(|e| anyhow!("{e}"))
-}
-
-fn items(graph: &CompositionGraph, package: PackageId, imports: bool) -> Vec<(String, ItemKind)> {
-    let world = &graph.types()[graph[package].ty()];
-    let items = if imports { &world.imports } else { &world.exports };
-    items.iter().map(|(name, kind)| (name.clone(), *kind)).collect()
+    whole.finish()
 }
 
 fn plug(
-    graph: &mut CompositionGraph,
-    (socket, instance): (PackageId, NodeId),
-    part: PackageId,
+    whole: &mut Composition,
+    socket: &mut Part,
+    part: &mut Part,
     name: &Name<'_>,
     dependency: &Dependency,
 ) -> Result<()> {
-    let exports = items(graph, part, false);
-    let mut node = None;
-    for (import, kind) in items(graph, socket, true) {
-        if !name.covers(&import) {
+    let exports = whole.exports(part);
+    let mut used = false;
+    for import in whole.imports(socket) {
+        if !name.covers(&import.name) {
             continue;
         }
-        let export = dependency.export.as_deref().unwrap_or(&import);
-        if !exports.iter().any(|(name, _)| name == export) {
-            ensure!(is_types_only(graph, kind), "it does not export {export:?}");
+        let export = dependency.export.as_deref().unwrap_or(&import.name);
+        if !exports.iter().any(|own| own.name == export) {
+            ensure!(import.types_only, "it does not export {export:?}");
             continue;
         }
-        let node = *node.get_or_insert_with(|| graph.instantiate(part));
-        let alias = graph.alias_instance_export(node, export).map_err(|e| anyhow!("{e}"))?;
-        graph
-            .set_instantiation_argument(instance, &import, alias)
-            .map_err(|e| anyhow!("{import:?} does not fit: {e:?}"))?;
+        whole.connect((part, export), (socket, &import.name))?;
+        used = true;
     }
-    ensure!(node.is_some(), "the component imports nothing that it could satisfy: remove it");
+    ensure!(used, "the component imports nothing that it could satisfy: remove it");
     Ok(())
 }
 
-fn is_types_only(graph: &CompositionGraph, kind: ItemKind) -> bool {
-    let ItemKind::Instance(interface) = kind else { return false };
-    graph.types()[interface].exports.values().all(|kind| matches!(kind, ItemKind::Type(_)))
-}
-
-fn refuse_rights(
-    imports: &[(String, ItemKind)],
-    inherit: &Inherit,
-    environment: bool,
-) -> Result<()> {
-    for (import, _) in imports {
+fn refuse_rights(imports: &[Item], inherit: &Inherit, environment: bool) -> Result<()> {
+    for Item { name: import, .. } in imports.iter().filter(|import| !import.types_only) {
         let right = RIGHTS.iter().find(|(prefix, _)| import.starts_with(prefix));
         let Some((_, key)) = right else { continue };
         if (*key != "environment" || environment) && !inherit.includes(key) {
@@ -147,39 +94,15 @@ fn refuse_rights(
     Ok(())
 }
 
-fn export_all(graph: &mut CompositionGraph, socket: PackageId, instance: NodeId) -> Result<()> {
-    for (name, _) in items(graph, socket, false) {
-        let alias = graph.alias_instance_export(instance, &name).map_err(|e| anyhow!("{e}"))?;
-        graph.export(alias, &name).map_err(|e| anyhow!("{e}"))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wac_graph::types::{PrimitiveType, ValueType};
-
-    #[test]
-    fn an_entry_covers_the_imports_of_its_package_and_version() {
-        for (entry, import, expected) in [
-            ("holdfast:index@0.1.0", "holdfast:index/index@0.1.0", true),
-            ("holdfast:index@0.1.0", "holdfast:index/types@0.1.0", true),
-            ("holdfast:index@0.1.0", "holdfast:index/index@0.2.0", false),
-            ("holdfast:index", "holdfast:index/index@0.2.0", true),
-            ("holdfast:index/types@0.1.0", "holdfast:index/index@0.1.0", false),
-            ("holdfast:index/index@0.1.0", "holdfast:index/index@0.1.0", true),
-            ("holdfast:models@0.1.0", "holdfast:index/index@0.1.0", false),
-        ] {
-            assert_eq!(Name::parse(entry).covers(import), expected, "{entry} {import}");
-        }
-    }
 
     #[test]
     fn an_isolated_dependency_must_not_import_rights() {
         let refused = |import: &str, inherit: &Inherit, environment: bool| {
-            let kind = ItemKind::Value(ValueType::Primitive(PrimitiveType::Bool));
-            refuse_rights(&[(import.to_owned(), kind)], inherit, environment).is_err()
+            let import = Item { name: import.to_owned(), types_only: false };
+            refuse_rights(&[import], inherit, environment).is_err()
         };
         let isolated = Inherit::Only(Vec::new());
         assert!(refused("wasi:http/client@0.3.0", &isolated, false));

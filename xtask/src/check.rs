@@ -1,7 +1,7 @@
 //! `cargo xtask check`: all that CI runs, step by step, each with its time.
 
 use crate::run::{root, run, run_command};
-use crate::{build, model, rows, tidy, worlds};
+use crate::{build, dist, model, rows, tidy, wit, worlds};
 use anyhow::{Result, bail};
 use std::process::Command;
 use std::time::Instant;
@@ -11,6 +11,7 @@ type Step = (&'static str, fn() -> Result<()>);
 const STEPS: &[Step] = &[
     ("format", || run("cargo", &["fmt", "--all", "--check"])),
     ("tidy", tidy::tidy),
+    ("wit", wit::check),
     ("rows", rows::rows),
     ("tools", tools),
     // Before the components: one of them holds a table that is made from it.
@@ -32,6 +33,8 @@ const STEPS: &[Step] = &[
         run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("tests", || test(&[])),
+    // After the tests, which have built the program.
+    ("dist", || dist::dist(true)),
 ];
 
 /// Runs the steps whose name contains `only`, and stops at the first that fails.

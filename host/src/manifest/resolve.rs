@@ -190,10 +190,12 @@ fn triggers(
 ) -> Result<Vec<Trigger>> {
     let mut triggers = Vec::new();
     for (kind, tables) in raw {
-        ensure!(kind == "http", "[[trigger.{kind}]]: this host serves http triggers only");
+        // The same routes, where `spin up` starts this host for them.
+        let served = kind == "http" || kind == "holdfast";
+        ensure!(served, "[[trigger.{kind}]]: this host serves http triggers only");
         for (at, table) in tables.into_iter().enumerate() {
             let trigger = trigger(table, components)
-                .with_context(|| format!("[[trigger.http]] number {}", at + 1))?;
+                .with_context(|| format!("[[trigger.{kind}]] number {}", at + 1))?;
             triggers.push(trigger);
         }
     }

@@ -49,6 +49,26 @@ fn every_transcript_plays_on_a_runtime_that_knows_nothing_of_ours() {
     }
 }
 
+#[test]
+fn an_application_of_others_remembers_through_one_dependency() {
+    let store = store();
+    let dir = root().join("examples/rust-app");
+    let text = std::fs::read_to_string(dir.join("spin.toml")).unwrap();
+    let manifest = Manifest::parse(&text, dir, &variables(&store)).unwrap();
+    let cache = root().join("target/tests/standin");
+    let standin = Standin::start(&manifest, ([127, 0, 0, 1], 0).into(), &cache).unwrap();
+    let http = holdfast_http_tests::plain();
+    let says = |words: &'static str| {
+        let url = format!("http://{}/an-application-of-others", standin.address);
+        let answer = http.post(url).body(words).send().unwrap();
+        (answer.status().as_u16(), answer.text().unwrap())
+    };
+    assert_eq!(says("We fly to Lisbon on 3 May.").0, 200);
+    // Another instance answers, which knows only what the bucket holds.
+    let (status, context) = says("When do we fly?");
+    assert!(status == 200 && context.contains("Lisbon"), "{status}: {context}");
+}
+
 /// The application with `remote-models` in place of `portable-models`, and its API.
 fn remote(manner: Manner) -> (Api, Standin, Arc<Server>) {
     let (store, api) = (store(), Api::start(manner));

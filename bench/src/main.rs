@@ -7,6 +7,7 @@
     reason = "a measurement that cannot go on says so and ends"
 )]
 
+mod distance;
 mod fill;
 mod fresh;
 mod guest;
@@ -15,6 +16,7 @@ mod machine;
 mod memory;
 mod retrieve;
 mod runtimes;
+mod sets;
 mod spread;
 mod start;
 mod store;
@@ -31,8 +33,8 @@ struct Line {
     /// A smoke run: 10,000 messages at most and few repetitions.
     #[arg(long)]
     quick: bool,
-    /// Only the figures of this kind, printed and not written: `journal`.
-    #[arg(long, value_parser = ["journal"])]
+    /// Only the figures of this kind, printed and not written.
+    #[arg(long, value_parser = ["journal", "distance", "sets"])]
     only: Option<String>,
     /// Print only: leave `bench/results.md` as it is.
     #[arg(long)]
@@ -68,11 +70,18 @@ async fn main() {
         println!("{}", table.page());
         return;
     }
-    journal::measure(sizes, &mut table).await;
-    if line.only.is_some() {
+    if let Some(only) = &line.only {
+        match only.as_str() {
+            "journal" => journal::measure(sizes, &mut table).await,
+            "distance" => distance::measure(sizes, &mut table).await,
+            _ => sets::measure(sizes, &mut table).await,
+        }
         println!("{}", table.page());
         return;
     }
+    journal::measure(sizes, &mut table).await;
+    distance::measure(sizes, &mut table).await;
+    sets::measure(sizes, &mut table).await;
     without_model(sizes, &mut table).await;
     if model_is_there() {
         with_model(sizes, &mut table).await;

@@ -20,6 +20,11 @@ impl Spread {
         self.0.push(value);
     }
 
+    /// Adds all of another.
+    pub fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// The last value.
     pub fn last(&self) -> f64 {
         self.0.last().copied().unwrap_or(f64::NAN)

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::TcpListener as Listener;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -56,6 +56,7 @@ impl Proxy {
             client: Client::builder(TokioExecutor::new()).build(connector),
             forecast: Mutex::new(Forecast::new(seed)),
             late: AtomicUsize::new(0),
+            delay: AtomicU64::new(0),
         });
         runtime.spawn(accept(way.clone(), listener));
         Self { endpoint, way, runtime: Some(runtime) }
@@ -69,6 +70,12 @@ impl Proxy {
     /// The next request that can have this fault, has it.
     pub fn next(&self, fault: Fault) {
         self.way.forecast().script.push_back(fault);
+    }
+
+    /// From now on each request waits so long before the server has it: a store at a distance.
+    pub fn delay(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.way.delay.store(delay, Ordering::SeqCst);
     }
 
     /// Scripted faults that no request has had yet.
@@ -122,6 +129,8 @@ struct Way {
     client: Client<HttpConnector, Full<Bytes>>,
     forecast: Mutex<Forecast>,
     late: AtomicUsize,
+    /// Milliseconds before the server has a request.
+    delay: AtomicU64,
 }
 
 async fn accept(way: Arc<Way>, listener: Listener) {
@@ -170,6 +179,10 @@ impl Way {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let request = Request::from_parts(head, body);
+        let delay = self.delay.load(Ordering::SeqCst);
+        if delay > 0 {
+            sleep(Duration::from_millis(delay)).await;
+        }
         let fault = self.forecast().draw(&request);
         let Some(fault) = fault else { return Ok(whole(self.forward(request).await?)) };
         match fault {

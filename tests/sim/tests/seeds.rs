@@ -25,7 +25,10 @@ const ONCE: &[(u64, &str)] = &[
     (755, "a manifest by a clock that was hours ahead hid what was written before that time"),
     (897, "a clock that was set back between an answer and a write made its name too old"),
     (949, "a segment by a clock that was ahead of the merge that took it stayed for ever"),
-    (970, "a poll by a clock that was set ahead took the present for seen, with lists that are late"),
+    (
+        970,
+        "a poll by a clock that was set ahead took the present for seen, with lists that are late",
+    ),
     (981, "a segment that the newest manifest named was removed, because no list showed that"),
 ];
 

@@ -104,15 +104,22 @@ async fn summaries(installation: &Installation, table: &mut Table) {
         if n == 0 {
             before = memory::resident(host.id());
         }
-        let asked = json!({"user_id": "large", "keep_messages": 0});
-        let path = format!("/v1/sessions/s-{n}/summaries");
-        let made = took.time(api.post_for(201, &path, &asked)).await.json();
-        let covered = made["summary"]["covers"]["messages"].as_array().map_or(0, Vec::len);
-        assert_eq!(covered, SUMMARIZED, "{made}");
+        took.time(summarized(&api, n)).await;
     }
     let what = format!("summary of {SUMMARIZED} messages without a model, p50");
     table.add(Figure::plain(what, took.p50(), "ms"));
     let peak = memory::peak(host.id()) - before;
     table.add(Figure::plain("peak memory of those summaries, beyond the loaded user", peak, "MiB"));
     host.kill();
+}
+
+/// Summaries until all of a session is covered.
+async fn summarized(api: &Api, n: usize) {
+    let path = format!("/v1/sessions/s-{n}/summaries");
+    let asked = json!({"user_id": "large", "keep_messages": 0});
+    let mut covered = 0;
+    while covered < SUMMARIZED {
+        let made = api.post_for(201, &path, &asked).await.json();
+        covered += made["summary"]["covers"]["messages"].as_array().map_or(0, Vec::len);
+    }
 }

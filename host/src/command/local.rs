@@ -4,6 +4,7 @@ use super::settings::Values;
 use anyhow::{Context, Result, bail};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use holdfast_core::access::ApiKey;
+use holdfast_core::seal::SealingKey;
 use holdfast_core::{Error, KeyId, TenantId};
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
@@ -56,6 +57,9 @@ pub fn secrets(
             "on {listen}, which others can reach, set root_secret (32 bytes or more) and HOLDFAST_KEY \
              (or root_key_sha256): what is made up here serves this machine only"
         )));
+    }
+    if SealingKey::parse(values.text("tenant_key")).is_err() {
+        bail!(Error::invalid("tenant_key must be 64 hex digits").at("tenant_key"));
     }
     if values.text("root_secret").len() < 32 {
         bail!(Error::invalid("root_secret must have at least 32 bytes").at("root_secret"));

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 /// Examples of `--help`.
 pub const EXAMPLES: &str = "Examples:
-  HOLDFAST_KEY=hf_… holdfast upkeep --url https://memory.example.com              seal and merge what has grown
+  HOLDFAST_KEY=hf_… holdfast upkeep --url https://memory.example.com              seal and merge what has grown, write down what has expired
   HOLDFAST_KEY=hf_… holdfast upkeep --url https://memory.example.com --collect    and remove what was replaced long ago
   HOLDFAST_KEY=hf_… holdfast upkeep --url http://127.0.0.1:8080 --user ann        one user only
 
@@ -48,6 +48,8 @@ pub fn run(upkeep: &Upkeep) -> Result<()> {
             let collected = calls.all("collect", upkeep.user.as_deref()).await?;
             println!("collected: {}", collected.text());
         }
+        let expired = calls.all("expire", upkeep.user.as_deref()).await?;
+        println!("expired: {} messages, {} other things", expired.expired, expired.ended);
         anyhow::Ok(calls.corrupt.len())
     })??;
     if corrupt > 0 {
@@ -68,6 +70,8 @@ struct Done {
     written_bytes: u64,
     removed: u64,
     removed_bytes: u64,
+    expired: u64,
+    ended: u64,
     corrupt: Vec<String>,
 }
 
@@ -79,6 +83,8 @@ impl Done {
         self.written_bytes += other.written_bytes;
         self.removed += other.removed;
         self.removed_bytes += other.removed_bytes;
+        self.expired += other.expired;
+        self.ended += other.ended;
     }
 
     fn text(&self) -> String {

@@ -44,6 +44,7 @@ async fn all_users_of_a_running_host_are_tended_by_calls_and_what_is_read_stays_
     assert!(all.status.success(), "{}", said(&all));
     assert!(said(&all).contains(&format!("2 users; {EACH} objects sealed")), "{}", said(&all));
     assert!(said(&all).contains("collected: 2 users"), "{}", said(&all));
+    assert!(said(&all).contains("expired: 0 messages, 0 other things"), "{}", said(&all));
     assert_eq!(history(&api, "ann", "s", None, "latest").await, before);
 
     let service = api.post_for(201, "/v1/keys", &json!({"kind": "service"})).await.json();

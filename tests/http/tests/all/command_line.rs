@@ -213,3 +213,14 @@ fn a_training_set_is_exported_downloaded_and_gone_on_with() {
     assert!(code == 5 && message.contains("done"), "{message}");
     assert_eq!(line.refused(&["exports", "new", "word"]).0, 2);
 }
+
+#[test]
+fn a_tenant_key_that_is_no_key_is_told_at_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = HostSettings::default().with("tenant_key", "abc");
+    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", data.path().to_str().unwrap()];
+    let said = Host::command("up", &arguments, &settings).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(2), "{text}");
+    assert!(text.contains("tenant_key must be 64 hex digits"), "{text}");
+}

@@ -13,6 +13,7 @@ use holdfast_servers::{Host, HostSettings};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
+use tempfile::TempDir;
 
 const STARTS: usize = 5;
 const INSTANCES: usize = 16;
@@ -21,7 +22,7 @@ const COMPONENT: &str = "retrieve-context";
 
 /// Measures all three runtimes on the installation's bucket.
 pub async fn measure(installation: &Installation, table: &mut Table) {
-    let settings = installation.settings();
+    let (settings, mut used) = (installation.settings(), None);
     for (name, portable) in [("native", false), ("portable", true)] {
         let settings = HostSettings { portable, ..settings.clone() };
         let begin = async |data: &Path| {
@@ -29,7 +30,10 @@ pub async fn measure(installation: &Installation, table: &mut Table) {
             first_answer(&Api::of(&host)).await;
             host
         };
-        first(name, begin, Host::kill, table).await;
+        used = Some(first(name, begin, Host::kill, table).await);
+    }
+    if let Some(data) = used {
+        of_an_instance(installation, data.path(), table).await;
     }
     let key = settings.key.as_deref().filter(|key| ApiKey::parse_unchecked(key).is_some());
     let key = key.expect("a key");
@@ -39,11 +43,15 @@ pub async fn measure(installation: &Installation, table: &mut Table) {
         running
     };
     first("stand-in", begin, drop, table).await;
-    of_an_instance(installation, table).await;
 }
 
-/// The first answer of a runtime in an empty folder, and in one that it has used.
-async fn first<T>(name: &str, begin: impl AsyncFn(&Path) -> T, end: impl Fn(T), table: &mut Table) {
+/// The first answer of a runtime in an empty folder, and in one that it has used; gives that one.
+async fn first<T>(
+    name: &str,
+    begin: impl AsyncFn(&Path) -> T,
+    end: impl Fn(T),
+    table: &mut Table,
+) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut nothing, mut kept) = (Spread::default(), Spread::default());
     end(nothing.time(begin(folder.path())).await);
@@ -54,14 +62,14 @@ async fn first<T>(name: &str, begin: impl AsyncFn(&Path) -> T, end: impl Fn(T), 
     table.add(Figure::plain(what, nothing.p50(), "ms"));
     let what = format!("{name}: start to the first answer, compiled components kept, p50");
     table.add(Figure::plain(what, kept.p50(), "ms"));
+    folder
 }
 
 /// Memory that each of many instances takes which nobody else uses: what it wrote, and what it copied of its component's data.
-async fn of_an_instance(installation: &Installation, table: &mut Table) {
+async fn of_an_instance(installation: &Installation, data: &Path, table: &mut Table) {
     let settings = HostSettings { portable: true, ..installation.settings().clone() };
     let settings = settings.with("instances", INSTANCES.to_string());
-    let data = tempfile::tempdir().expect("a folder");
-    let host = Host::start(data.path(), &settings);
+    let host = Host::start(data, &settings);
     let api = Api::of(&host);
     search(&api, 0).await;
     let (before, few) = (memory::private(host.id()), made(&api).await);

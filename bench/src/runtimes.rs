@@ -65,7 +65,10 @@ pub fn standin(installation: &Installation, cache: &Path) -> Standin {
     let first_key = settings.key.as_deref().and_then(ApiKey::parse_unchecked).expect("a key");
     given.insert("root_key_sha256".into(), first_key.sha256());
     let manifest = Manifest::read(&root().join("spin.toml"), &given).expect("spin.toml");
-    Standin::start(&manifest, ([127, 0, 0, 1], 0).into(), cache).expect("a stand-in")
+    // It has a runtime of its own, which cannot begin within this one.
+    let start = || Standin::start(&manifest, ([127, 0, 0, 1], 0).into(), cache);
+    let started = std::thread::scope(|scope| scope.spawn(start).join());
+    started.expect("a thread").expect("a stand-in")
 }
 
 /// The journal as it is where a scheduler tends it.

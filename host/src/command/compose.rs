@@ -22,7 +22,7 @@ pub struct Compose {
     #[arg(required = true)]
     components: Vec<PathBuf>,
     /// A component that satisfies imports of those before it; may be repeated. It is there once, whoever imports it.
-    #[arg(long, required = true)]
+    #[arg(long)]
     with: Vec<PathBuf>,
     /// Of the exports only those whose names begin so.
     #[arg(long, default_value = "")]

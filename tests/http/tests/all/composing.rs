@@ -139,6 +139,32 @@ fn the_pages_python_example_remembers_through_a_composition() {
     assert!(said.contains("Lisbon") && said.contains("3 May"), "{said}");
 }
 
+#[test]
+fn on_our_host_an_application_may_leave_index_and_models_to_it() {
+    let shell = Shell::new();
+    let memory = shell.data.path().join("memory.wasm");
+    let rooms = "target/components/store-message.wasm target/components/retrieve-context.wasm";
+    let compose = format!("holdfast compose {rooms} --export holdfast:memory/ --open --output");
+    let done = shell.line(&format!("{compose} {}", memory.display())).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(
+        done.status.success() && said.contains("imports  holdfast:index/index@0.1.0"),
+        "{said}"
+    );
+    let manifest = std::fs::read_to_string(root().join("examples/rust-app/spin.toml")).unwrap();
+    let root = std::path::absolute(root()).unwrap();
+    let manifest = manifest
+        .replace("../../target/components/holdfast-memory.wasm", &memory.display().to_string())
+        .replace(r#"["allowed_outbound_hosts", "variables"]"#, "true")
+        .replace("../..", &root.display().to_string());
+    let path = shell.data.path().join("spin.toml");
+    std::fs::write(&path, manifest).unwrap();
+    let up = format!("holdfast up --manifest {} --listen {ADDRESS}", path.display());
+    let ask = |words: &str| format!("curl -sS http://{ADDRESS}/ann -d '{words}'");
+    let said = shell.run(&[up, ask("We fly to Lisbon on 3 May."), ask("When do we fly?")]);
+    assert!(said.contains("Lisbon"), "{said}");
+}
+
 fn installed() -> PathBuf {
     root().join("target/tools/venv/bin/componentize-py")
 }

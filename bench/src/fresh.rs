@@ -46,7 +46,12 @@ pub async fn measure(installation: &Installation, table: &mut Table) {
 }
 
 /// The first answer of a runtime in an empty folder, and in one that it has used; gives that one.
-async fn first<T>(name: &str, begin: impl AsyncFn(&Path) -> T, end: impl Fn(T), table: &mut Table) {
+async fn first<T>(
+    name: &str,
+    begin: impl AsyncFn(&Path) -> T,
+    end: impl Fn(T),
+    table: &mut Table,
+) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut nothing, mut kept) = (Spread::default(), Spread::default());
     end(nothing.time(begin(folder.path())).await);

@@ -105,7 +105,8 @@ fn installs(archive: &Path) -> Result<()> {
     let asked = Command::new(folder.join(PLUGIN)).arg("--launch-metadata-only").output()?;
     let told: serde_json::Value =
         serde_json::from_slice(&asked.stderr).context("what the unpacked plugin told of itself")?;
-    ensure!(told["all_flags"].is_array(), "the unpacked plugin told {told}");
+    let flags = told.get("all_flags").is_some_and(serde_json::Value::is_array);
+    ensure!(flags, "the unpacked plugin told {told}");
     fs::remove_dir_all(&folder)?;
     Ok(())
 }

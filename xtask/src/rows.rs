@@ -72,8 +72,16 @@ fn fault(row: &toml::Value, tests: &BTreeMap<String, bool>) -> Option<String> {
     let later = row.get("later").and_then(toml::Value::as_str).filter(|why| !why.is_empty());
     let named = row.get("test").and_then(toml::Value::as_array);
     let named: Vec<&str> = named.into_iter().flatten().filter_map(toml::Value::as_str).collect();
-    if later.is_some() != named.is_empty() {
-        return Some("must have either tests or a reason for later".to_owned());
+    let measured = row.get("measured").and_then(toml::Value::as_str);
+    if [later.is_some(), measured.is_some(), !named.is_empty()].iter().filter(|has| **has).count()
+        != 1
+    {
+        return Some(
+            "must have either tests, or what measures it, or a reason for later".to_owned(),
+        );
+    }
+    if let Some(path) = measured.filter(|path| !root().join(path).is_file()) {
+        return Some(format!("is measured by {path}, which is not there"));
     }
     named.iter().find_map(|name| match tests.get(*name) {
         None => Some(format!("names the test {name}, which is not there")),
@@ -98,11 +106,14 @@ mod tests {
         };
         assert_eq!(fault("{ test = [\"awake\"] }"), None);
         assert_eq!(fault("{ later = \"why\" }"), None);
+        assert_eq!(fault("{ measured = \"bench/src/main.rs\" }"), None);
         for bad in [
             "{ test = [\"asleep\"] }",
             "{ test = [\"awake\", \"helper\"] }",
             "{ test = [] }",
             "{ later = \"\" }",
+            "{ measured = \"bench/src/nothing.rs\" }",
+            "{ measured = \"bench/src/main.rs\", later = \"why\" }",
             "{ test = [\"awake\"], later = \"why\" }",
         ] {
             assert!(fault(bad).is_some(), "{bad}");

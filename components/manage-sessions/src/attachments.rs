@@ -54,8 +54,14 @@ impl Sent {
             let detail = "Content-Type must be a media type of at most 255 plain characters";
             Error::invalid(detail).at("Content-Type")
         })?;
-        let named = call.header("content-digest")?;
-        Ok(Self { media_type: media_type.to_owned(), sha256: named.as_deref().and_then(digest) })
+        let sha256 = match call.header("content-digest")? {
+            None => None,
+            Some(named) => Some(digest(&named).ok_or_else(|| {
+                let detail = "Content-Digest must name a SHA-256 in base64, as sha-256=:…:";
+                Error::invalid(detail).at("Content-Digest")
+            })?),
+        };
+        Ok(Self { media_type: media_type.to_owned(), sha256 })
     }
 }
 
@@ -67,8 +73,8 @@ pub async fn put(call: &Call, session: &str, name: &str) -> Result<Answer> {
     let sent = Sent::of(call)?;
     let author = call.author(&caller, &place.scope)?;
     standing(call, &place, &author).await?;
-    let known = known(&place.scope, place.session.as_str(), Vec::new()).await;
-    let mut coming = attach::begin(call.state, &place.scope, &known).await?;
+    let first = known(&place.scope, place.session.as_str(), Vec::new()).await;
+    let mut coming = attach::begin(call.state, &place.scope, &first).await?;
     let came = receive(call, &mut coming, &sent).await;
     // Much may have happened while it came.
     let (attachment, before) = match came {
@@ -80,6 +86,7 @@ pub async fn put(call: &Call, session: &str, name: &str) -> Result<Answer> {
     };
     if let (Some(thing), frontier) = &before
         && same(&Attachment::read(&thing.last.body)?, &attachment)
+        && attach::is_there(call.state, &place.scope, &Attachment::read(&thing.last.body)?).await?
     {
         coming.withdraw().await;
         return shown(call, &place.scope, 200, thing, frontier);
@@ -89,22 +96,36 @@ pub async fn put(call: &Call, session: &str, name: &str) -> Result<Answer> {
     let (session, id) = (Some(place.session.clone()), place.name.to_owned());
     let new = NewThing { kind: KIND, session, id, body };
     let by = author.by.clone();
+    // What others wrote while it came lies below it.
+    let author = Author { by: author.by, after: before.1.clone() };
+    let known = known(&place.scope, place.session.as_str(), Vec::new()).await;
     let written = match record_things(call.state, &place.scope, author, &known, &[new]).await {
         Ok(written) => written,
         // The record may be there, or come: it must have its bytes.
         Err(error) if error.reason == "outcome_unknown" => return Err(error),
         Err(error) => return withdrawn(coming, error).await,
     };
-    if let Err(error) = coming.check().await {
-        let author = Author { by, after: written.frontier };
-        let forgetting = Forgetting { name: place.thing(), physical: true };
-        let _ = delete_thing(call.state, &place.scope, author, &known, forgetting).await;
-        return withdrawn(coming, error).await;
+    match coming.check().await {
+        // The user was erased meanwhile: all that stood there went with that, and this goes after it.
+        Err(error) if error.case == Case::Conflict => {
+            let author = Author { by, after: written.frontier };
+            let forgetting = Forgetting { name: place.thing(), physical: true };
+            delete_thing(call.state, &place.scope, author, &known, forgetting).await?;
+            return withdrawn(coming, error).await;
+        }
+        // The record stands, and has its bytes.
+        Err(error) => return Err(unsure(error)),
+        Ok(()) => {}
     }
     let status = if before.0.is_some() { 200 } else { 201 };
     let order = written.orders.first().ok_or_else(|| Error::internal("nothing was written"))?;
     let thing = things::made(place.thing(), &by.key, *order, text, before.0.as_ref());
     shown(call, &place.scope, status, &thing, &written.frontier)
+}
+
+fn unsure(error: Error) -> Error {
+    let detail = "the attachment is stored, and whether the user was erased meanwhile is not known: repeat the request";
+    Error::because(Case::Unavailable, "outcome_unknown", detail).caused_by(error)
 }
 
 async fn withdrawn(coming: Coming<'_>, error: Error) -> Result<Answer> {

@@ -257,6 +257,7 @@ impl Copies {
             match attach::copy(state, scope, &attachment).await {
                 Ok(copy) => thing.body = ThingBody::new(&copy, Vec::new())?,
                 Err(error) if error.reason == "gone" => return without(item, "gone"),
+                Err(error) if error.case == Case::Corrupt => return without(item, "corrupt"),
                 Err(error) => return Err(error),
             }
         }

@@ -50,9 +50,9 @@ pub struct Frames {
     /// The oldest of what its things were made of, where that is older than all its records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Hlc>,
-    /// Attachments are among its things.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub attached: bool,
+    /// Are attachments among its things? None where a program that knew of none wrote it: there may be some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<bool>,
 }
 
 /// A byte range of the segment: one Zstandard frame, which can be read alone.

@@ -136,6 +136,17 @@ pub enum Versions {
 }
 
 impl Versions {
+    /// These and others.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, one) | (one, Self::None) => one,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Kept { count, until }, Self::Kept { count: more, until: later }) => {
+                Self::Kept { count: count.saturating_add(more), until: until.max(later) }
+            }
+        }
+    }
+
     fn is_none(&self) -> bool {
         *self == Self::None
     }

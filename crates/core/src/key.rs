@@ -299,6 +299,9 @@ pub fn export(tenant_id: &TenantId, export: ulid::Ulid) -> Prefix {
 /// Name of an export's manifest, which is written last: below [`export`], as those that follow.
 pub const EXPORT_MANIFEST: &str = "_MANIFEST.json";
 
+/// How names of what an export keeps while it runs begin.
+pub const EXPORT_WORK: &str = "_work/";
+
 /// Name of what was asked of an export.
 pub const EXPORT_ASKED: &str = "_work/asked.json";
 
@@ -310,7 +313,7 @@ pub const EXPORT_USERS: &str = "_work/users-";
 
 /// What an export keeps while it runs, below [`export`]: `work`.
 pub fn export_work(export: &Prefix) -> Prefix {
-    Prefix(format!("{}_work/", export.0))
+    Prefix(format!("{}{EXPORT_WORK}", export.0))
 }
 
 /// Lists of users whom hosts wrote.

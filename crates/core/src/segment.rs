@@ -146,7 +146,7 @@ fn session_frames(
         last: last.order,
         made_of: made_of.into_iter().collect(),
         oldest: oldest.filter(|oldest| *oldest < first.order.hlc),
-        attached,
+        attached: Some(attached),
     }))
 }
 

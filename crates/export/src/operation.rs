@@ -13,7 +13,7 @@ use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::{Error, Result, TenantId, key};
 use holdfast_formats::training::{Format, Manifest, Report, Split, card};
 use sha2::Sha256;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use ulid::Ulid;
 
 /// How an export stands.
@@ -218,20 +218,27 @@ pub async fn cancel<O: Objects, C: Clock, I: Ids>(
 
 /// Removes files that were written of an export that will not be whole.
 async fn remove_files<O: Objects, C: Clock, I: Ids>(folder: &Folder<'_, O, C, I>) -> Result<()> {
-    let mut after = None;
+    let (mut lists, mut after) = (Vec::new(), None);
     loop {
         let page = folder.outside.objects.list(&folder.prefix, after.as_deref()).await?;
         for listed in &page.objects {
             let name = listed.key.strip_prefix(folder.prefix.as_str()).unwrap_or_default();
-            if !name.starts_with("_work/") || name.starts_with(key::EXPORT_USERS) {
+            if name.starts_with(key::EXPORT_USERS) {
+                lists.push(folder.key(name)?);
+            } else if !name.starts_with(key::EXPORT_WORK) {
                 folder.outside.objects.delete(&folder.key(name)?).await?;
             }
         }
         after = page.next;
         if after.is_none() {
-            return Ok(());
+            break;
         }
     }
+    // By these an erase finds what is left.
+    for list in lists {
+        folder.outside.objects.delete(&list).await?;
+    }
+    Ok(())
 }
 
 /// One bounded step of an export: reads some sessions, or writes a file, or looks at one again, or ends it. `secret` is the
@@ -300,7 +307,13 @@ async fn publish<O: Objects, C: Clock, I: Ids, S: Source>(
                 *progress.replaced.entry(kind).or_default() += count;
             }
         }
-        None => progress.phase = Phase::Looking,
+        None => {
+            if number == 0 {
+                // Of nobody: an erase need not take it for one that holds anybody.
+                publisher.list_users(0, &BTreeSet::new()).await?;
+            }
+            progress.phase = Phase::Looking;
+        }
     }
     Ok(())
 }

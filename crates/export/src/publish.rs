@@ -8,7 +8,7 @@ use holdfast_core::attachment::read_whole;
 use holdfast_core::erase::Ledger;
 use holdfast_core::exported::Exported;
 use holdfast_core::ports::{Clock, Ids, Objects};
-use holdfast_core::{Error, Result, Scope, TenantId, UserId, key};
+use holdfast_core::{Case, Error, Result, Scope, TenantId, UserId, key};
 use holdfast_formats::Stored;
 use holdfast_formats::anonymize::Anonymizer;
 use holdfast_formats::training::{
@@ -83,7 +83,8 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
         number: usize,
         group: &Group,
     ) -> Result<(Published, BTreeMap<String, u64>)> {
-        self.list_users(number, group).await?;
+        let mut sessions = self.gathered(group).await?;
+        self.list_users(number, &users(&sessions)).await?;
         let mut done = Published { split: Some(group.split), ..Published::default() };
         let mut looked = Verdict::new();
         let mut replaced = BTreeMap::new();
@@ -111,18 +112,27 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
         if let Some(name) = file_name(self.asked.format, group.file).filter(|_| done.examples > 0) {
             self.put(&name, file, &mut done).await?;
         }
+        if !done.without.is_empty() {
+            sessions.retain(|session| !done.without.contains(session));
+            self.list_users(number, &users(&sessions)).await?;
+        }
         Ok((done, replaced))
     }
 
-    async fn list_users(&self, number: usize, group: &Group) -> Result<()> {
-        let mut users = BTreeSet::new();
-        for part in &group.parts {
-            let bytes = self.folder.part(part).await?;
-            users.extend(kept(&bytes)?.into_iter().map(|kept| kept.user));
-        }
+    /// Says whose messages are in the file of this number.
+    pub async fn list_users(&self, number: usize, users: &BTreeSet<String>) -> Result<()> {
         let scopes = users.iter().map(|user| self.scope(user)).collect::<Result<Vec<_>>>()?;
         let list = Exported::new(self.ledger, &scopes).encode()?;
         self.folder.put(&format!("{}{number}.json", key::EXPORT_USERS), list).await.map(drop)
+    }
+
+    async fn gathered(&self, group: &Group) -> Result<BTreeSet<(String, String)>> {
+        let mut sessions = BTreeSet::new();
+        for part in &group.parts {
+            let bytes = self.folder.part(part).await?;
+            sessions.extend(kept(&bytes)?.into_iter().map(|kept| (kept.user, kept.session)));
+        }
+        Ok(sessions)
     }
 
     /// Has a session of the group to go that its file still holds?
@@ -274,8 +284,10 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
                 let name = database_name(&kept.user, &kept.session);
                 done.files.push(self.folder.put(&name, bytes).await?);
             }
-            // It was replaced since then.
-            Err(error) if error.reason == "gone" => done.report.leave(LeftOut::Database, 1),
+            // It was replaced since then, or is damaged.
+            Err(error) if error.reason == "gone" || error.case == Case::Corrupt => {
+                done.report.leave(LeftOut::Database, 1);
+            }
             Err(error) => return Err(error),
         }
         Ok(())
@@ -306,6 +318,10 @@ impl Writing {
         }
         Ok(())
     }
+}
+
+fn users(sessions: &BTreeSet<(String, String)>) -> BTreeSet<String> {
+    sessions.iter().map(|(user, _)| user.clone()).collect()
 }
 
 /// The examples of a part.

@@ -117,27 +117,34 @@ pub async fn sweep(
         }
         first => first.is_some(),
     };
-    let mut found = find(outside.objects, scope, erasure.at).await?;
-    if found.whole {
-        found.exports(outside.objects, ledger, scope, (&erasure, last)).await?;
-    }
+    let found = find(outside.objects, scope, erasure.at).await?;
     if !last && found.whole && !found.marked {
         let stamp = Stamp { at: erasure.at, by: by.clone() };
         let record = Record::erase(&erasure.ulid.to_string(), &stamp);
         rewrite(outside, scope, &Frontier::default(), 0, vec![record]).await?;
     }
     let prefix = ledger.of(scope);
+    // What is the user's own goes first, whatever becomes of exports.
     remove(outside, scope, &prefix, &erasure, &found.doomed).await?;
     if !found.whole {
         return Ok(Next::More);
     }
-    let purged = outside.objects.purge(&key::user(scope)).await?;
-    if purged.more {
+    // What is begun later looks at a user who is erased.
+    let until = erasure.at.milliseconds() + LEAD;
+    let exports = exported(outside.objects, ledger, scope, (until, last), STEP).await?;
+    remove(outside, scope, &prefix, &erasure, &exports).await?;
+    if exports.len() >= STEP {
         return Ok(Next::More);
     }
+    let purged = outside.objects.purge(&key::user(scope)).await?;
+    let exports = outside.objects.purge(&key::exports(&scope.tenant)).await?;
+    if purged.more || exports.more {
+        return Ok(Next::More);
+    }
+    let versions = purged.versions.and(exports.versions);
     let sweeps = ledger::sweeps(outside.objects, &prefix, erasure.ulid).await?;
     let now = outside.clock.now();
-    let receipt = Receipt::new(erasure.at, now, last, &sweeps, purged.versions);
+    let receipt = Receipt::new(erasure.at, now, last, &sweeps, versions);
     let name = fresh(outside.clock.now(), outside.ids);
     let key = key::erase_receipt(&prefix, erasure.ulid, name, last);
     outside.objects.put(&key, Bytes::from(encode(&receipt)?)).await?;
@@ -214,22 +221,6 @@ struct Unsure {
 }
 
 impl Found {
-    /// Adds exports that hold something of the user.
-    async fn exports(
-        &mut self,
-        objects: &impl Objects,
-        ledger: &Ledger,
-        scope: &Scope,
-        (erasure, last): (&Erasure, bool),
-    ) -> Result<()> {
-        // What is begun later looks at a user who is erased.
-        let until = erasure.at.milliseconds() + LEAD;
-        let found = exported(objects, ledger, scope, (until, last), STEP).await?;
-        self.whole = found.len() < STEP;
-        self.doomed.extend(found);
-        Ok(())
-    }
-
     /// Adds those of the objects that hold nothing newer than the erase, and the attachments that nothing newer names.
     async fn judge(
         &mut self,

@@ -4,12 +4,17 @@
 //! erase by itself, and is not touched before the last sweep, a day later: by then nobody goes on with it.
 
 use crate::fetch;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use holdfast_core::erase::Ledger;
 use holdfast_core::exported::Exported;
 use holdfast_core::ports::Objects;
 use holdfast_core::{Case, Key, Prefix, Result, Scope, key};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use ulid::Ulid;
+
+/// Exports that are looked at beside each other.
+const AT_ONCE: usize = 8;
 
 /// What of an export's request names users.
 #[derive(Default, Deserialize)]
@@ -26,16 +31,14 @@ struct Selection {
     users: Vec<String>,
 }
 
-/// What is known of one export.
+/// One export, as a list shows it.
 #[derive(Default)]
 struct Export {
-    /// What was asked: goes first, so that one that is half removed is not taken for a running one.
-    asked: Option<Key>,
     files: Vec<Key>,
     /// Go last: by them it is found again.
     lists: Vec<Key>,
-    whole: bool,
-    cancelled: bool,
+    /// There are files outside of what is kept while it runs.
+    published: bool,
 }
 
 /// Keys of the exports that were begun before `until` (Unix milliseconds) and hold something of the user, about as many as
@@ -50,40 +53,34 @@ pub(crate) async fn exported(
     (until, running): (u64, bool),
     most: usize,
 ) -> Result<Vec<Key>> {
-    let prefix = key::exports(&scope.tenant);
-    let (mut found, mut after) = (Vec::new(), None::<String>);
-    while found.len() < most {
-        let page = objects.list(&prefix, after.as_deref()).await?;
-        let first = page.objects.first().and_then(|one| one.key.strip_prefix(prefix.as_str()));
-        let Some(id) = first.and_then(|rest| rest.split('/').next()) else { break };
-        // `0` follows `/`: the place after everything of an export.
-        after = Some(format!("{}{id}0", prefix.as_str()));
-        let Ok(ulid) = Ulid::from_string(id) else { continue };
-        if ulid.timestamp_ms() > until {
-            break;
-        }
-        let export = read(objects, &key::export(&scope.tenant, ulid)).await?;
-        if export.concerns(objects, ledger, scope, running).await? {
-            found.extend(export.asked.into_iter().chain(export.files).chain(export.lists));
-        }
-    }
-    Ok(found)
+    let exports = listed(objects, &key::exports(&scope.tenant)).await?;
+    let exports = exports.into_iter().filter(|(ulid, _)| ulid.timestamp_ms() <= until);
+    let concerned = stream::iter(exports).map(async |(ulid, export)| {
+        let prefix = key::export(&scope.tenant, ulid);
+        let concerned = export.concerns(objects, ledger, scope, (&prefix, running)).await?;
+        Ok::<_, holdfast_core::Error>(concerned.then_some(export))
+    });
+    let concerned: Vec<Option<Export>> = concerned.buffered(AT_ONCE).try_collect().await?;
+    let keys =
+        concerned.into_iter().flatten().flat_map(|one| one.files.into_iter().chain(one.lists));
+    Ok(keys.take(most).collect())
 }
 
-async fn read(objects: &impl Objects, prefix: &Prefix) -> Result<Export> {
-    let mut export = Export::default();
+async fn listed(objects: &impl Objects, prefix: &Prefix) -> Result<BTreeMap<Ulid, Export>> {
+    let mut exports: BTreeMap<Ulid, Export> = BTreeMap::new();
     for one in fetch::list(objects, prefix).await? {
         let Some(key) = Key::below(prefix, &one.key) else { continue };
-        let name = one.key.strip_prefix(prefix.as_str()).unwrap_or_default();
-        export.whole |= name == key::EXPORT_MANIFEST;
-        export.cancelled |= name == key::EXPORT_CANCELLED;
-        match name {
-            key::EXPORT_ASKED => export.asked = Some(key),
-            list if list.starts_with(key::EXPORT_USERS) => export.lists.push(key),
-            _ => export.files.push(key),
+        let rest = one.key.strip_prefix(prefix.as_str()).unwrap_or_default();
+        let Some((id, name)) = rest.split_once('/') else { continue };
+        let Ok(ulid) = Ulid::from_string(id) else { continue };
+        let export = exports.entry(ulid).or_default();
+        export.published |= !name.starts_with(key::EXPORT_WORK);
+        match name.starts_with(key::EXPORT_USERS) {
+            true => export.lists.push(key),
+            false => export.files.push(key),
         }
     }
-    Ok(export)
+    Ok(exports)
 }
 
 impl Export {
@@ -92,23 +89,27 @@ impl Export {
         objects: &impl Objects,
         ledger: &Ledger,
         scope: &Scope,
-        running: bool,
+        (prefix, running): (&Prefix, bool),
     ) -> Result<bool> {
-        let ended = self.whole || self.cancelled || self.asked.is_none();
-        if !ended {
+        // A list may leave these out; a read does not.
+        let read =
+            async |name: &str| match Key::below(prefix, &format!("{}{name}", prefix.as_str())) {
+                Some(key) => objects.get(&key).await,
+                None => Ok(None),
+            };
+        // What is asked is written first, and goes with an export alone: this one is half removed.
+        let Some(asked) = read(key::EXPORT_ASKED).await? else { return Ok(true) };
+        let whole = read(key::EXPORT_MANIFEST).await?.is_some();
+        if !whole && read(key::EXPORT_CANCELLED).await?.is_none() {
             return Ok(running);
         }
-        if let Some(key) = &self.asked
-            && let Some(bytes) = objects.get(key).await?
-        {
-            let asked: Asked = serde_json::from_slice(&bytes).unwrap_or_default();
-            let user = scope.user.as_str();
-            if asked.owner.iter().chain(&asked.selection.users).any(|named| named == user) {
-                return Ok(true);
-            }
+        let asked: Asked = serde_json::from_slice(&asked).unwrap_or_default();
+        let user = scope.user.as_str();
+        if asked.owner.iter().chain(&asked.selection.users).any(|named| named == user) {
+            return Ok(true);
         }
-        for key in &self.lists {
-            match fetch::get(objects, key).await.and_then(|bytes| Exported::decode(&bytes)) {
+        for (_, got) in fetch::all(objects, self.lists.clone()).await? {
+            match got.and_then(|bytes| Exported::decode(&bytes)) {
                 Ok(list) if !list.holds(ledger, scope) => {}
                 Ok(_) => return Ok(true),
                 // A list that cannot be read may name anybody.
@@ -117,6 +118,6 @@ impl Export {
             }
         }
         // Without a list nobody knows whom it holds.
-        Ok(self.lists.is_empty() && !self.files.is_empty() && !self.cancelled)
+        Ok(self.lists.is_empty() && self.published)
     }
 }

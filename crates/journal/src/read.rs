@@ -305,7 +305,7 @@ impl Journal {
 
     /// Does the segment hold nothing that the view takes in?
     fn is_beside(&self, cover: &Cover) -> bool {
-        let attached = || cover.sessions.iter().any(|frames| frames.attached);
+        let attached = || cover.sessions.iter().any(|frames| frames.attached != Some(false));
         self.view.limits().only == Some(ThingKind::Attachment)
             && cover.purges.is_empty()
             && !attached()

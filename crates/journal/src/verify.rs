@@ -128,23 +128,27 @@ async fn read(objects: &impl Objects, scope: &Scope, rules: &Rules, now: u64) ->
             Err(error) if !fetch::concerns_one(&error) => Err(error),
             read => {
                 let journal = journal.borrow();
-                let (erased, attached) = (journal.erased(), standing(&journal, scope)?);
-                Ok(AsRead { unreadable: read.err(), erased, attached })
+                let (attached, broken) = standing(&journal, scope);
+                let (erased, unreadable) = (journal.erased(), read.err().or(broken));
+                Ok(AsRead { unreadable, erased, attached })
             }
         };
     }
 }
 
-fn standing(journal: &Journal, scope: &Scope) -> Result<BTreeSet<Key>> {
-    let mut parts = BTreeSet::new();
+/// Parts of the attachments that stand, and what one of them says that cannot be read.
+fn standing(journal: &Journal, scope: &Scope) -> (BTreeSet<Key>, Option<Error>) {
+    let (mut parts, mut broken) = (BTreeSet::new(), None);
     let all = journal.view().all_things();
     for found in all.filter(|found| found.kind == ThingKind::Attachment) {
         let Some(last) = found.last() else { continue };
-        let attachment = Attachment::read(&last.text)?;
-        let pieces = attachment.pieces(scope, 0, attachment.size)?;
-        parts.extend(pieces.into_iter().map(|piece| piece.key));
+        let attachment = Attachment::read(&last.text);
+        match attachment.and_then(|attachment| attachment.pieces(scope, 0, attachment.size)) {
+            Ok(pieces) => parts.extend(pieces.into_iter().map(|piece| piece.key)),
+            Err(error) => broken = Some(error),
+        }
     }
-    Ok(parts)
+    (parts, broken)
 }
 
 /// A store that remembers what each object that was read is.

@@ -5,7 +5,7 @@ use crate::write::{offset, outside};
 use crate::{Answer, Bucket, GuestClock, GuestIds, State};
 use futures::stream::{self, StreamExt};
 use holdfast_core::attachment::{Attachment, read_piece};
-use holdfast_core::{Result, Scope};
+use holdfast_core::{Case, Result, Scope};
 use holdfast_journal::Upload;
 
 /// An attachment that comes.
@@ -43,6 +43,23 @@ pub async fn answer(
     let rest = stream::iter(pieces).then(async |piece| read_piece(&state.bucket, &piece).await);
     let all = stream::iter(first).chain(rest);
     Ok(Answer::flowing(status, attachment.media_type.clone(), end.saturating_sub(start), all))
+}
+
+/// Are all its parts there as they were written? Reads them.
+///
+/// # Errors
+/// What the store may answer.
+pub async fn is_there(state: &State, scope: &Scope, attachment: &Attachment) -> Result<bool> {
+    for piece in attachment.pieces(scope, 0, attachment.size)? {
+        match read_piece(&state.bucket, &piece).await {
+            Ok(_) => {}
+            Err(error) if error.reason == "gone" || error.case == Case::Corrupt => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 /// Copies an attachment's bytes, so that a new record names objects that no other names.

@@ -134,6 +134,10 @@ pub async fn remove(
             matches(if_match, &item)?;
             delete_thing(state, scope, author, &known, forgetting).await
         }
+        // What was hidden before has its bytes still.
+        None if found.deleted && forgetting.physical => {
+            delete_thing(state, scope, author, &known, forgetting).await
+        }
         None if found.deleted => deleted_before(state, author, &known).await,
         None => Err(missing(name.0, name.2)),
     }

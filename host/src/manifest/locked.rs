@@ -102,8 +102,8 @@ pub(super) fn manifest(bytes: &[u8], kind: &str) -> Result<raw::Manifest> {
         "its spin_lock_version is {version}, and this program reads {VERSION} at most: use a newer one"
     );
     let locked: Locked = serde_json::from_value(value)?;
-    understood(&locked)?;
     let (triggers, wanted) = triggers(&locked, kind)?;
+    understood(&locked, &wanted)?;
     let mut components = Map::new();
     for id in wanted {
         let component = locked.components.iter().find(|component| component.id == id);
@@ -124,12 +124,14 @@ pub(super) fn manifest(bytes: &[u8], kind: &str) -> Result<raw::Manifest> {
 }
 
 /// Refuses what asks for more than there is.
-fn understood(locked: &Locked) -> Result<()> {
+fn understood(locked: &Locked, wanted: &BTreeSet<String>) -> Result<()> {
     let strange = locked.must_understand.iter().find(|field| !UNDERSTOOD.contains(&field.as_str()));
     if let Some(field) = strange {
         bail!("it must be read with {field:?}, which this program does not know: use a newer one");
     }
-    let of_components = locked.components.iter().flat_map(|one| one.host_requirements.iter());
+    // What other triggers serve is theirs to understand.
+    let ours = locked.components.iter().filter(|one| wanted.contains(&one.id));
+    let of_components = ours.flat_map(|one| one.host_requirements.iter());
     for (name, how) in locked.host_requirements.iter().chain(of_components) {
         let optional = how.as_str() == Some("optional");
         ensure!(

@@ -10,7 +10,7 @@ use holdfast_core::{Case, Error, Key, Result, Scope, key};
 use sha2::{Digest, Sha256};
 
 /// An attachment on its way into the bucket: at most one part of it is in memory. Who drops it leaves parts that nothing
-/// names, and those are [collected](crate::collect).
+/// names, and those are [collected](fn@crate::collect).
 pub struct Upload<'a, O, C, I> {
     outside: Outside<'a, O, C, I>,
     scope: &'a Scope,

@@ -8,7 +8,7 @@ use holdfast_core::record::{Kind, Record, Stamp};
 use holdfast_core::session::SessionFields;
 use holdfast_core::thing::{Source, ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Error, Hlc, Order, Result, Scope, SessionId};
+use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId};
 use holdfast_journal::Draft;
 use holdfast_kit::State;
 use holdfast_kit::attach;

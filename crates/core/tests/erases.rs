@@ -186,3 +186,12 @@ fn a_receipt_counts_each_key_once_whatever_was_swept_again() {
     assert_eq!(Marker::decode(b"{\"v\":2}").unwrap_err().reason, "newer_format");
     assert_eq!(Marker::decode(b"{}").unwrap_err().reason, "corrupt");
 }
+
+#[test]
+fn kept_versions_of_two_places_are_told_together() {
+    let kept = |count, until| Versions::Kept { count, until };
+    assert_eq!(Versions::None.and(kept(2, None)), kept(2, None));
+    assert_eq!(kept(2, Some(7)).and(kept(3, Some(9))), kept(5, Some(9)));
+    assert_eq!(kept(2, None).and(Versions::Unknown), Versions::Unknown);
+    assert_eq!(Versions::None.and(Versions::None), Versions::None);
+}

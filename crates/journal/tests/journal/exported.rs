@@ -66,6 +66,28 @@ fn an_export_that_holds_the_user_goes_whole_and_the_others_stay() {
 }
 
 #[test]
+fn what_is_left_of_a_removal_or_a_cancelled_export_is_found_again() {
+    block_on(async {
+        let world = marked().await;
+        let data = ("train.jsonl", Bytes::from(DATA));
+        let list = Exported::new(&ledger(), &[other()]).encode().unwrap();
+        let half = [data.clone(), ("_work/users-3.json", list.into())];
+        let half = put(&world, NOW - 5, &half).await;
+        let cancelled = ("_work/cancelled.json", Bytes::from("{}"));
+        let asked = (key::EXPORT_ASKED, Bytes::from("{}"));
+        let left_over = put(&world, NOW - 4, &[cancelled.clone(), asked.clone(), data]).await;
+        let tidy = put(&world, NOW - 3, &[cancelled, asked]).await;
+        let empty = put(&world, NOW - 2, &whole(&[], "{}")).await;
+        begin(&world).await.unwrap();
+        swept(&world).await;
+        assert_eq!(
+            [half, left_over, tidy, empty].map(|export| left(&world, &export)),
+            [0, 0, 2, 4]
+        );
+    });
+}
+
+#[test]
 fn an_export_that_still_runs_a_day_later_goes_with_what_it_gathered() {
     block_on(async {
         let world = marked().await;

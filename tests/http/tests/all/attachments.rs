@@ -211,6 +211,48 @@ fn bytes_that_are_not_those_of_their_digest_are_refused_and_leave_nothing() {
     put_with(&client, "a", &digest, b"other").problem(422, "unprocessable");
     assert_eq!(get(&client, "a", &[]).status, 404);
     put_with(&client, "a", &digest, body).expect_status(201);
+    // One that cannot be held against the bytes is not passed over.
+    for odd in ["sha-256=:AAAA:", "sha-256=44afd2ab2d7c3252559d6782", "sha-512=:AA==:", "md5"] {
+        put_with(&client, "b", &[("Content-Digest", odd)], body).problem(400, "invalid");
+    }
+}
+
+#[test]
+fn bytes_that_are_damaged_are_never_shown_and_the_same_bytes_again_mend_them() {
+    let running = Arc::new(Running::start(HostSettings::default().with("cache_mib", "0")));
+    let client = named(running.clone());
+    let bytes = noise(5 << 20);
+    put(&client, "a", &bytes).expect_status(201);
+    let files = std::process::Command::new("find")
+        .arg(running.data_dir())
+        .args(["-path", "*/att/*", "-type", "f", "-size", "+1024k"])
+        .output()
+        .unwrap();
+    let files = String::from_utf8(files.stdout).unwrap();
+    let part = files.lines().find(|file| std::fs::metadata(file).unwrap().len() >= 4 << 20);
+    let part = part.expect("the first part");
+    let mut damaged = std::fs::read(part).unwrap();
+    let length = damaged.len();
+    damaged[length / 2] ^= 1;
+    std::fs::write(part, damaged).unwrap();
+    assert_eq!(get(&client, "a", &[]).status, 500);
+    assert_eq!(get(&client, "a", &[("Range", "bytes=0-9")]).status, 500);
+    put(&client, "a", &bytes).expect_status(200);
+    assert_eq!(get(&client, "a", &[]).bytes, bytes);
+}
+
+#[test]
+fn a_physical_delete_of_what_was_hidden_before_is_written() {
+    let client = client();
+    put(&client, "a", b"x").expect_status(201);
+    client.send("DELETE", &path("a"), &[], None).expect_status(204);
+    let of_user = format!("/v1/users/{}/changes?limit=100", client.user.as_deref().unwrap());
+    let told = || client.get(&of_user).expect_status(200).data().len();
+    let before = told();
+    client.send("DELETE", &path("a"), &[], None).expect_status(204);
+    assert_eq!(told(), before, "deleting again writes nothing");
+    client.send("DELETE", &path("a?mode=physical"), &[], None).expect_status(204);
+    assert_eq!(told(), before + 1);
 }
 
 #[test]

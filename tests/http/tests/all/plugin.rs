@@ -16,7 +16,8 @@ fn manifest() -> String {
 fn mixed() -> String {
     manifest()
         + "\n[[trigger.http]]\nroute = \"/kv\"\ncomponent = \"other\"\n\
-           [component.other]\nsource = \"nowhere.wasm\"\nkey_value_stores = [\"default\"]\n"
+           [component.other]\nsource = \"nowhere.wasm\"\nkey_value_stores = [\"default\"]\n\
+           host_requirements = { accelerator = \"required\" }\n"
 }
 
 #[test]

@@ -166,6 +166,10 @@ fn component_of(id: &str, component: &Value) -> Value {
     if let Some(variables) = component.get("variables") {
         told["config"] = variables.clone();
     }
+    // Spin finds these out by itself; here a manifest says them.
+    if let Some(needs) = component.get("host_requirements") {
+        told["host_requirements"] = needs.clone();
+    }
     for key in ["allowed_outbound_hosts", "key_value_stores"] {
         if let Some(list) = component.get(key) {
             told["metadata"][key] = list.clone();

@@ -63,7 +63,7 @@ fn a_month_of_a_small_user_costs_what_it_did() {
         Bill {
             puts: 109,
             gets: 247,
-            lists: 285,
+            lists: 315,
             deletes: 102,
             written: 531_496,
             read: 623_440,

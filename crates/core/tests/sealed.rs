@@ -80,20 +80,25 @@ fn manifest() -> Manifest {
 #[test]
 fn golden_files_are_written_as_they_were() {
     let sealed = seal(lines(), names(), vec!["man/x".into()]).unwrap();
-    stays("segment-v1.zst", &sealed.segment);
-    stays("cover-v1.zst", &sealed.bytes_of_cover);
+    stays("segment-attached-v1.zst", &sealed.segment);
+    stays("cover-attached-v1.zst", &sealed.bytes_of_cover);
     stays("manifest-v1.json", &manifest().encode().unwrap());
 }
 
 #[test]
 fn golden_files_are_read() {
-    let segment = golden("segment-v1.zst");
-    let cover = Cover::decode(&golden("cover-v1.zst")).unwrap();
-    assert_eq!(cover_within(&segment).unwrap(), cover);
-    assert_eq!((cover.records(), cover.names.as_slice()), (3, &["man/x".to_owned()][..]));
-    let mut expected = lines();
-    expected.sort_by(|one, other| (&one.session, one.order).cmp(&(&other.session, other.order)));
-    assert_eq!(open(&segment, &cover).unwrap(), expected);
+    // The first says nothing of attachments.
+    for (form, attached) in [("v1", None), ("attached-v1", Some(false))] {
+        let segment = golden(&format!("segment-{form}.zst"));
+        let cover = Cover::decode(&golden(&format!("cover-{form}.zst"))).unwrap();
+        assert_eq!(cover_within(&segment).unwrap(), cover);
+        assert_eq!((cover.records(), cover.names.as_slice()), (3, &["man/x".to_owned()][..]));
+        assert!(cover.sessions.iter().all(|frames| frames.attached == attached));
+        let mut expected = lines();
+        expected
+            .sort_by(|one, other| (&one.session, one.order).cmp(&(&other.session, other.order)));
+        assert_eq!(open(&segment, &cover).unwrap(), expected);
+    }
     assert_eq!(Manifest::decode(&golden("manifest-v1.json")).unwrap(), manifest());
 }
 

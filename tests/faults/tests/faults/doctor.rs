@@ -129,7 +129,8 @@ async fn a_running_host_reports_to_an_admin_alone_and_tells_of_journals_that_nob
     let report = api.get("/v1/doctor", None).await.expect(200).json();
     let findings = report["findings"].as_array().unwrap();
     assert_ne!(report["verdict"], "bad", "{report}");
-    assert!(found(findings, "compaction").1.starts_with("of the 1 users none is behind"));
+    let compaction = found(findings, "compaction").1;
+    assert!(compaction.starts_with("of the 1 users none is behind"), "{compaction}");
     assert!(found(findings, "egress").1.contains("read by this host"));
     assert!(findings.iter().all(|f| f["name"] != "write and read back"), "a glance writes nothing");
 

@@ -92,6 +92,11 @@ def pull(s3, export, folder):
         for item in page.get("Contents", []):
             there[item["Key"].removeprefix(prefix)] = item["Size"]
     assert there.pop("_work/asked.json") > 0
+    # Whose messages each file holds, for erases.
+    lists = [name for name in there if name.startswith("_work/users-")]
+    assert lists
+    for name in lists:
+        assert there.pop(name) > 0
     for name in there:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(BUCKET, prefix + name, str(folder / name))

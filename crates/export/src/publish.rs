@@ -18,7 +18,7 @@ use holdfast_formats::training::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file is made of parts of about so many bytes together.
-const FILE: u64 = 24 << 20;
+const FILE: u64 = 8 << 20;
 
 /// The largest file of LangChain's tree.
 const MEMORY_FILE: usize = 16 << 20;

@@ -50,7 +50,7 @@ impl Default for Rules {
             purge_after: 60 * MINUTE,
             tier: 8,
             segment_bytes: 28 << 20,
-            step_bytes: 64 << 20,
+            step_bytes: 12 << 20,
             step_objects: 10_000,
         }
     }

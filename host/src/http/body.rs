@@ -3,8 +3,7 @@
 use crate::pool::{BodyFault, Ticket};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Empty};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +25,8 @@ pub(crate) struct Limited {
     spilled: u64,
     pause: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Nothing comes any more.
+    ended: bool,
 }
 
 impl Limited {
@@ -36,7 +37,8 @@ impl Limited {
         limit: u64,
         pause: Duration,
     ) -> WasiBody {
-        Self { incoming, ticket, limit, left: limit, spilled: 0, pause, sleep: None }.boxed_unsync()
+        let (left, spilled, sleep, ended) = (limit, 0, None, false);
+        Self { incoming, ticket, limit, left, spilled, pause, sleep, ended }.boxed_unsync()
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
@@ -76,7 +78,7 @@ impl Limited {
 
 /// Reads and drops a body that is refused, as far as [`SPILL`] and for so long: who still writes when the connection is
 /// closed may never see the answer.
-pub(super) async fn drop_whole(mut incoming: Incoming, time: Duration) {
+pub(super) async fn drop_whole(mut incoming: impl Body<Data = Bytes> + Unpin, time: Duration) {
     let mut dropped = 0;
     let read = async {
         while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
@@ -87,6 +89,20 @@ pub(super) async fn drop_whole(mut incoming: Incoming, time: Duration) {
         }
     };
     let _ = tokio::time::timeout(time, read).await;
+}
+
+/// A component that answers before it has read everything: the rest is read and dropped beside the answer.
+impl Drop for Limited {
+    fn drop(&mut self) {
+        if self.ended || self.incoming.is_end_stream() {
+            return;
+        }
+        let nothing = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let rest = std::mem::replace(&mut self.incoming, nothing);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(drop_whole(rest, self.pause));
+        }
+    }
 }
 
 impl Body for Limited {
@@ -104,9 +120,14 @@ impl Body for Limited {
                     Some(taken) => Poll::Ready(Some(taken)),
                     None => continue,
                 },
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) if body.spilled > 0 => Poll::Ready(Some(Err(body.too_large()))),
-                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => {
+                    body.ended = true;
+                    Poll::Ready(Some(Err(error)))
+                }
+                Poll::Ready(None) => {
+                    body.ended = true;
+                    Poll::Ready((body.spilled > 0).then(|| Err(body.too_large())))
+                }
                 Poll::Pending => body.poll_stalled(cx).map(|error| Some(Err(error))),
             };
         }

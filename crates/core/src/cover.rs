@@ -5,7 +5,7 @@
 //! Names of objects are without the user's prefix.
 
 use crate::purge::Purge;
-use crate::record::{VERSION, versioned};
+use crate::record::{VERSION, read_versioned};
 use crate::{Error, Hlc, Order, Result, SessionId, zstd};
 use serde::{Deserialize, Serialize};
 
@@ -85,9 +85,7 @@ impl Cover {
     /// # Errors
     /// `corrupt` when they are none, with reason `newer_format` when a newer program wrote them.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let json = String::from_utf8(zstd::unpack(bytes)?)
-            .map_err(|e| Error::corrupt("a cover is not UTF-8").caused_by(e))?;
-        versioned(&json, |cover: &Self| cover.v, "a cover")
+        read_versioned(&zstd::unpack(bytes)?, |cover: &Self| cover.v, "a cover")
     }
 
     /// A cover of nothing yet.

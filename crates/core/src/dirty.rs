@@ -1,6 +1,6 @@
 //! Lists of users whom a host wrote: what upkeep works through, so that it need not look at everybody.
 
-use crate::record::{VERSION, versioned};
+use crate::record::{VERSION, read_versioned};
 use crate::{Error, Result, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -36,7 +36,7 @@ impl Dirty {
     /// # Errors
     /// `corrupt` when they are none, with reason `newer_format` when a newer program wrote them.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        versioned(text(bytes)?, |dirty: &Self| dirty.v, "a list of users to tend")
+        read_versioned(bytes, |dirty: &Self| dirty.v, "a list of users to tend")
     }
 }
 
@@ -51,7 +51,7 @@ impl Swept {
     /// # Errors
     /// As [`Dirty::decode`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        versioned(text(bytes)?, |swept: &Self| swept.v, "the record of a sweep")
+        read_versioned(bytes, |swept: &Self| swept.v, "the record of a sweep")
     }
 }
 
@@ -62,11 +62,6 @@ impl Swept {
 pub fn encode(thing: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(thing)
         .map_err(|e| Error::internal("a list of users cannot be encoded").caused_by(e))
-}
-
-fn text(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes)
-        .map_err(|e| Error::corrupt("a list of users to tend is not UTF-8").caused_by(e))
 }
 
 #[cfg(test)]

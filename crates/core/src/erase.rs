@@ -4,7 +4,7 @@
 //! those named up to [`REACH`] after it, but WAL objects of about that time that hold something newer.
 
 use crate::order::MAX_AHEAD;
-use crate::record::{VERSION, versioned};
+use crate::record::{VERSION, read_versioned};
 use crate::{Error, Hlc, Key, Part, Prefix, Result, Scope, key, token};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -183,7 +183,7 @@ impl Marker {
     /// # Errors
     /// `corrupt` when they are none, with reason `newer_format` when a newer program wrote them.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        versioned(text(bytes)?, |marker: &Self| marker.v, "an erase")
+        read_versioned(bytes, |marker: &Self| marker.v, "an erase")
     }
 }
 
@@ -191,8 +191,8 @@ impl Sweep {
     /// Of these keys.
     pub fn new<'k>(scope: &Scope, keys: impl IntoIterator<Item = &'k Key>) -> Self {
         let mut removed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let (own, exports) = (key::user(scope), key::exports(&scope.tenant));
         for key in keys {
-            let (own, exports) = (key::user(scope), key::exports(&scope.tenant));
             let below = |prefix: &Prefix| key.as_str().strip_prefix(prefix.as_str());
             let part = match below(&exports) {
                 Some(_) => "exp",
@@ -208,7 +208,7 @@ impl Sweep {
     /// # Errors
     /// As [`Marker::decode`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        versioned(text(bytes)?, |sweep: &Self| sweep.v, "a sweep of an erase")
+        read_versioned(bytes, |sweep: &Self| sweep.v, "a sweep of an erase")
     }
 }
 
@@ -233,7 +233,7 @@ impl Receipt {
     /// # Errors
     /// As [`Marker::decode`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        versioned(text(bytes)?, |receipt: &Self| receipt.v, "the receipt of an erase")
+        read_versioned(bytes, |receipt: &Self| receipt.v, "the receipt of an erase")
     }
 }
 
@@ -244,9 +244,4 @@ impl Receipt {
 pub fn encode(thing: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(thing)
         .map_err(|e| Error::internal("an object of an erase cannot be encoded").caused_by(e))
-}
-
-fn text(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes)
-        .map_err(|e| Error::corrupt("an object of an erase is not UTF-8").caused_by(e))
 }

@@ -1,7 +1,7 @@
 //! Whose messages a file of an export holds, without saying who they are: so that an erase finds it.
 
 use crate::erase::Ledger;
-use crate::record::{VERSION, versioned};
+use crate::record::{VERSION, read_versioned};
 use crate::{Error, Result, Scope};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,8 +40,6 @@ impl Exported {
     /// # Errors
     /// `corrupt` when they are none, with reason `newer_format` when a newer program wrote them.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|e| Error::corrupt("a list of users is not UTF-8").caused_by(e))?;
-        versioned(text, |list: &Self| list.v, "a list of an export's users")
+        read_versioned(bytes, |list: &Self| list.v, "a list of an export's users")
     }
 }

@@ -3,7 +3,7 @@
 //! At rest it is JSON. Names of objects are without the user's prefix. Members that this program does not know are
 //! carried, in a manifest and in its entries.
 
-use crate::record::{VERSION, versioned};
+use crate::record::{VERSION, read_versioned};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -84,9 +84,7 @@ impl Manifest {
     /// # Errors
     /// `corrupt` when they are none, with reason `newer_format` when a newer program wrote them.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let json = std::str::from_utf8(bytes)
-            .map_err(|e| Error::corrupt("a manifest is not UTF-8").caused_by(e))?;
-        versioned(json, |manifest: &Self| manifest.v, "a manifest")
+        read_versioned(bytes, |manifest: &Self| manifest.v, "a manifest")
     }
 }
 

@@ -426,6 +426,17 @@ fn parse<'a, T: Deserialize<'a>>(line: &'a str, version: impl Fn(&T) -> u32) -> 
     versioned(line, version, "a line of a journal object")
 }
 
+/// Reads the bytes of JSON that has a version `v`, as [`versioned`] does.
+pub(crate) fn read_versioned<T: for<'a> Deserialize<'a>>(
+    bytes: &[u8],
+    version: impl Fn(&T) -> u32,
+    what: &str,
+) -> Result<T> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| Error::corrupt(format!("{what} is not UTF-8")).caused_by(e))?;
+    versioned(text, version, what)
+}
+
 /// Reads JSON that has a version `v`, and refuses a newer one.
 pub(crate) fn versioned<'a, T: Deserialize<'a>>(
     json: &'a str,

@@ -77,24 +77,28 @@ type Verdict = BTreeMap<(String, String), Option<LeftOut>>;
 impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
     /// Writes the file of a group.
     ///
-    /// Whose messages are in it is written first, so that an erase finds it wherever this stops.
+    /// Whose messages are in it is written before it, so that an erase finds it wherever this stops.
     pub async fn publish(
         &self,
         number: usize,
         group: &Group,
     ) -> Result<(Published, BTreeMap<String, u64>)> {
-        let mut sessions = self.gathered(group).await?;
-        self.list_users(number, &users(&sessions)).await?;
         let mut done = Published { split: Some(group.split), ..Published::default() };
         let mut looked = Verdict::new();
-        let mut replaced = BTreeMap::new();
+        let (mut replaced, mut users) = (BTreeMap::new(), BTreeSet::new());
         let mut file = Writing::new(self.asked.format)?;
         for part in &group.parts {
-            let bytes = self.folder.part(part).await?;
-            for kept in kept(&bytes)? {
+            let part = kept(&self.folder.part(part).await?)?;
+            if self.asked.format == Format::Langchain {
+                // Its files are written one by one: of this part, which is the group's only one.
+                let gathered = part.iter().map(|kept| kept.user.clone()).collect();
+                self.list_users(number, &gathered).await?;
+            }
+            for kept in part {
                 if self.look(&kept, &mut looked).await?.is_some() {
                     continue;
                 }
+                users.insert(kept.user.clone());
                 if self.asked.format == Format::Langchain {
                     self.memory(&kept, &mut done, &mut replaced).await?;
                 } else {
@@ -109,12 +113,9 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
             done.report.leave(why, 1);
             done.without.push(session);
         }
+        self.list_users(number, &users).await?;
         if let Some(name) = file_name(self.asked.format, group.file).filter(|_| done.examples > 0) {
             self.put(&name, file, &mut done).await?;
-        }
-        if !done.without.is_empty() {
-            sessions.retain(|session| !done.without.contains(session));
-            self.list_users(number, &users(&sessions)).await?;
         }
         Ok((done, replaced))
     }
@@ -124,15 +125,6 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
         let scopes = users.iter().map(|user| self.scope(user)).collect::<Result<Vec<_>>>()?;
         let list = Exported::new(self.ledger, &scopes).encode()?;
         self.folder.put(&format!("{}{number}.json", key::EXPORT_USERS), list).await.map(drop)
-    }
-
-    async fn gathered(&self, group: &Group) -> Result<BTreeSet<(String, String)>> {
-        let mut sessions = BTreeSet::new();
-        for part in &group.parts {
-            let bytes = self.folder.part(part).await?;
-            sessions.extend(kept(&bytes)?.into_iter().map(|kept| (kept.user, kept.session)));
-        }
-        Ok(sessions)
     }
 
     /// Has a session of the group to go that its file still holds?
@@ -318,10 +310,6 @@ impl Writing {
         }
         Ok(())
     }
-}
-
-fn users(sessions: &BTreeSet<(String, String)>) -> BTreeSet<String> {
-    sessions.iter().map(|(user, _)| user.clone()).collect()
 }
 
 /// The examples of a part.

@@ -7,6 +7,7 @@ use crate::app::{Answerer, App, Fixed};
 use crate::metrics::{ComponentMetrics, Metrics};
 use crate::pool::{Answer, Ticket};
 use crate::problem;
+use crate::route::Found;
 use crate::settings::Settings;
 use futures::future::BoxFuture;
 use holdfast_core::error::{Case, Error};
@@ -124,7 +125,8 @@ impl Service {
             Ok(host) => host,
             Err(error) => return (refuse(error), self.own.clone()),
         };
-        let limit = self.limit(path);
+        let found = self.app.routes.find(path);
+        let limit = self.limit(found.as_ref());
         if let Err(error) = fits(&request, limit) {
             super::body::drop_whole(request.into_body(), self.settings.read_timeout).await;
             return (refuse(error), self.own.clone());
@@ -146,7 +148,7 @@ impl Service {
         if let Some(response) = self.own_route(&method, peer, path, id).await {
             return (response, self.own.clone());
         }
-        let Some(found) = self.app.routes.find(path) else {
+        let Some(found) = found else {
             let error =
                 Error::because(Case::NotFound, "no_route", format!("there is no route {path}"));
             return (refuse(error), self.own.clone());
@@ -185,12 +187,10 @@ impl Service {
         }
     }
 
-    /// Bytes that the body of a request to this path may have.
-    fn limit(&self, path: &str) -> u64 {
-        let (most, larger) = (self.settings.max_body, &self.settings.larger_bodies);
-        let found = self.app.routes.find(path).filter(|_| !larger.is_empty());
-        let own = found.and_then(|found| larger.get(&found.route.pattern));
-        own.copied().unwrap_or(most)
+    /// Bytes that the body of a request to this route may have.
+    fn limit(&self, found: Option<&Found<'_, Answerer>>) -> u64 {
+        let own = found.and_then(|found| self.settings.larger_bodies.get(&found.route.pattern));
+        own.copied().unwrap_or(self.settings.max_body)
     }
 
     fn limited(&self, call: Call) -> http::Request<WasiBody> {

@@ -62,7 +62,10 @@ impl<N: Nearest> Shelf<N> {
                 Applied::Again { number, moved, source, vectors } => {
                     self.catch_up(view, number + 1)?;
                     self.outdated |= moved;
-                    self.again(view, number, source, space.chunks(vectors))?;
+                    // Another record of the same object may delete it.
+                    if view.found(number).is_some() {
+                        self.again(view, number, source, space.chunks(vectors))?;
+                    }
                 }
                 Applied::Hidden { numbers, moved } => self.hide(view, &numbers, moved)?,
                 Applied::Session | Applied::Thing | Applied::Unknown => {}

@@ -1,6 +1,7 @@
 //! Users whose journal was sealed into segments: nobody can tell by the answers.
 
 use crate::world::*;
+use holdfast_core::graves::Of;
 use holdfast_core::token::Frontier;
 use holdfast_index::Reading;
 use std::sync::atomic::Ordering::SeqCst;
@@ -23,6 +24,22 @@ async fn a_sealed_user_answers_as_before() {
     let again = after.history(scope("u"), "s".into(), page(1_000), local()).await.unwrap();
     assert_eq!(format!("{:?}", again.items), format!("{:?}", history.items));
     assert_eq!(world.gets.load(SeqCst) - gets, 3, "a manifest, a cover and a segment");
+}
+
+#[tokio::test]
+async fn a_message_that_came_twice_and_was_deleted_is_no_error_once_it_is_sealed() {
+    let world = World::new();
+    for draft in [
+        draft("s", "m1", "one"),
+        draft("s", "m1", "one"),
+        tombstone(Of::Message, "s", "m1"),
+        draft("s", "m2", "two"),
+    ] {
+        world.write("u", vec![draft], &Frontier::default()).await;
+    }
+    world.seal("u").await;
+    world.remove_wal().await;
+    assert_eq!(ids(&world.host(|_| {}), "u", local()).await.unwrap(), ["m2"]);
 }
 
 #[tokio::test]

@@ -7,17 +7,22 @@ use holdfast_core::{Case, Error, Key, Prefix, Result};
 
 /// Reads that are under way at a time.
 const GETS_AT_ONCE: usize = 16;
+/// As many where all are [small](SMALL): mostly all of a tail that is not sealed yet, in one round.
+const SMALL_AT_ONCE: usize = 64;
+/// Bytes of an object of which many are read at once: together less than as many large ones as are read at once.
+pub(crate) const SMALL: u64 = 1 << 20;
 
 /// What became of one read.
 pub(crate) type Got = (Key, Result<Bytes>);
 
-/// Reads objects by name, many at a time, in whatever order they come. One that is not there is `not_yet_visible`.
-pub(crate) fn each(objects: &impl Objects, keys: Vec<Key>) -> impl Stream<Item = Got> {
+/// Reads objects by name, many at a time, more where they are `small`, in whatever order they come. One that is not there
+/// is `not_yet_visible`.
+pub(crate) fn each(objects: &impl Objects, keys: Vec<Key>, small: bool) -> impl Stream<Item = Got> {
     let gets = keys.into_iter().map(async move |key| {
         let got = get(objects, &key).await;
         (key, got)
     });
-    stream::iter(gets).buffer_unordered(GETS_AT_ONCE)
+    stream::iter(gets).buffer_unordered(if small { SMALL_AT_ONCE } else { GETS_AT_ONCE })
 }
 
 /// Reads objects by name; the answers in the order of the keys.
@@ -26,7 +31,7 @@ pub(crate) fn each(objects: &impl Objects, keys: Vec<Key>) -> impl Stream<Item =
 /// Of a store that cannot be reached; what concerns one object is its own.
 pub(crate) async fn all(objects: &impl Objects, keys: Vec<Key>) -> Result<Vec<Got>> {
     let mut got: Vec<Got> = Vec::with_capacity(keys.len());
-    let mut reads = std::pin::pin!(each(objects, keys));
+    let mut reads = std::pin::pin!(each(objects, keys, false));
     while let Some((key, one)) = reads.next().await {
         got.push((key, passing(one)?));
     }

@@ -46,10 +46,13 @@ async fn begin(objects: &impl Objects, journal: &RefCell<Journal>, now: u64) -> 
     let page = objects.list(&wal, None);
     let ((), page) = try_join(look_again(objects, journal, now), page).await?;
     let rest = page.next.map(|next| journal.borrow().rest(next));
-    let rest = rest.into_iter().map(|span| list_span(objects, &scope, span));
+    let rest = rest.into_iter().map(|span| list_sized(objects, &scope, span));
     let (rest, ()) = try_join(try_join_all(rest), covers(objects, journal)).await?;
-    let page = page.objects.iter().filter_map(|listed| Key::below(&wal, &listed.key));
-    journal.borrow_mut().owe(page.chain(rest.into_iter().flatten()));
+    let page = page.objects.iter().filter_map(|one| Some((Key::below(&wal, &one.key)?, one.size)));
+    let listed: Vec<(Key, u64)> = page.chain(rest.into_iter().flatten()).collect();
+    let mut journal = journal.borrow_mut();
+    journal.bulky = listed.iter().any(|(_, bytes)| *bytes > fetch::SMALL);
+    journal.owe(listed.into_iter().map(|(key, _)| key));
     Ok(())
 }
 
@@ -132,7 +135,7 @@ pub async fn settle(
     let mut looked = false;
     loop {
         let mut failed = Vec::new();
-        rounds(objects, journal, &mut failed, &mut sink).await?;
+        rounds(objects, journal, None, &mut failed, &mut sink).await?;
         let gone = |error: &Error| error.reason == "not_yet_visible";
         let lacking = failed.into_iter().find(|(key, error)| {
             let mut journal = journal.borrow_mut();
@@ -147,20 +150,41 @@ pub async fn settle(
     }
 }
 
+/// Reads all that is owed but segments, and what that names in turn: true when nothing else is owed then. What was
+/// folded goes to `sink`, as in [`settle`].
+///
+/// # Errors
+/// What the store may answer, and what `sink` does.
+pub async fn settle_tail(
+    objects: &impl Objects,
+    journal: &RefCell<Journal>,
+    mut sink: impl AsyncFnMut(Vec<Applied>) -> Result<()>,
+) -> Result<bool> {
+    let mut failed = Vec::new();
+    rounds(objects, journal, Some(Part::Segment), &mut failed, &mut sink).await?;
+    Ok(failed.is_empty() && !journal.borrow().owes_but(Part::Segment))
+}
+
 async fn rounds(
     objects: &impl Objects,
     journal: &RefCell<Journal>,
+    but: Option<Part>,
     failed: &mut Vec<(Key, Error)>,
     sink: &mut impl AsyncFnMut(Vec<Applied>) -> Result<()>,
 ) -> Result<()> {
     let mut tried = HashSet::new();
     loop {
-        let wanted = journal.borrow().wanted(&tried, BATCH);
+        let (wanted, small) = {
+            let journal = journal.borrow();
+            let wanted = journal.wanted(&tried, but, BATCH);
+            let small = !journal.bulky && wanted.iter().all(|key| key.part() == Part::Wal);
+            (wanted, small)
+        };
         if wanted.is_empty() {
             return Ok(());
         }
         tried.extend(wanted.iter().cloned());
-        let mut reads = pin!(fetch::each(objects, wanted));
+        let mut reads = pin!(fetch::each(objects, wanted, small));
         while let Some((key, got)) = reads.next().await {
             let taken = match got {
                 Ok(bytes) => take(journal, &key, &bytes, sink).await?,
@@ -225,7 +249,7 @@ async fn take(
 
 /// Reads the covers that are owed.
 async fn covers(objects: &impl Objects, journal: &RefCell<Journal>) -> Result<()> {
-    let mut wanted = journal.borrow().wanted(&HashSet::new(), usize::MAX);
+    let mut wanted = journal.borrow().wanted(&HashSet::new(), None, usize::MAX);
     wanted.retain(|key| key.part() == Part::Cover);
     for (key, got) in fetch::all(objects, wanted).await? {
         let mut journal = journal.borrow_mut();
@@ -266,13 +290,20 @@ pub(crate) async fn list_span(
     scope: &Scope,
     span: Span,
 ) -> Result<Vec<Key>> {
+    let listed = list_sized(objects, scope, span).await?;
+    Ok(listed.into_iter().map(|(key, _)| key).collect())
+}
+
+/// As [`list_span`], with the bytes of each.
+async fn list_sized(objects: &impl Objects, scope: &Scope, span: Span) -> Result<Vec<(Key, u64)>> {
     let Span { prefix, mut after, until } = span;
     let wal = key::wal(scope);
     let within = |next: &String| until.as_ref().is_none_or(|until| next < until);
     let mut keys = Vec::new();
     loop {
         let page = objects.list(&prefix, after.as_deref()).await?;
-        keys.extend(page.objects.iter().filter_map(|listed| Key::below(&wal, &listed.key)));
+        let sized = page.objects.iter();
+        keys.extend(sized.filter_map(|one| Some((Key::below(&wal, &one.key)?, one.size))));
         match page.next.filter(within) {
             Some(next) => after = Some(next),
             None => return Ok(keys),

@@ -84,6 +84,11 @@ impl Pending {
         Some(awaited.seg.clone())
     }
 
+    /// Those that are to be read, each with what it covers where that was read.
+    pub(crate) fn covers_awaited(&self) -> impl Iterator<Item = (&Key, Option<&Cover>)> {
+        self.awaited.values().map(|awaited| (&awaited.seg, awaited.cover.as_ref()))
+    }
+
     /// Will this WAL object's records come with a segment?
     pub(crate) fn promises(&self, ulid: Ulid) -> bool {
         self.promised.contains(&ulid.0)

@@ -39,6 +39,8 @@ pub struct Journal {
     pub(crate) leaves: BTreeMap<u128, String>,
     oldest: Option<u64>,
     pub(crate) rotation: u64,
+    /// The last load listed WAL objects that are not small.
+    pub(crate) bulky: bool,
     /// When the manifests were last looked at, in Unix milliseconds.
     pub(crate) looked: u64,
     /// Where the user's erases are recorded.
@@ -83,6 +85,7 @@ impl Journal {
             leaves: BTreeMap::new(),
             oldest: None,
             rotation: 0,
+            bulky: true,
             looked: 0,
             ledger: None,
             markers: BTreeMap::new(),
@@ -175,10 +178,12 @@ impl Journal {
         self.owed.contains(key)
     }
 
-    /// Some of what is owed and was not `tried`: what says what else is to be read comes first, then what is oldest.
-    pub fn wanted(&self, tried: &HashSet<Key>, most: usize) -> Vec<Key> {
+    /// Some of what is owed and was not `tried`, `but` such a part: what says what else is to be read comes first, then what
+    /// is oldest.
+    pub(crate) fn wanted(&self, tried: &HashSet<Key>, but: Option<Part>, most: usize) -> Vec<Key> {
         let round = |key: &Key| key.part().min(Part::Segment);
-        let untried = || self.owed.iter().filter(|key| !tried.contains(*key));
+        let wanted = |key: &&Key| Some(key.part()) != but && !tried.contains(*key);
+        let untried = || self.owed.iter().filter(wanted);
         let Some(first) = untried().map(round).min() else { return Vec::new() };
         untried().filter(|key| round(key) == first).take(most).cloned().collect()
     }

@@ -25,7 +25,20 @@ impl<N: Nearest> UserView<N> {
     /// # Errors
     /// `not_yet_visible` or `corrupt` for what cannot be read; what the store may answer.
     pub async fn bring(&self, source: &impl Source, lists: bool) -> Result<()> {
-        let begun = source.now();
+        self.go_on(source, lists, None).await
+    }
+
+    /// As [`bring`](Self::bring), of a journal that a [glance](Self::glance) opened just now, at that time.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn go_on(
+        &self,
+        source: &impl Source,
+        lists: bool,
+        mut opened: Option<u64>,
+    ) -> Result<()> {
+        let begun = opened.unwrap_or_else(|| source.now());
         let mut anew = self.renew_stale() || !self.loaded.get();
         if !anew && !self.list_once.take() && !lists {
             return self.catch_up(source).await;
@@ -34,7 +47,7 @@ impl<N: Nearest> UserView<N> {
             anew = self.polled(source, begun).await?;
         }
         loop {
-            if anew {
+            if anew && opened.take().is_none() {
                 journal::open(source, &self.journal, begun).await?;
             }
             let renewals = self.journal.borrow().renewals();

@@ -22,6 +22,12 @@ impl AnyBucket {
 
 trait Erased {
     fn get<'a>(&'a self, key: &'a Key) -> LocalBoxFuture<'a, Result<Option<Bytes>>>;
+    fn get_range<'a>(
+        &'a self,
+        key: &'a Key,
+        start: u64,
+        length: u64,
+    ) -> LocalBoxFuture<'a, Result<Option<Bytes>>>;
     fn list<'a>(
         &'a self,
         prefix: &'a Prefix,
@@ -34,6 +40,15 @@ trait Erased {
 impl<B: Bucket> Erased for B {
     fn get<'a>(&'a self, key: &'a Key) -> LocalBoxFuture<'a, Result<Option<Bytes>>> {
         Box::pin(Objects::get(self, key))
+    }
+
+    fn get_range<'a>(
+        &'a self,
+        key: &'a Key,
+        start: u64,
+        length: u64,
+    ) -> LocalBoxFuture<'a, Result<Option<Bytes>>> {
+        Box::pin(Objects::get_range(self, key, start, length))
     }
 
     fn list<'a>(
@@ -62,8 +77,8 @@ impl Objects for AnyBucket {
         self.0.get(key).await
     }
 
-    async fn get_range(&self, key: &Key, _: u64, _: u64) -> Result<Option<Bytes>> {
-        Err(read_only(key))
+    async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
+        self.0.get_range(key, start, length).await
     }
 
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
@@ -80,5 +95,5 @@ impl Objects for AnyBucket {
 }
 
 fn read_only(key: &Key) -> Error {
-    Error::internal(format!("the index only reads whole objects and lists, not {key}"))
+    Error::internal(format!("the index only reads and lists, and is not to change {key}"))
 }

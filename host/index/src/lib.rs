@@ -5,6 +5,7 @@
 
 mod bucket;
 mod flight;
+mod glance;
 mod index;
 mod load;
 mod near;

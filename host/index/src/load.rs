@@ -12,6 +12,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// What was just brought of a user, as fresh as the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// Nothing that is known.
+    Nothing,
+    /// All that the bucket held a moment ago.
+    Everything,
+}
+
 impl Shard {
     /// The user, with all that the reading asks for in its view.
     pub(crate) async fn ready(
@@ -19,10 +28,26 @@ impl Shard {
         scope: &Scope,
         reading: &Reading,
     ) -> Result<Rc<User>> {
+        self.ready_after(scope, reading, Brought::Nothing).await
+    }
+
+    /// As [`ready`](Self::ready), where something was brought just now.
+    pub(crate) async fn ready_after(
+        self: &Rc<Self>,
+        scope: &Scope,
+        reading: &Reading,
+        brought: Brought,
+    ) -> Result<Rc<User>> {
         let user = self.user(scope);
-        let latest = reading.consistency == Consistency::Latest && !self.settings.single_host;
+        let latest = reading.consistency == Consistency::Latest
+            && !self.settings.single_host
+            && brought == Brought::Nothing;
         if latest || !user.loaded.get() {
             self.refreshed(&user, latest).await?;
+            // What it rode may have been a glance.
+            if !user.loaded.get() {
+                self.refreshed(&user, true).await?;
+            }
         } else if user.stale(&self.settings) {
             // As good as can be had now: the caller did not ask for the latest.
             let _ = self.refreshed(&user, false).await;
@@ -59,11 +84,15 @@ impl Shard {
     pub(crate) fn begin(self: &Rc<Self>, user: &Rc<User>) {
         let (shard, user) = (self.clone(), user.clone());
         tokio::task::spawn_local(async move {
-            user.flight.begin(async || shard.refresh(&user).await).await;
+            user.flight.begin(async || shard.refresh(&user, None).await).await;
         });
     }
 
-    async fn in_time(&self, work: impl Future<Output = Result<()>>, user: &User) -> Result<()> {
+    pub(crate) async fn in_time(
+        &self,
+        work: impl Future<Output = Result<()>>,
+        user: &User,
+    ) -> Result<()> {
         match timeout(self.settings.load_deadline, work).await {
             Ok(outcome) => outcome,
             Err(_) if user.loaded.get() => Err(Error::because(
@@ -80,15 +109,15 @@ impl Shard {
         }
     }
 
-    /// One load, or one poll of a user that is loaded.
-    async fn refresh(&self, user: &User) -> Result<()> {
+    /// One load, or one poll of a user that is loaded; a load goes on from where a glance opened the journal.
+    pub(crate) async fn refresh(&self, user: &User, opened: Option<u64>) -> Result<()> {
         let (load, before) = (!user.loaded.get(), user.journal.borrow().objects());
         let most = self.settings.tenant_loads;
         let begun = load.then(|| self.shared.begin_load(&user.scope.tenant, most)).transpose();
         let _place = begun?;
         let counter = if load { &self.shared.loads } else { &self.shared.polls };
         counter.fetch_add(1, Relaxed);
-        let outcome = self.bring(user).await;
+        let outcome = self.bring(user, opened).await;
         if let Err(error) = &outcome {
             self.shared.failed_loads.fetch_add(u64::from(load), Relaxed);
             self.shared.failed(error);
@@ -103,17 +132,23 @@ impl Shard {
         outcome
     }
 
-    async fn bring(&self, user: &User) -> Result<()> {
+    async fn bring(&self, user: &User, opened: Option<u64>) -> Result<()> {
         let before = user.journal.borrow().renewals();
-        let outcome = user.bring(self, !self.settings.single_host).await;
-        if user.journal.borrow().renewals() != before {
-            let forget = async |bucket: &AnyBucket| {
-                bucket.forget(&user.scope).await;
-                Ok(())
-            };
-            self.ask_bucket(forget).await?;
-        }
+        let outcome = user.go_on(self, !self.settings.single_host, opened).await;
+        self.forget_renewed(user, before).await?;
         outcome
+    }
+
+    /// What is kept of a user who was erased since is dropped.
+    pub(crate) async fn forget_renewed(&self, user: &User, before: u64) -> Result<()> {
+        if user.journal.borrow().renewals() == before {
+            return Ok(());
+        }
+        let forget = async |bucket: &AnyBucket| {
+            bucket.forget(&user.scope).await;
+            Ok(())
+        };
+        self.ask_bucket(forget).await
     }
 
     /// Everything up to `after`: its keys by name, and if that is not all, one more list.

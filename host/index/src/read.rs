@@ -54,7 +54,11 @@ impl Shard {
         reading: Reading,
     ) -> Result<SessionPage> {
         place(&page)?;
-        let user = self.ready(&scope, &reading).await?;
+        let (found, brought) = self.first_sessions(&scope, &page, &reading).await?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let user = self.ready_after(&scope, &reading, brought).await?;
         user.list_sessions(&page, reading.as_of, self.shared.now())
     }
 

@@ -30,6 +30,8 @@ pub struct Settings {
     pub idle: Duration,
     /// Users that are not loaded and of whom it is remembered what was written.
     pub remembered: usize,
+    /// From so many bytes of segments on the first sessions of a user who is not loaded are read alone.
+    pub glance_from: u64,
     /// From so many vectors of one user on, a graph is built beside the scan.
     pub graph_from: usize,
 }
@@ -50,6 +52,7 @@ impl Settings {
             poll_last: Duration::from_secs(60),
             idle: Duration::from_secs(600),
             remembered: 10_000,
+            glance_from: 2 << 20,
             graph_from: 200_000,
         }
     }

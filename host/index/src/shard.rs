@@ -125,7 +125,8 @@ impl Objects for Shard {
     }
 
     async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
-        self.bucket.get_range(key, start, length).await
+        let _turn = self.gets.acquire().await;
+        self.ask_bucket(async |bucket| bucket.get_range(key, start, length).await).await
     }
 
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {

@@ -26,6 +26,8 @@ pub struct Status {
     pub failed_loads: u64,
     /// Polls begun.
     pub polls: u64,
+    /// Lists of sessions that were answered without a load.
+    pub glances: u64,
     /// Users that left to make room.
     pub evictions: u64,
     /// The last error of a load or poll.
@@ -55,6 +57,7 @@ impl Index {
             loads: shared.loads.load(Relaxed),
             failed_loads: shared.failed_loads.load(Relaxed),
             polls: shared.polls.load(Relaxed),
+            glances: shared.glances.load(Relaxed),
             evictions: shared.evictions.load(Relaxed),
             last_error: shared.last_error(),
             ..Status::default()

@@ -18,6 +18,8 @@ pub(crate) struct User {
     pub(crate) used: Cell<u64>,
     /// Bytes that are counted for it; none once it has left.
     pub(crate) bytes: Cell<Option<usize>>,
+    /// Its first sessions were read alone before.
+    pub(crate) glanced: Cell<bool>,
     asked: Cell<Instant>,
     poll_at: Cell<Instant>,
     pause: Cell<Duration>,
@@ -39,6 +41,7 @@ impl User {
             flight: Flight::default(),
             used: Cell::new(0),
             bytes: Cell::new(Some(0)),
+            glanced: Cell::new(false),
             asked: Cell::new(now),
             poll_at: Cell::new(now),
             pause: Cell::new(settings.poll_first),

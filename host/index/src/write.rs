@@ -31,7 +31,13 @@ impl Shard {
     ) -> Result<()> {
         let objects = checked(scope, objects)?;
         match self.present(scope) {
-            Some(user) => self.absorb_all(&user, &objects),
+            Some(user) => {
+                // One of whom there was a glance only.
+                if !user.loaded.get() && user.flight.board(false).1 {
+                    self.begin(&user);
+                }
+                self.absorb_all(&user, &objects)
+            }
             None => {
                 let mut memory = self.memory.borrow_mut();
                 objects.iter().try_for_each(|(key, bytes)| memory.note(scope, key, bytes))?;

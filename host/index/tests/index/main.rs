@@ -10,6 +10,7 @@
 mod deleting;
 mod equality;
 mod erasing;
+mod glance;
 mod hosts;
 mod loading;
 mod near;

@@ -30,6 +30,8 @@ pub struct World {
     pub memory: Arc<Memory>,
     pub journal_lists: Arc<AtomicU64>,
     pub gets: Arc<AtomicU64>,
+    others: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
     pub gate: Arc<Semaphore>,
     ticks: Arc<AtomicU64>,
 }
@@ -77,14 +79,16 @@ impl Objects for World {
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         self.gets.fetch_add(1, SeqCst);
         let _open = self.gate.acquire().await.unwrap();
-        self.memory.get(key).await
+        self.counted(self.memory.get(key).await)
     }
 
     async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
-        self.memory.get_range(key, start, length).await
+        self.others.fetch_add(1, SeqCst);
+        self.counted(self.memory.get_range(key, start, length).await)
     }
 
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page> {
+        self.others.fetch_add(1, SeqCst);
         self.journal_lists.fetch_add(u64::from(prefix.as_str().contains("/wal/")), SeqCst);
         self.memory.list(prefix, after).await
     }
@@ -108,6 +112,8 @@ impl World {
             memory: Arc::new(Memory::new()),
             journal_lists: Arc::default(),
             gets: Arc::default(),
+            others: Arc::default(),
+            bytes: Arc::default(),
             gate: Arc::new(Semaphore::new(1_000)),
             ticks: Arc::default(),
         }
@@ -123,6 +129,17 @@ impl World {
         change(&mut settings);
         let world = self.clone();
         Index::start(settings, Time(self.ticks.clone()), move || world.clone()).unwrap()
+    }
+
+    fn counted(&self, got: Result<Option<Bytes>>) -> Result<Option<Bytes>> {
+        let bytes = got.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
+        self.bytes.fetch_add(bytes as u64, SeqCst);
+        got
+    }
+
+    /// Reads and lists so far, and the bytes that the reads gave.
+    pub fn requests(&self) -> (u64, u64) {
+        (self.gets.load(SeqCst) + self.others.load(SeqCst), self.bytes.load(SeqCst))
     }
 
     /// Writes one object of messages, as a host that knows `known`.

@@ -1,11 +1,13 @@
 //! The native ports: HTTP by reqwest, the machine's clock, the system's randomness, a cache on the machine's disk.
 
 mod cache;
+mod streaming;
 mod system;
 mod traffic;
 mod transport;
 
 pub use cache::{Cache, CacheStats, Cached};
+pub use streaming::{Pieces, Streaming};
 pub use system::{SystemClock, SystemIds};
 pub use traffic::{Period, Traffic, traffic};
 pub use transport::{Limits, ReqwestTransport};

@@ -42,13 +42,7 @@ impl ReqwestTransport {
     /// # Errors
     /// `internal` when TLS cannot be set up.
     pub fn new(limits: Limits) -> Result<Self> {
-        let client = reqwest::Client::builder()
-            .use_preconfigured_tls(tls()?)
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .connect_timeout(limits.connect)
+        let client = builder(limits.connect)?
             .timeout(limits.request)
             .pool_max_idle_per_host(64)
             .pool_idle_timeout(Duration::from_secs(20))
@@ -91,6 +85,17 @@ impl ReqwestTransport {
     }
 }
 
+/// No proxy, no redirects, no decompression.
+pub(crate) fn builder(connect: Duration) -> Result<reqwest::ClientBuilder> {
+    Ok(reqwest::Client::builder()
+        .use_preconfigured_tls(tls()?)
+        .http1_only()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .tcp_nodelay(true)
+        .connect_timeout(connect))
+}
+
 fn tls() -> Result<rustls::ClientConfig> {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -127,7 +132,7 @@ fn causes<'a>(
 }
 
 /// The error with its causes, without the URL: a presigned one is a secret.
-fn text(error: &reqwest::Error) -> String {
+pub(crate) fn text(error: &reqwest::Error) -> String {
     let kind = if error.is_timeout() { "timed out" } else { "failed" };
     causes(error).fold(format!("request {kind}"), |text, cause| format!("{text}: {cause}"))
 }

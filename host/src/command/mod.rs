@@ -50,6 +50,9 @@ enum Command {
     /// What a model should see next, within a budget of tokens.
     #[command(after_help = client::CONTEXT_EXAMPLES)]
     Context(client::Context),
+    /// Files of a session: any bytes, sent and fetched as they are.
+    #[command(after_help = client::ATTACHMENTS_EXAMPLES)]
+    Attachments(client::Attachments),
     /// Training sets, written into the bucket and downloaded.
     #[command(visible_alias = "export", after_help = client::EXPORTS_EXAMPLES)]
     Exports(client::Exports),
@@ -88,6 +91,7 @@ fn command() -> anyhow::Result<()> {
         Command::Memories(memories) => memories.run(),
         Command::Search(search) => search.run(),
         Command::Context(context) => context.run(),
+        Command::Attachments(attachments) => attachments.run(),
         Command::Exports(exports) => exports.run(),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Verify(verify) => verify::run(&verify),

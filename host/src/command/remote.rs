@@ -25,7 +25,10 @@ pub(super) fn key_with_admin() -> Result<String> {
 /// Does what a command asks of an installation.
 pub(super) fn wait<T>(asked: impl Future<Output = T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(asked))
+    let done = runtime.block_on(asked);
+    // Whatever still reads from a terminal is not waited for.
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 /// Where an installation answers, and what it is asked with.
@@ -75,8 +78,8 @@ impl<T: Transport, C: Clock> Installation<T, C> {
         let mut tried = 1;
         loop {
             match self.send(call).await {
-                Err(error) if error.case.retryable() && tried < tries => {
-                    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
+                Err(error) => {
+                    let Some(seconds) = pause(&error, tried, tries) else { return Err(error) };
                     eprintln!("{}: {error}; again in {seconds} s", call.path);
                     self.clock.sleep(seconds * 1_000).await;
                     tried += 1;
@@ -107,6 +110,12 @@ impl<T: Transport, C: Clock> Installation<T, C> {
         })?;
         if answer.status().is_success() { Ok(answer.into_body()) } else { Err(refused(&answer)) }
     }
+}
+
+/// How many seconds to wait before a call is made again that was refused `tried` times; none when it is not to be.
+pub(super) fn pause(error: &Error, tried: u32, tries: u32) -> Option<u64> {
+    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
+    (error.case.retryable() && tried < tries).then_some(seconds)
 }
 
 /// What an answer holds.
@@ -141,7 +150,7 @@ fn base(url: &str) -> Result<String> {
 }
 
 /// The error that an answer is: of the table where it says which, else by its status.
-fn refused(answer: &Response<Bytes>) -> Error {
+pub(super) fn refused(answer: &Response<Bytes>) -> Error {
     let status = answer.status();
     let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let member = |name| problem.get(name).and_then(serde_json::Value::as_str);

@@ -1,16 +1,15 @@
 //! `holdfast exports`.
 
+use super::progress::bar;
 use super::{Client, Length, Said, Target, asking, read};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use holdfast_core::{Case, Error};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 /// Examples of `--help`.
 pub const EXAMPLES: &str = "Examples:
@@ -265,25 +264,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     }
     std::fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
-}
-
-/// On a terminal: bytes of a total, or what goes on without one. Else, and for programs, nothing.
-fn bar(client: &Client<'_>, total: Option<u64>) -> ProgressBar {
-    let (bar, style) = match total {
-        Some(total) => {
-            let style = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}";
-            (ProgressBar::new(total), style)
-        }
-        None => (ProgressBar::new_spinner(), "{spinner} {elapsed} {wide_msg}"),
-    };
-    if client.target.json {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 #[cfg(test)]

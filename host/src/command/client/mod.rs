@@ -1,13 +1,17 @@
-//! What a person asks of a running installation: sessions, messages, memories, search, context, exports.
+//! What a person asks of a running installation: sessions, messages, memories, search, context, attachments, exports.
 
+mod attachments;
 mod context;
 mod exports;
 mod memories;
 mod messages;
+mod progress;
 mod search;
 mod sessions;
 mod show;
+mod streams;
 
+pub use attachments::{Attachments, EXAMPLES as ATTACHMENTS_EXAMPLES};
 pub use context::{Context, EXAMPLES as CONTEXT_EXAMPLES};
 pub use exports::{EXAMPLES as EXPORTS_EXAMPLES, Exports};
 pub use memories::{EXAMPLES as MEMORIES_EXAMPLES, Memories};
@@ -156,7 +160,17 @@ fn key(target: &Target) -> Result<String> {
 }
 
 impl Client<'_> {
-    /// Calls a path below `/v1`, of segments that may hold any character.
+    /// A path below `/v1`, of segments that may hold any character, with its query.
+    fn path(&self, path: &[&str], query: &[(&str, &str)]) -> String {
+        let segment = |segment: &&str| utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string();
+        let path: Vec<String> = path.iter().map(segment).collect();
+        let mut pairs = Serializer::new(String::new());
+        pairs.extend_pairs(query);
+        pairs.extend_pairs(self.target.user.iter().map(|user| ("user_id", user)));
+        format!("/v1/{}?{}", path.join("/"), pairs.finish())
+    }
+
+    /// Calls a path below `/v1`.
     async fn call(
         &self,
         method: Method,
@@ -164,17 +178,12 @@ impl Client<'_> {
         query: &[(&str, &str)],
         body: Option<Said>,
     ) -> Result<Bytes> {
-        let segment = |segment: &&str| utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string();
-        let path: Vec<String> = path.iter().map(segment).collect();
-        let mut pairs = Serializer::new(String::new());
-        pairs.extend_pairs(query);
-        pairs.extend_pairs(self.target.user.iter().map(|user| ("user_id", user)));
         // A POST that is sent again is the same POST.
         let once = (method == Method::POST).then(|| format!("{:032x}", rand::random::<u128>()));
         let body = body.map(|Said(members)| Value::Object(members).to_string());
         let call = Call {
             method,
-            path: format!("/v1/{}?{}", path.join("/"), pairs.finish()),
+            path: self.path(path, query),
             body: body.map(Bytes::from).unwrap_or_default(),
             once,
         };

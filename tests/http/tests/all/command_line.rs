@@ -215,6 +215,111 @@ fn a_training_set_is_exported_downloaded_and_gone_on_with() {
 }
 
 #[test]
+fn an_attachment_goes_and_comes_back_to_the_byte() {
+    let line = Line::new();
+    line.text(&["sessions", "create", "trip"]);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // More than two parts, of every byte.
+    let bytes: Vec<u8> =
+        (0..9_000_001_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(at("memory ü.db"), &bytes).unwrap();
+    let put =
+        ["attachments", "put", "trip", &at("memory ü.db"), "--type", "application/vnd.sqlite3"];
+    let kept = &line.json(&put)[0];
+    let sha256 = kept["sha256"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&kept["name"], &kept["size"], &kept["media_type"]),
+        (&json!("memory ü.db"), &json!(9_000_001), &json!("application/vnd.sqlite3"))
+    );
+    let get = ["attachments", "get", "trip", "memory ü.db", "--to", &at("back.db")];
+    assert!(line.text(&get).contains(&sha256));
+    assert!(std::fs::read(at("back.db")).unwrap() == bytes, "the same bytes");
+    assert!(!std::path::Path::new(&at("back.db.part")).exists());
+    // To a program, and from one.
+    let piped = line.run(&["attachments", "get", "trip", "memory ü.db", "--to", "-"], "");
+    assert!(piped.status.success() && piped.stdout == bytes, "{}", said(&piped.stderr));
+    let piped = line.run(&["attachments", "put", "trip", "-", "--name", "note.txt"], "a line\n");
+    assert!(piped.status.success(), "{}", said(&piped.stderr));
+    assert_eq!(
+        line.run(&["attachments", "get", "trip", "note.txt", "--to", "-"], "").stdout,
+        b"a line\n"
+    );
+    let listed = line.json(&["attachments", "list", "trip"]);
+    assert_eq!((listed.len(), &listed[0]["sha256"]), (2, &json!(sha256)));
+    let table = line.text(&["attachments", "list", "trip"]);
+    assert!(table.contains("SHA-256") && table.contains("9000001"), "{table}");
+    let (code, message) = line.refused(&["attachments", "delete", "trip", "note.txt"]);
+    assert!(code == 2 && message.contains("--yes"), "{message}");
+    line.text(&["attachments", "delete", "trip", "note.txt", "--yes"]);
+    assert_eq!(line.json(&["attachments", "list", "trip"]).len(), 1);
+}
+
+#[test]
+fn an_attachment_that_broke_off_goes_on_and_a_rest_of_another_is_fetched_anew() {
+    let line = Line::new();
+    line.text(&["sessions", "create", "trip"]);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let bytes: Vec<u8> = (0..5_000_000_u32).map(|n| (n % 251) as u8).collect();
+    std::fs::write(at("a"), &bytes).unwrap();
+    line.text(&["attachments", "put", "trip", &at("a")]);
+    let longer = [&bytes[..], b"more"].concat();
+    for rest in [&bytes[..4_500_000], b"another", &bytes, &longer] {
+        std::fs::write(at("back.part"), rest).unwrap();
+        let shown = line.json(&["attachments", "get", "trip", "a", "--to", &at("back")]);
+        assert_eq!(shown[0]["size"], json!(bytes.len()));
+        assert!(std::fs::read(at("back")).unwrap() == bytes, "a rest of {} bytes", rest.len());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_attachment_is_told_with_its_exit_code() {
+    let line = Line::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a").to_str().unwrap().to_owned();
+    std::fs::write(&file, "x").unwrap();
+    let (code, message) = line.refused(&["attachments", "put", "none", &file]);
+    assert!(code == 4 && message.contains("there is no session none"), "{code} {message}");
+    line.text(&["sessions", "create", "s"]);
+    let (code, message) = line.refused(&["attachments", "get", "s", "none", "--to", &file]);
+    assert!(code == 4 && message.contains("none"), "{code} {message}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"x", "what was there stays");
+    let (code, message) = line.refused(&["attachments", "put", "s", "-"]);
+    assert!(code == 2 && message.contains("--name"), "{code} {message}");
+    let (code, message) = line.refused(&["attachments", "put", "s", "/nowhere/at/all"]);
+    assert!(code == 1 && message.contains("/nowhere/at/all"), "{code} {message}");
+    assert_ne!(line.refused(&["attachments", "put", "s", &file, "--type", "no type"]).0, 0);
+}
+
+#[test]
+fn every_command_shows_an_example_of_itself() {
+    let help = |arguments: &[&str]| {
+        let output = Host::command(arguments[0], &arguments[1..], &HostSettings::default());
+        let output = { output }.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output.stderr));
+        said(&output.stdout)
+    };
+    let all = help(&["help"]);
+    let commands = all.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = commands
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    for name in ["sessions", "messages", "memories", "context", "search", "attachments", "exports"]
+    {
+        assert!(commands.contains(&name), "{name} is not among {commands:?}");
+    }
+    for command in commands.into_iter().filter(|name| !["help", "settings"].contains(name)) {
+        let text = help(&[command, "--help"]);
+        assert!(
+            text.contains("Example") && text.contains(&format!("holdfast {command}")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_tenant_key_that_is_no_key_is_told_at_the_start() {
     let data = tempfile::tempdir().unwrap();
     let settings = HostSettings::default().with("tenant_key", "abc");

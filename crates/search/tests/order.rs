@@ -161,3 +161,33 @@ fn of_two_with_equal_windows_the_one_that_holds_the_word_comes_first() {
     let docs: Vec<u32> = recall.hits.iter().map(|hit| hit.doc).collect();
     assert_eq!(docs, [1, 0, 2]);
 }
+
+#[test]
+fn f2_10_of_two_alike_the_one_of_the_askers_session_comes_first_by_its_boost_and_not_without() {
+    let mut rng = seeded(5);
+    let mut all = docs(&mut rng, 2);
+    for (doc, session) in all.iter_mut().zip(["ours", "theirs"]) {
+        (doc.session, doc.text) = (session.into(), "the kiln was opened".into());
+        (doc.metadata, doc.role, doc.name) = (None, "user".into(), None);
+    }
+    let index = index(&all);
+    let ask = |from: &str, same_session| {
+        let question = Question {
+            text: "kiln".into(),
+            mode: Mode::Keyword,
+            from_session: Some(from.into()),
+            boosts: Boosts { same_session, ..Boosts::default() },
+            limit: 2,
+            ..Question::default()
+        };
+        let hits = search(&index, &NoVectors, &question, &mut Scratch::default()).unwrap().hits;
+        let boosted = |hit: &holdfast_search::Hit| {
+            hit.stages.iter().any(|stage| stage.name == "same_session")
+        };
+        hits.iter().map(|hit| (hit.doc, boosted(hit))).collect::<Vec<_>>()
+    };
+    assert_eq!(ask("ours", 2.0), [(0, true), (1, false)]);
+    assert_eq!(ask("theirs", 2.0), [(1, true), (0, false)]);
+    // Raw similarity: who asks changes nothing.
+    assert_eq!(ask("ours", 0.0), ask("theirs", 0.0));
+}

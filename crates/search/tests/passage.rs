@@ -15,6 +15,31 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn chunks_of_code_emoji_and_line_breaks_rejoin_byte_exactly_up_to_1_mb(
+        parts in prop::collection::vec(prop_oneof![
+            Just("fn main() {\r\n\tlet x = \"é\"; // 日本語\r\n}\r\n".to_owned()),
+            Just("👩‍👩‍👧🏽\u{301}".to_owned()),
+            Just("\r\n\r\n".to_owned()),
+            r"\PC{0,40}",
+            r"[\r\n\t \x00]{0,6}",
+            r"[a-z]{2000}",
+        ], 1..40),
+        times in prop::sample::select(vec![1_usize, 7, 400]),
+    ) {
+        let text = parts.concat().repeat(times);
+        let end = (0..=text.len().min(1 << 20)).rev().find(|at| text.is_char_boundary(*at));
+        let text = &text[..end.unwrap_or_default()];
+        let ranges = chunks(text);
+        let joined: String = ranges.iter().map(|range| &text[range.clone()]).collect();
+        prop_assert!(joined == text || text.trim().is_empty());
+        prop_assert!(ranges.windows(2).all(|two| two[0].end == two[1].start));
+    }
+}
+
 #[test]
 fn a_short_text_is_one_chunk_and_a_blank_one_none() {
     assert_eq!(chunks("hello"), vec![Range { start: 0, end: 5 }]);

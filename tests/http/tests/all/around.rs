@@ -49,7 +49,9 @@ fn f2_20_feedback_is_kept_with_its_message_and_gone_with_it() {
 fn f2_3_chunks_rejoin_to_the_exact_bytes() {
     let client = client();
     let code = "fn main() {\r\n\tprintln!(\"{}\", \"é😀\"); // x = \"y\"\r\n}\n\n".repeat(60);
-    let long = "wörd 😀 ".repeat(60_000);
+    let line = "the wörds of a lóng message, with an emoji now and then: 👩‍👩‍👧 {\r\n";
+    // As near to 1 MB as whole lines go.
+    let long = line.repeat(1_000_000 / line.len());
     for text in [code.as_str(), long.as_str(), "short", "\r\n\r\n e\u{301} \u{0}"] {
         let id = say(&client, "s", text);
         let chunks = client.get(&format!("{}/{id}/chunks", messages_of("s"))).expect_status(200);

@@ -1,6 +1,7 @@
 //! What is known beside the conversation: preferences, memories, context entries, summaries; and the conversation before this one.
 
 use crate::retrieve::Need;
+use holdfast_core::context::goes_on;
 use holdfast_core::facts::{Fact, FactKind, merged};
 use holdfast_core::memory::Memory;
 use holdfast_core::summary::Summary;
@@ -19,8 +20,6 @@ const PROFILE_MEMORIES: usize = 20;
 const LEAST_SCORE: f32 = 0.05;
 /// Preferences, at most.
 const PREFERENCES: usize = 50;
-/// How long a conversation goes on after its last message, in milliseconds: 24 h.
-const CONTINUITY: u64 = 24 * 3_600_000;
 /// Messages of the conversation before, at most.
 const BEFORE: u32 = 4;
 
@@ -171,8 +170,7 @@ pub async fn before(
     let found = index::list_sessions(scope.into(), page, local()).await?;
     let own = newest.first().map(|message| &message.session).or(need.session.as_ref());
     let other = found.items.into_iter().find(|session| Some(&session.id) != own);
-    let lasts =
-        |session: &index::Session| Hlc(session.last_activity).milliseconds() + CONTINUITY > now;
+    let lasts = |session: &index::Session| goes_on(Hlc(session.last_activity), now);
     let Some(session) = other.filter(lasts) else { return Ok(Vec::new()) };
     let page = Page { after: None, rank: None, limit: BEFORE, descending: true };
     let found = index::history(scope.into(), session.id, page, local()).await?;

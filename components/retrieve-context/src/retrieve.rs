@@ -17,6 +17,8 @@ use std::collections::{HashMap, HashSet};
 const RECENT: u32 = 200;
 /// Relevant messages that may go in.
 const RELEVANT: u32 = 30;
+/// Relevant messages of which the other half of the turn may go in too.
+const HALVES: usize = 6;
 /// A quoted message takes at least so many tokens for its frame: more of them than fit need not be looked at.
 const FRAME: u32 = 24;
 
@@ -50,6 +52,8 @@ pub struct Context {
     pub memories: HashMap<String, Thing>,
     /// Messages of the conversation before this one.
     pub before: HashSet<(String, String)>,
+    /// Messages beside those that the search found.
+    pub beside: HashSet<(String, String)>,
     /// What the search gave, by kind and id.
     pub scores: HashMap<(String, String), f32>,
     /// The marker of quoted blocks.
@@ -70,7 +74,11 @@ impl Context {
 
     /// Why an older message is in it.
     pub fn why(&self, id: &(String, String)) -> &'static str {
-        if self.before.contains(id) { "continuity" } else { "relevant" }
+        match id {
+            id if self.before.contains(id) => "continuity",
+            id if self.beside.contains(id) => "neighbour",
+            _ => "relevant",
+        }
     }
 }
 
@@ -98,7 +106,7 @@ pub async fn retrieve(
                 Hit::Message(hit) => {
                     scores.insert(("message".to_owned(), hit.message.id.clone()), score);
                     relevant.push(candidate(&hit.message)?);
-                    shown.push(hit.message.order);
+                    shown.push(hit.message);
                 }
                 Hit::Memory(hit) => {
                     scores.insert(("memory".to_owned(), hit.thing.id.clone()), score);
@@ -108,21 +116,19 @@ pub async fn retrieve(
         }
     }
     let before = before(scope, &need, &newest, now(state)).await?;
-    let mut continued = HashSet::new();
-    for message in &before {
-        let candidate = candidate(message)?;
-        if relevant.iter().all(|known: &Candidate| known.id != candidate.id) {
-            continued.insert(candidate.id.clone());
-            relevant.push(candidate);
-        }
-    }
+    let beside = beside(scope, &need, &shown).await?;
+    let continued = join(&mut relevant, &before)?;
+    let halves = join(&mut relevant, &beside)?;
     let mut known = known(scope, &need, found).await?;
-    let orders = newest.iter().chain(&before).map(|message| &message.order);
-    let orders = orders.chain(&shown).chain(known.orders.iter());
+    let messages = newest.iter().chain(&before).chain(&shown).chain(&beside);
+    let orders = messages.map(|message| &message.order).chain(known.orders.iter());
     let marker = marker(state, scope, orders);
     let count = |texts: &[String]| tokens::count(texts).into_iter().map(|n| n as usize).collect();
     let budget = need.max_tokens as usize;
-    let recent = Recent::within(budget, newest.iter().rev().map(candidate), &marker, &count)?;
+    let mut recent = Recent::within(budget, newest.iter().rev().map(candidate), &marker, &count)?;
+    if newest.len() >= most(&need) as usize {
+        recent = recent.after_others();
+    }
     let packing = |facts: &[Fact]| {
         let (recent, relevant) = (&recent, &relevant);
         pack(&Choice { facts, recent, relevant, budget, marker: &marker }, &count)
@@ -134,8 +140,49 @@ pub async fn retrieve(
         packed = packing(&known.facts);
     }
     let (memories, recent) = (known.memories, newest);
-    let before = continued;
-    Ok(Context { packed, recent, memories, before, scores, marker, indexed_through, frontier })
+    let (before, beside) = (continued, halves);
+    Ok(Context {
+        packed,
+        recent,
+        memories,
+        before,
+        beside,
+        scores,
+        marker,
+        indexed_through,
+        frontier,
+    })
+}
+
+/// Adds those that are not there yet: their names.
+fn join(relevant: &mut Vec<Candidate>, messages: &[Message]) -> Result<HashSet<(String, String)>> {
+    let mut joined = HashSet::new();
+    for message in messages {
+        let candidate = candidate(message)?;
+        if relevant.iter().all(|known| known.id != candidate.id) {
+            joined.insert(candidate.id.clone());
+            relevant.push(candidate);
+        }
+    }
+    Ok(joined)
+}
+
+/// The other half of the turn of each of the first of these: what came after a user's message, and before any other.
+async fn beside(scope: &Scope, need: &Need, found: &[Message]) -> Result<Vec<Message>> {
+    let mut all = Vec::new();
+    for message in found.iter().take(HALVES.min((need.max_tokens / FRAME) as usize)) {
+        let descending = noun(message)?.role != Role::User;
+        let page = Page { after: Some(message.order.clone()), rank: None, limit: 1, descending };
+        let local = Reading { consistency: index::Consistency::Local, after: None, as_of: None };
+        let session = message.session.clone();
+        all.extend(index::history(scope.into(), session, page, local).await?.items);
+    }
+    Ok(all)
+}
+
+/// Newest messages that are looked at.
+fn most(need: &Need) -> u32 {
+    RECENT.min(need.max_tokens / FRAME + 1)
 }
 
 /// Summaries of what the packed context does not hold verbatim, newest first.
@@ -149,16 +196,14 @@ fn cut(summaries: &[Covering], packed: &Packed, newest: &[Message]) -> Vec<Fact>
 
 /// The session's newest messages, oldest first; without a session the user is brought up to date all the same.
 async fn newest(scope: &Scope, need: &Need, reading: &Reading) -> Result<(Vec<Message>, Frontier)> {
-    let limit = RECENT.min(need.max_tokens / FRAME + 1);
-    let page = Page { after: None, rank: None, limit, descending: true };
     if let Some(session) = &need.session {
+        let page = Page { after: None, rank: None, limit: most(need), descending: true };
         let found = index::history(scope.into(), session.clone(), page, reading.clone()).await?;
         let mut items = found.items;
         items.reverse();
         return Ok((items, found.frontier.into()));
     }
-    let page = Page { limit: 1, ..page };
-    let found = index::list_sessions(scope.into(), page, reading.clone()).await?;
+    let found = index::find_user(scope.into(), reading.clone()).await?;
     Ok((Vec::new(), found.frontier.into()))
 }
 
@@ -206,6 +251,8 @@ fn candidate(found: &Message) -> Result<Candidate> {
         trusted: found.trusted,
         time: message.event_time.clone().unwrap_or_else(stored_at),
         text: message.text(),
+        calls: message.tool_call_ids(),
+        answers: message.tool_call_id,
         name: message.name,
     })
 }

@@ -2,15 +2,17 @@
 //!
 //! What is known about the user comes first, in at most a part of the budget ([`crate::facts`]).
 //! The newest turns go in verbatim and whole, then what is relevant, then older turns while they fit. A turn is a user
-//! message and all until the next one: it is never cut, so that a tool's answer never stands without its call. Only when
-//! the newest turn alone does not fit, its last messages do, beginning with one that is not a tool's answer.
+//! message and all until the next one, and on while a tool's answer to a call in it is to come: it is never cut, so that an
+//! answer never stands without its call. Only when the newest turn alone does not fit, its last messages do, beginning with
+//! one that is not a tool's answer, nor between a call and its answer.
 //!
 //! In the ready string every stored text stands between lines that carry a marker which its writer cannot know, so that
 //! no text can pose as a section.
 
+use crate::Hlc;
 use crate::facts::{self, Fact};
 use crate::message::Role;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 /// Share of the budget that the newest turns may take before anything relevant is taken, in percent.
@@ -19,6 +21,14 @@ const RECENT_SHARE: usize = 60;
 const FACTS_SHARE: usize = 30;
 /// Recent messages that are counted at a time.
 const BLOCK: usize = 16;
+
+/// How long a conversation goes on after its last record, in milliseconds: 24 h.
+const CONTINUITY: u64 = 24 * 3_600_000;
+
+/// Does a conversation whose last record is of `last` still go on at `now`, in Unix milliseconds?
+pub fn goes_on(last: Hlc, now: u64) -> bool {
+    last.milliseconds().saturating_add(CONTINUITY) > now
+}
 
 /// A message that may go in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +45,10 @@ pub struct Candidate {
     pub time: String,
     /// Its searched text.
     pub text: String,
+    /// Ids of the tool calls that it makes.
+    pub calls: Vec<String>,
+    /// The id of the call that it answers.
+    pub answers: Option<String>,
 }
 
 /// Why a message is in the context.
@@ -96,6 +110,8 @@ pub type Count<'a> = &'a dyn Fn(&[String]) -> Vec<usize>;
 pub struct Recent {
     messages: Vec<Candidate>,
     costs: Vec<usize>,
+    /// Older ones are there.
+    others: bool,
 }
 
 impl Recent {
@@ -119,16 +135,23 @@ impl Recent {
             recent.costs.extend(costs(&block, marker, count));
             recent.messages.extend(block);
         }
+        recent.others = newest_first.next().is_some();
         recent.messages.reverse();
         recent.costs.reverse();
         Ok(recent)
+    }
+
+    /// The same, of a session that has older messages than were given.
+    #[must_use]
+    pub fn after_others(self) -> Self {
+        Self { others: true, ..self }
     }
 }
 
 /// Packs; `count` counts the tokens of each text. What is counted begins with `#` or `<` and ends with a line feed: no token
 /// reaches over such a joint, so that the counts add up to the count of the whole (the door `tokens` promises it).
 pub fn pack(choice: &Choice<'_>, count: Count<'_>) -> Packed {
-    let Recent { messages, costs: recent_costs } = choice.recent;
+    let Recent { messages, costs: recent_costs, others } = choice.recent;
     let talk = !messages.is_empty() || !choice.relevant.is_empty();
     let most = choice.budget * if talk { FACTS_SHARE } else { 100 } / 100;
     let (facts, known) = facts::fitting(choice.facts, most, choice.marker, count);
@@ -137,7 +160,8 @@ pub fn pack(choice: &Choice<'_>, count: Count<'_>) -> Packed {
     let mut left = (choice.budget - known).saturating_sub(frame.iter().sum());
     let share = left * RECENT_SHARE / 100;
 
-    let turns = turns(messages);
+    let inside = inside_pairs(messages, *others);
+    let turns = turns(messages, &inside);
     let mut start =
         newest(&turns, recent_costs, if choice.relevant.is_empty() { left } else { share });
     let mut why = Why::Recent;
@@ -145,7 +169,8 @@ pub fn pack(choice: &Choice<'_>, count: Count<'_>) -> Packed {
         start = newest(turns.last().map_or(&[], std::slice::from_ref), recent_costs, left);
     }
     if start == messages.len() {
-        start = tail(messages, recent_costs, left);
+        let newest = turns.last().copied().unwrap_or(0);
+        start = tail(messages, &inside, recent_costs, newest, left);
         why = Why::RecentPart;
     }
     left = left.saturating_sub(total(recent_costs, start));
@@ -211,11 +236,27 @@ fn costs(candidates: &[Candidate], marker: &str, count: Count<'_>) -> Vec<usize>
     if texts.is_empty() { Vec::new() } else { count(&texts) }
 }
 
+/// Of each message: would the answer to a call stand without it, when it were the first? With `others` a call that is not
+/// here may be among older messages.
+fn inside_pairs(messages: &[Candidate], others: bool) -> Vec<bool> {
+    let (mut made, mut inside) = (HashMap::new(), vec![false; messages.len()]);
+    for (at, message) in messages.iter().enumerate() {
+        let call = message.answers.as_ref().and_then(|id| made.get(id)).map(|call| call + 1);
+        let first = call.or((message.answers.is_some() && others).then_some(0));
+        let between = first.and_then(|first| inside.get_mut(first..=at)).unwrap_or_default();
+        between.fill(true);
+        made.extend(message.calls.iter().map(|id| (id, at)));
+    }
+    inside
+}
+
 /// Where each turn begins.
-fn turns(messages: &[Candidate]) -> Vec<usize> {
-    let begins =
-        |(at, message): (usize, &Candidate)| (at == 0 || message.role == Role::User).then_some(at);
-    messages.iter().enumerate().filter_map(begins).collect()
+fn turns(messages: &[Candidate], inside: &[bool]) -> Vec<usize> {
+    let begins = |at: &usize| {
+        let user = messages.get(*at).is_some_and(|message| message.role == Role::User);
+        (*at == 0 || user) && inside.get(*at) == Some(&false)
+    };
+    (0..messages.len()).filter(begins).collect()
 }
 
 fn total(costs: &[usize], start: usize) -> usize {
@@ -242,14 +283,21 @@ fn widen(turns: &[usize], costs: &[usize], start: usize, left: usize) -> usize {
         .unwrap_or(start)
 }
 
-/// Beginning of the longest end of `messages` that fits and does not begin with a tool's answer.
-fn tail(messages: &[Candidate], costs: &[usize], budget: usize) -> usize {
-    let last_turn = turns(messages).last().copied().unwrap_or(0);
-    (last_turn..messages.len())
-        .find(|start| {
-            total(costs, *start) <= budget
-                && messages.get(*start).is_some_and(|message| message.role != Role::Tool)
-        })
+/// Beginning of the longest end of the turn that begins at `newest` which fits, and takes no answer from its call.
+fn tail(
+    messages: &[Candidate],
+    inside: &[bool],
+    costs: &[usize],
+    newest: usize,
+    budget: usize,
+) -> usize {
+    let whole = |start: &usize| {
+        messages.get(*start).is_some_and(|message| message.role != Role::Tool)
+            && inside.get(*start) == Some(&false)
+    };
+    (newest..messages.len())
+        .filter(whole)
+        .find(|start| total(costs, *start) <= budget)
         .unwrap_or(messages.len())
 }
 
@@ -265,6 +313,8 @@ mod tests {
             trusted: true,
             time: format!("2026-01-01T00:00:{id:02}Z"),
             text: "word ".repeat(words),
+            calls: Vec::new(),
+            answers: None,
         }
     }
 
@@ -332,6 +382,30 @@ mod tests {
     }
 
     #[test]
+    fn a_call_and_its_answer_stand_together_though_the_user_speaks_between() {
+        let mut messages = conversation();
+        // m1 calls, the user speaks (m4), and m5 is the tool's answer.
+        messages[1].calls = vec!["c".to_owned()];
+        (messages[5].role, messages[5].answers) = (Role::Tool, Some("c".to_owned()));
+        for budget in 0..250 {
+            let recent = recent_of(&messages, budget);
+            let choice =
+                Choice { facts: &[], recent: &recent, relevant: &[], budget, marker: "7f" };
+            let packed = pack(&choice, &words);
+            let has = |id: &str| packed.recent.iter().any(|(candidate, _)| candidate.id.1 == id);
+            assert!(!has("m5") || has("m1"), "{budget}");
+        }
+        // Where the call is older than what was given, the answer is left out too.
+        let cut = recent_of(&messages[2..], 250).after_others();
+        let choice = Choice { facts: &[], recent: &cut, relevant: &[], budget: 250, marker: "7f" };
+        let packed = pack(&choice, &words);
+        assert_eq!(
+            packed.recent.iter().map(|(one, _)| one.id.1.as_str()).collect::<Vec<_>>(),
+            ["m6"]
+        );
+    }
+
+    #[test]
     fn the_newest_turns_come_before_what_is_relevant() {
         let recent = conversation();
         let relevant = [candidate(20, Role::User, 400), candidate(21, Role::User, 8)];
@@ -361,6 +435,14 @@ mod tests {
         let choice =
             Choice { facts: &[], recent: &recent, relevant: &[], budget: 100, marker: "7f" };
         assert_eq!(pack(&choice, &words).text, "");
+    }
+
+    #[test]
+    fn a_conversation_goes_on_for_24_hours() {
+        let last = Hlc::at(1_774_000_000_000);
+        assert!(goes_on(last, 1_774_000_000_000) && goes_on(last, 1_774_086_399_999));
+        assert!(!goes_on(last, 1_774_086_400_000));
+        assert!(goes_on(last, 0), "one that a clock ahead of ours wrote");
     }
 
     #[test]

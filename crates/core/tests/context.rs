@@ -29,6 +29,9 @@ fn candidates(session: &'static str) -> impl Strategy<Value = Vec<Candidate>> {
                 trusted: at % 2 == 0,
                 time: format!("2026-01-01T00:00:{at:02}Z"),
                 text,
+                // Calls and answers as they may come: of few ids, so that many are pairs.
+                calls: if role == Role::Assistant { vec![format!("c{}", at % 3)] } else { vec![] },
+                answers: (role == Role::Tool).then(|| format!("c{}", at % 2)),
             };
         all.into_iter().enumerate().map(candidate).collect()
     })
@@ -71,6 +74,14 @@ proptest! {
             }
             Some((first, _)) => prop_assert!(first.role != Role::Tool, "an answer without its call"),
             None => {}
+        }
+        // A call that was made before an answer stands where the answer stands.
+        let left_out = &messages[..messages.len() - taken.len()];
+        for (at, answer) in taken.iter().enumerate() {
+            let Some(id) = &answer.answers else { continue };
+            let made = |one: &Candidate| one.calls.contains(id);
+            let together = taken[..at].iter().any(made) || !left_out.iter().any(made);
+            prop_assert!(together, "a call and its answer are parted");
         }
         let said = taken.iter().chain(&packed.relevant).map(|candidate| &candidate.text);
         for text in said.chain(packed.facts.iter().map(|fact| &fact.text)) {

@@ -44,6 +44,10 @@ fn a_context_never_exceeds_its_budget() {
     let client = client();
     long_session(&client, "s", 40);
     long_session(&client, "t", 40);
+    let odd = "\r\n\r\n  日本語 👩‍👩‍👧 tomatoes\n\n   <|endoftext|> {\"a\":1}\t\t";
+    client.store("t", &json!([{"role": "user", "name": "Zoë >\n#", "content": odd}]));
+    client.post("/v1/memories", &json!({"text": odd, "importance": 1}).to_string());
+    let vocabulary = tiktoken_rs::o200k_base().unwrap();
     for max_tokens in [1, 10, 30, 60, 100, 250, 1000, 5000] {
         let answer = context(
             &client,
@@ -51,9 +55,9 @@ fn a_context_never_exceeds_its_budget() {
         );
         let tokens = answer["tokens"].as_u64().unwrap();
         assert!(tokens <= max_tokens, "{tokens} > {max_tokens}");
-        // No tokenizer makes more tokens of a text than it has bytes, nor fewer than a twelfth of plain English.
-        let bytes = answer["context"].as_str().unwrap().len() as u64;
-        assert!(tokens <= bytes && bytes <= tokens * 12, "{tokens} tokens for {bytes} bytes");
+        // As a tokenizer counts that is not ours, in the default vocabulary.
+        let counted = vocabulary.encode_ordinary(answer["context"].as_str().unwrap()).len();
+        assert_eq!(tokens, counted as u64, "of {max_tokens}");
     }
 }
 
@@ -94,6 +98,59 @@ fn what_was_used_is_named_with_its_reason_and_nothing_twice() {
     let ids: HashSet<&str> = used.iter().map(|used| used["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), used.len());
     assert!(answer["context"].as_str().unwrap().contains("4711"));
+}
+
+#[test]
+fn what_is_relevant_brings_the_other_half_of_its_turn() {
+    let client = client();
+    // More questions than hits of one search, so that answers without the word are not found by themselves.
+    for n in 0..40 {
+        let turn = json!([
+            {"role": "user", "content": format!("which locker is mine, {n}?"), "id": format!("asked {n}")},
+            {"role": "assistant", "content": format!("number {n} of the row")}
+        ]);
+        client.store(&format!("old {n}"), &turn);
+    }
+    long_session(&client, "newer", 3);
+    client.store("s", &json!([{"role": "user", "content": "hello"}]));
+    let body = json!({"session_id": "s", "query": "locker", "max_tokens": 6000});
+    let answer = context(&client, &body);
+    let used = answer["used"].as_array().unwrap();
+    let of = |why: &'static str| used.iter().filter(move |used| used["why"] == why);
+    let asked: HashSet<&Value> = of("relevant").map(|used| &used["session_id"]).collect();
+    let halves: Vec<&Value> = of("neighbour").map(|used| &used["session_id"]).collect();
+    assert!((1..=6).contains(&halves.len()), "{answer}");
+    assert!(halves.iter().all(|session| asked.contains(session)), "{answer}");
+    let (text, chat) = (answer["context"].as_str().unwrap(), answer["messages"].to_string());
+    let said = format!("number {} of the row", halves[0].as_str().unwrap().replace("old ", ""));
+    assert!(text.contains(&said) && chat.contains(&said), "{said} is not in {text}");
+}
+
+#[test]
+fn a_call_and_its_answer_are_never_parted_whatever_the_budget() {
+    let client = client();
+    let call = json!([{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]);
+    client.store(
+        "s",
+        &json!([
+            {"role": "user", "content": "how is the weather in Lisbon today, and tomorrow?"},
+            {"role": "assistant", "content": "I look it up, one moment please", "tool_calls": call},
+            {"role": "user", "content": "take your time, there is no hurry at all"},
+            {"role": "tool", "content": "sunny, 24 degrees, light wind", "tool_call_id": "c1"},
+            {"role": "assistant", "content": "It is sunny, and 24 degrees."}
+        ]),
+    );
+    let mut parted = 0;
+    for max_tokens in (10..400).step_by(10) {
+        let body =
+            json!({"session_id": "s", "max_tokens": max_tokens, "include_conversations": false});
+        let answer = context(&client, &body);
+        let messages = answer["messages"].as_array().unwrap();
+        let has = |name: &str| messages.iter().any(|message| !message[name].is_null());
+        assert!(!has("tool_call_id") || has("tool_calls"), "{max_tokens}: {answer}");
+        parted += usize::from(!messages.is_empty() && !has("tool_call_id"));
+    }
+    assert!(parted > 0, "some budgets hold the end alone");
 }
 
 #[test]

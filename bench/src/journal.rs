@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Objects of the user who is read uncompacted and sealed.
 const OBJECTS: usize = 1000;
+/// Milliseconds before each answer of the store.
+const DELAYS: [u64; 3] = [0, 30, 100];
 const SESSION: &str = "/v1/sessions/s/messages?user_id=ann&limit=1000";
 
 /// All of it, on `rclone serve s3`, each host without anything kept on its disk.
@@ -39,40 +41,53 @@ async fn reads(sizes: Sizes, table: &mut Table) {
     });
     stream::iter(stored).buffer_unordered(8).collect::<Vec<()>>().await;
     host.kill();
-    // The proxy counts; what is timed goes past it.
-    let way = installation.proxy().endpoint.clone();
-    let straight = installation.server().expect("a server").endpoint.clone();
-    let asked = cold(&installation, 1).await.1;
-    let installation = installation.with("s3_endpoint", &straight);
-    let loose = cold(&installation, sizes.starts).await.0;
+    let loose = Reads::of(&installation, sizes).await;
     let host = installation.start();
     let _ = Api::of(&host).post_for(200, "/v1/upkeep/compact", &json!({"user_id": "ann"})).await;
     host.kill();
-    let sealed = cold(&installation, sizes.starts).await.0;
-    let asked_sealed = cold(&installation.with("s3_endpoint", &way), 1).await.1;
-    let what =
-        format!("cold read of a session of {OBJECTS} messages from rclone, uncompacted, p50");
-    table.add(Figure::plain(what, loose.p50(), "ms").beside("sealed", sealed.p50()).at_most(3.0));
-    let what = format!("the same, sealed, p50; 4 rounds, {asked_sealed} requests");
-    table.add(Figure::plain(what, sealed.p50(), "ms"));
-    let what = "requests of the uncompacted read";
-    table.add(Figure::plain(what, asked as f64, "requests"));
+    let sealed = Reads::of(&installation, sizes).await;
+    for ((delay, loose), (_, sealed)) in loose.spreads.iter().zip(&sealed.spreads) {
+        let what = format!(
+            "cold read of {OBJECTS} messages, uncompacted, {delay} ms before each answer of the store, p50"
+        );
+        let figure = Figure::plain(what, loose.p50(), "ms").beside("sealed", sealed.p50());
+        // Without a distance it is the server's own time for a thousand requests.
+        table.add(if *delay > 0 { figure.at_most(3.0) } else { figure });
+    }
+    for (what, reads) in [("the uncompacted read", loose), ("the sealed read", sealed)] {
+        table.add(Figure::plain(format!("requests of {what}"), reads.requests as f64, "requests"));
+    }
 }
 
-/// Reads by hosts that have just started: times, and requests to the store by one read.
-async fn cold(installation: &Installation, starts: usize) -> (Spread, u64) {
-    let (mut spread, mut requests) = (Spread::default(), 0);
-    for _ in 0..starts {
-        let host = installation.start();
-        let api = Api::of(&host);
-        first_answer(&api).await;
-        let before = installation.proxy().requests();
-        let read = spread.time(api.get(SESSION, None)).await.expect(200).json();
-        assert_eq!(read["data"].as_array().expect("messages").len(), OBJECTS);
-        requests = installation.proxy().requests() - before;
-        host.kill();
+/// Reads of a session by hosts that have just started.
+struct Reads {
+    /// Times, by the delay before each answer of the store: milliseconds.
+    spreads: Vec<(u64, Spread)>,
+    /// To the store, by one read.
+    requests: u64,
+}
+
+impl Reads {
+    async fn of(installation: &Installation, sizes: Sizes) -> Self {
+        let (mut spreads, mut requests) = (Vec::new(), 0);
+        for delay in DELAYS {
+            let mut spread = Spread::default();
+            for _ in 0..sizes.starts {
+                let host = installation.start();
+                let api = Api::of(&host);
+                first_answer(&api).await;
+                installation.proxy().delay(Duration::from_millis(delay));
+                let before = installation.proxy().requests();
+                let read = spread.time(api.get(SESSION, None)).await.expect(200).json();
+                assert_eq!(read["data"].as_array().expect("messages").len(), OBJECTS);
+                requests = installation.proxy().requests() - before;
+                installation.proxy().delay(Duration::ZERO);
+                host.kill();
+            }
+            spreads.push((delay, spread));
+        }
+        Self { spreads, requests }
     }
-    (spread, requests)
 }
 
 /// A host's walk over a large journal, beside its idling.

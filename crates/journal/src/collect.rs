@@ -340,7 +340,7 @@ impl<O: Objects> Going<'_, O> {
     /// Segments that manifests name, of the void ones too. None while one of them cannot be read.
     async fn named_by_any(&self, word: &Word) -> Result<Option<ByManifests>> {
         let before: HashSet<&str> = word.before().collect();
-        let keys = self.man.iter().map(|seen| seen.key.clone()).collect();
+        let keys = self.man.iter().map(|seen| seen.key.clone());
         let got: BTreeMap<Key, _> = fetch::all(self.objects, keys).await?.into_iter().collect();
         let mut named = ByManifests::default();
         for seen in &self.man {

@@ -1,37 +1,70 @@
 //! Many reads at once, and whole lists.
 
 use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, FuturesUnordered, Stream, StreamExt};
 use holdfast_core::ports::{Listed, Objects};
 use holdfast_core::{Case, Error, Key, Prefix, Result};
 
-/// Reads that are under way at a time.
-const GETS_AT_ONCE: usize = 16;
-/// As many where all are [small](SMALL): mostly all of a tail that is not sealed yet, in one round.
-const SMALL_AT_ONCE: usize = 64;
-/// Bytes of an object of which many are read at once: together less than as many large ones as are read at once.
-pub(crate) const SMALL: u64 = 1 << 20;
+/// Reads that are under way at a time: what a journal of a thousand small objects takes is that many waits fewer.
+const GETS_AT_ONCE: usize = 128;
+/// Bytes of what is read at a time, where more than one object is.
+const BYTES_AT_ONCE: u64 = 8 << 20;
+/// What an object is taken to be that no list told the size of.
+const ASSUMED: u64 = BYTES_AT_ONCE / 16;
+
+/// An object to be read.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub key: Key,
+    /// As far as it is known.
+    pub bytes: u64,
+}
+
+impl From<Key> for Wanted {
+    fn from(key: Key) -> Self {
+        Self { key, bytes: ASSUMED }
+    }
+}
 
 /// What became of one read.
 pub(crate) type Got = (Key, Result<Bytes>);
 
-/// Reads objects by name, many at a time, more where they are `small`, in whatever order they come. One that is not there
-/// is `not_yet_visible`.
-pub(crate) fn each(objects: &impl Objects, keys: Vec<Key>, small: bool) -> impl Stream<Item = Got> {
-    let gets = keys.into_iter().map(async move |key| {
-        let got = get(objects, &key).await;
-        (key, got)
-    });
-    stream::iter(gets).buffer_unordered(if small { SMALL_AT_ONCE } else { GETS_AT_ONCE })
+/// Reads objects by name, as many at a time as their sizes allow, in whatever order they come. One that is not there is
+/// `not_yet_visible`.
+pub(crate) fn each(
+    objects: &impl Objects,
+    wanted: impl IntoIterator<Item: Into<Wanted>>,
+) -> impl Stream<Item = Got> {
+    let waiting = wanted.into_iter().map(Into::<Wanted>::into).peekable();
+    let begun = (waiting, FuturesUnordered::new(), 0_u64);
+    stream::unfold(begun, move |(mut waiting, mut reads, mut bytes)| async move {
+        loop {
+            let fits = |next: &Wanted| {
+                let room = reads.len() < GETS_AT_ONCE && bytes + next.bytes <= BYTES_AT_ONCE;
+                room || reads.is_empty()
+            };
+            let Some(Wanted { key, bytes: size }) = waiting.next_if(fits) else { break };
+            bytes += size;
+            reads.push(async move {
+                let got = get(objects, &key).await;
+                (size, (key, got))
+            });
+        }
+        let (size, got) = reads.next().await?;
+        Some((got, (waiting, reads, bytes - size)))
+    })
 }
 
 /// Reads objects by name; the answers in the order of the keys.
 ///
 /// # Errors
 /// Of a store that cannot be reached; what concerns one object is its own.
-pub(crate) async fn all(objects: &impl Objects, keys: Vec<Key>) -> Result<Vec<Got>> {
-    let mut got: Vec<Got> = Vec::with_capacity(keys.len());
-    let mut reads = std::pin::pin!(each(objects, keys, false));
+pub(crate) async fn all(
+    objects: &impl Objects,
+    wanted: impl IntoIterator<Item: Into<Wanted>>,
+) -> Result<Vec<Got>> {
+    let mut got: Vec<Got> = Vec::new();
+    let mut reads = std::pin::pin!(each(objects, wanted));
     while let Some((key, one)) = reads.next().await {
         got.push((key, passing(one)?));
     }

@@ -1,20 +1,20 @@
 //! Bringing a journal up to what the bucket holds: loads, polls, and what is named.
 
-use crate::fetch;
+use crate::fetch::{self, Wanted};
 use crate::heads::{self, Heads, Look, ulid};
 use crate::ledger::find_erase;
 use crate::read::{Journal, Span};
 use futures::future::{join, try_join, try_join_all};
 use futures::stream::StreamExt;
 use holdfast_core::fold::Applied;
-use holdfast_core::ports::Objects;
-use holdfast_core::{Error, Key, Part, Result, Scope, key};
+use holdfast_core::ports::{Listed, Objects};
+use holdfast_core::{Error, Key, Part, Prefix, Result, Scope, key};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::pin::pin;
 
 /// So much of what is owed is read before it is asked again what is.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 
 /// All WAL keys that a full list of the user's journal shows.
 ///
@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 /// What the store may answer.
 pub async fn list(objects: &impl Objects, scope: &Scope) -> Result<Vec<Key>> {
     let whole = Span { prefix: key::wal(scope), after: None, until: None };
-    list_span(objects, scope, whole).await
+    Ok(list_span(objects, scope, whole).await?.into_iter().map(|listed| listed.key).collect())
 }
 
 /// Begins a load: finds the heads, and lists what they do not reach. All that is to be read is owed then; [`settle`]
@@ -46,13 +46,10 @@ async fn begin(objects: &impl Objects, journal: &RefCell<Journal>, now: u64) -> 
     let page = objects.list(&wal, None);
     let ((), page) = try_join(look_again(objects, journal, now), page).await?;
     let rest = page.next.map(|next| journal.borrow().rest(next));
-    let rest = rest.into_iter().map(|span| list_sized(objects, &scope, span));
+    let rest = rest.into_iter().map(|span| list_span(objects, &scope, span));
     let (rest, ()) = try_join(try_join_all(rest), covers(objects, journal)).await?;
-    let page = page.objects.iter().filter_map(|one| Some((Key::below(&wal, &one.key)?, one.size)));
-    let listed: Vec<(Key, u64)> = page.chain(rest.into_iter().flatten()).collect();
-    let mut journal = journal.borrow_mut();
-    journal.bulky = listed.iter().any(|(_, bytes)| *bytes > fetch::SMALL);
-    journal.owe(listed.into_iter().map(|(key, _)| key));
+    let page = page.objects.iter().filter_map(|listed| wanted(&wal, listed));
+    journal.borrow_mut().owe_listed(page.chain(rest.into_iter().flatten()));
     Ok(())
 }
 
@@ -114,7 +111,7 @@ async fn poll_at(
     if looks {
         look_again(objects, journal, now).await?;
     }
-    Ok(journal.borrow().missing(lists.into_iter().flatten()))
+    Ok(journal.borrow().missing(lists.into_iter().flatten().map(|listed| listed.key)))
 }
 
 /// Reads all that is owed, and what that names in turn. What was folded goes to `sink` at once, a part of an object at a
@@ -174,17 +171,12 @@ async fn rounds(
 ) -> Result<()> {
     let mut tried = HashSet::new();
     loop {
-        let (wanted, small) = {
-            let journal = journal.borrow();
-            let wanted = journal.wanted(&tried, but, BATCH);
-            let small = !journal.bulky && wanted.iter().all(|key| key.part() == Part::Wal);
-            (wanted, small)
-        };
+        let wanted = journal.borrow().wanted(&tried, but, BATCH);
         if wanted.is_empty() {
             return Ok(());
         }
-        tried.extend(wanted.iter().cloned());
-        let mut reads = pin!(fetch::each(objects, wanted, small));
+        tried.extend(wanted.iter().map(|one| one.key.clone()));
+        let mut reads = pin!(fetch::each(objects, wanted));
         while let Some((key, got)) = reads.next().await {
             let taken = match got {
                 Ok(bytes) => take(journal, &key, &bytes, sink).await?,
@@ -250,7 +242,7 @@ async fn take(
 /// Reads the covers that are owed.
 async fn covers(objects: &impl Objects, journal: &RefCell<Journal>) -> Result<()> {
     let mut wanted = journal.borrow().wanted(&HashSet::new(), None, usize::MAX);
-    wanted.retain(|key| key.part() == Part::Cover);
+    wanted.retain(|one| one.key.part() == Part::Cover);
     for (key, got) in fetch::all(objects, wanted).await? {
         let mut journal = journal.borrow_mut();
         let taken = got.and_then(|bytes| journal.absorb(&key, &bytes));
@@ -260,6 +252,17 @@ async fn covers(objects: &impl Objects, journal: &RefCell<Journal>) -> Result<()
 }
 
 impl Journal {
+    /// Some of what is owed and was not `tried`, `but` such a part: what says what else is to be read comes first, then what
+    /// is oldest.
+    fn wanted(&self, tried: &HashSet<Key>, but: Option<Part>, most: usize) -> Vec<Wanted> {
+        let round = |key: &Key| key.part().min(Part::Segment);
+        let wanted = |(key, _): &(&Key, &u64)| Some(key.part()) != but && !tried.contains(*key);
+        let untried = || self.owed.iter().filter(wanted);
+        let Some(first) = untried().map(|(key, _)| round(key)).min() else { return Vec::new() };
+        let those = untried().filter(|(key, _)| round(key) == first).take(most);
+        those.map(|(key, bytes)| Wanted { key: key.clone(), bytes: *bytes }).collect()
+    }
+
     /// Takes in what a look at the manifests found, of which `heads` are the heads.
     fn found(&mut self, look: Look, heads: &Heads) -> Result<()> {
         let Look { found, void, corrupt, .. } = look;
@@ -284,29 +287,26 @@ impl Journal {
     }
 }
 
-/// Keys of WAL objects that a list of the span shows.
+/// WAL objects that a list of the span shows.
 pub(crate) async fn list_span(
     objects: &impl Objects,
     scope: &Scope,
     span: Span,
-) -> Result<Vec<Key>> {
-    let listed = list_sized(objects, scope, span).await?;
-    Ok(listed.into_iter().map(|(key, _)| key).collect())
-}
-
-/// As [`list_span`], with the bytes of each.
-async fn list_sized(objects: &impl Objects, scope: &Scope, span: Span) -> Result<Vec<(Key, u64)>> {
+) -> Result<Vec<Wanted>> {
     let Span { prefix, mut after, until } = span;
     let wal = key::wal(scope);
     let within = |next: &String| until.as_ref().is_none_or(|until| next < until);
-    let mut keys = Vec::new();
+    let mut found = Vec::new();
     loop {
         let page = objects.list(&prefix, after.as_deref()).await?;
-        let sized = page.objects.iter();
-        keys.extend(sized.filter_map(|one| Some((Key::below(&wal, &one.key)?, one.size))));
+        found.extend(page.objects.iter().filter_map(|listed| wanted(&wal, listed)));
         match page.next.filter(within) {
             Some(next) => after = Some(next),
-            None => return Ok(keys),
+            None => return Ok(found),
         }
     }
+}
+
+fn wanted(below: &Prefix, listed: &Listed) -> Option<Wanted> {
+    Some(Wanted { key: Key::below(below, &listed.key)?, bytes: listed.size })
 }

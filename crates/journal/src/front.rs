@@ -63,7 +63,7 @@ impl Stretch {
 impl Journal {
     /// Is something owed that is not such a part?
     pub(crate) fn owes_but(&self, part: Part) -> bool {
-        self.owed.iter().any(|key| key.part() != part)
+        self.owed.keys().any(|key| key.part() != part)
     }
 
     /// Bytes of what the segments that are to be read hold; none when a cover of theirs was not read.

@@ -4,6 +4,7 @@
 //! A list is never taken for complete. What an object names must be read too: it is owed until it is absorbed, or until
 //! what it covers came from elsewhere, so that nobody gets a shorter view in silence.
 
+use crate::fetch::Wanted;
 use crate::heads::{self, Heads, ulid};
 use crate::pending::Pending;
 use crate::rules::Rules;
@@ -16,7 +17,7 @@ use holdfast_core::record::{Header, Record, WalObject};
 use holdfast_core::thing::ThingKind;
 use holdfast_core::token::{Frontier, MAX_NAMED};
 use holdfast_core::{Error, Hlc, Key, Order, Part, Prefix, Result, Scope, clock, key, segment};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use ulid::Ulid;
 
 const DAY: u64 = 86_400_000;
@@ -30,7 +31,8 @@ pub struct Journal {
     pub(crate) rules: Rules,
     pub(crate) heads: Heads,
     pub(crate) pending: Pending,
-    pub(crate) owed: BTreeSet<Key>,
+    /// What is to be read, and its bytes.
+    pub(crate) owed: BTreeMap<Key, u64>,
     /// What came to be owed since it was last asked.
     fresh: Vec<Key>,
     pub(crate) view: View,
@@ -39,8 +41,6 @@ pub struct Journal {
     pub(crate) leaves: BTreeMap<u128, String>,
     oldest: Option<u64>,
     pub(crate) rotation: u64,
-    /// The last load listed WAL objects that are not small.
-    pub(crate) bulky: bool,
     /// When the manifests were last looked at, in Unix milliseconds.
     pub(crate) looked: u64,
     /// Where the user's erases are recorded.
@@ -77,7 +77,7 @@ impl Journal {
             rules,
             heads: Heads::default(),
             pending: Pending::default(),
-            owed: BTreeSet::new(),
+            owed: BTreeMap::new(),
             fresh: Vec::new(),
             view: View::default(),
             folded: Arrivals::default(),
@@ -85,7 +85,6 @@ impl Journal {
             leaves: BTreeMap::new(),
             oldest: None,
             rotation: 0,
-            bulky: true,
             looked: 0,
             ledger: None,
             markers: BTreeMap::new(),
@@ -161,8 +160,13 @@ impl Journal {
 
     /// Keys that a list, another object or a writer named: the view lacks them until they are absorbed.
     pub fn owe(&mut self, keys: impl IntoIterator<Item = Key>) {
-        for key in self.missing(keys) {
-            if self.owed.insert(key.clone()) {
+        self.owe_listed(keys.into_iter().map(Wanted::from));
+    }
+
+    /// As [`owe`](Self::owe), of known size.
+    pub(crate) fn owe_listed(&mut self, wanted: impl IntoIterator<Item = Wanted>) {
+        for Wanted { key, bytes } in wanted {
+            if self.is_missing(&key) && self.owed.insert(key.clone(), bytes).is_none() {
                 self.fresh.push(key);
             }
         }
@@ -175,17 +179,7 @@ impl Journal {
 
     /// Is this one owed?
     pub fn owes_key(&self, key: &Key) -> bool {
-        self.owed.contains(key)
-    }
-
-    /// Some of what is owed and was not `tried`, `but` such a part: what says what else is to be read comes first, then what
-    /// is oldest.
-    pub(crate) fn wanted(&self, tried: &HashSet<Key>, but: Option<Part>, most: usize) -> Vec<Key> {
-        let round = |key: &Key| key.part().min(Part::Segment);
-        let wanted = |key: &&Key| Some(key.part()) != but && !tried.contains(*key);
-        let untried = || self.owed.iter().filter(wanted);
-        let Some(first) = untried().map(round).min() else { return Vec::new() };
-        untried().filter(|key| round(key) == first).take(most).cloned().collect()
+        self.owed.contains_key(key)
     }
 
     /// Folds an object in, of whatever part of the user's journal; repeating is safe. One that cannot be read is owed.
@@ -200,7 +194,7 @@ impl Journal {
                 Ok(Absorbed { applied, wanted: std::mem::take(&mut self.fresh) })
             }
             Err(error) => {
-                self.owed.extend(self.is_missing(key).then(|| key.clone()));
+                self.owe([key.clone()]);
                 Err(error.about(key))
             }
         }
@@ -283,8 +277,9 @@ impl Journal {
     fn spare(&mut self, keys: Vec<Key>) {
         for key in keys {
             if ulid(&key).is_some_and(|ulid| self.pending.look_behind(ulid)) {
+                let Wanted { key, bytes } = key.into();
                 self.fresh.push(key.clone());
-                self.owed.insert(key);
+                self.owed.insert(key, bytes);
             }
         }
     }
@@ -352,7 +347,7 @@ impl Journal {
     /// What is known by now is owed no longer.
     pub(crate) fn forgive(&mut self) {
         let mut owed = std::mem::take(&mut self.owed);
-        owed.retain(|key| self.is_missing(key));
+        owed.retain(|key, _| self.is_missing(key));
         self.owed = owed;
     }
 

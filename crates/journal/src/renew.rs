@@ -32,7 +32,7 @@ impl Journal {
         let erased = erased.max(self.erased());
         let leaves =
             self.leaves.values().filter_map(|text| Key::below(&key::user(&self.scope), text));
-        let named: Vec<Key> = self.owed.iter().cloned().chain(leaves).collect();
+        let named: Vec<Key> = self.owed.keys().cloned().chain(leaves).collect();
         let mut new = Self::with_rules(self.scope.clone(), self.rules);
         new.view = View::within(self.view.limits().clone());
         (new.ledger, new.markers) = (self.ledger.take(), std::mem::take(&mut self.markers));

@@ -28,7 +28,8 @@ pub struct Rules {
     pub segment_bytes: u64,
     /// What one step of a compaction reads, at most.
     pub step_bytes: u64,
-    /// Objects that one step seals, at most, and that one collection removes.
+    /// Objects that one step seals, at most, and that one collection removes: what is kept of each beside its bytes must fit
+    /// an instance of 64 MiB too.
     pub step_objects: usize,
 }
 
@@ -51,7 +52,7 @@ impl Default for Rules {
             tier: 8,
             segment_bytes: 28 << 20,
             step_bytes: 12 << 20,
-            step_objects: 10_000,
+            step_objects: 2_500,
         }
     }
 }

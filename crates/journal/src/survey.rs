@@ -110,7 +110,7 @@ pub(crate) async fn segments<'e>(
     }
     let unread = segments.values().filter(|named| named.cover.is_none());
     let mut covers: HashMap<Key, Cover> = HashMap::new();
-    for (key, got) in fetch::all(objects, unread.map(|named| named.cov.clone()).collect()).await? {
+    for (key, got) in fetch::all(objects, unread.map(|named| named.cov.clone())).await? {
         covers.extend(got.and_then(|bytes| Cover::decode(&bytes)).ok().map(|cover| (key, cover)));
     }
     for named in segments.values_mut().filter(|named| named.cover.is_none()) {

@@ -232,7 +232,7 @@ impl<O: Objects> Watch<'_, O> {
     async fn read(&self, keys: impl Iterator<Item = Key>) -> Result<usize> {
         let unread: Vec<Key> = keys.filter(|key| !self.seen.borrow().contains_key(key)).collect();
         let count = unread.len();
-        let mut reads = pin!(fetch::each(self, unread, false));
+        let mut reads = pin!(fetch::each(self, unread));
         while let Some((_, got)) = reads.next().await {
             if let Err(error) = got
                 && !fetch::concerns_one(&error)

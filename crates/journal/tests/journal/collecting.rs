@@ -3,6 +3,7 @@
 use crate::compacting::{eager, filled, two_segments};
 use crate::world::{DAY, MINUTE, World, scope};
 use futures::executor::block_on;
+use holdfast_core::Part;
 use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
 use holdfast_journal::{Journal, Next, Rules, look_again, poll};
@@ -140,6 +141,32 @@ fn a_segment_by_a_clock_that_is_ahead_of_the_merge_that_took_it_goes_too() {
         world.pass(20 * DAY);
         world.collect(&rules).await.unwrap();
         assert_eq!(world.keys_of("seg").len(), 1);
+    });
+}
+
+#[test]
+fn a_segment_by_a_clock_that_is_behind_stays_while_no_list_shows_the_manifest_that_names_it() {
+    block_on(async {
+        let rules = Rules { tier: 99, ..eager() };
+        let world = World::new();
+        filled(&world, 2).await;
+        world.compact(&rules).await.unwrap();
+        filled(&world, 2).await;
+        // By its name it is older than the manifest that never saw it.
+        world.now.set(world.now.get() - 5_000);
+        world.compact(&rules).await.unwrap();
+        world.now.set(world.now.get() + 5_000);
+        let before = world.read().await.unwrap().1;
+        let made = world.puts.borrow().iter().rev().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+        let segment = made.iter().find(|key| key.part() == Part::Segment).unwrap();
+        let newest = made.iter().find(|key| key.part() == Part::Manifest).unwrap();
+        assert!(*segment < *world.keys_of("seg").last().unwrap(), "the clock was behind");
+        world.memory.hide(newest.as_str());
+        world.pass(8 * DAY);
+        world.collect(&rules).await.unwrap();
+        assert!(world.keys_of("seg").contains(segment));
+        world.memory.unhide_all();
+        assert_eq!(world.read().await.unwrap().1, before);
     });
 }
 

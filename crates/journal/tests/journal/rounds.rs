@@ -74,7 +74,7 @@ fn rounds_of<T>(round: &Cell<u32>, work: impl Future<Output = T>) -> (T, u32) {
     let mut context = Context::from_waker(Waker::noop());
     loop {
         // Whoever can begin a call in this round has begun it after a few turns.
-        for _ in 0..50 {
+        for _ in 0..500 {
             if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
                 return (done, round.get() - begun);
             }
@@ -117,6 +117,41 @@ fn a_fresh_reader_takes_two_rounds_without_segments_and_four_with_them() {
     futures::executor::block_on(sealed.compact(&eager())).unwrap();
     futures::executor::block_on(sealed.store(&Frontier::default(), &["b"])).unwrap();
     assert_eq!(rounds(sealed), 4);
+}
+
+/// Of every kind of letter, so that little is saved at rest.
+fn long(seed: u64) -> String {
+    let mut state = seed + 1;
+    let letter = |_| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + u8::try_from((state >> 33) % 90).unwrap())
+    };
+    (0..1 << 20).map(letter).collect()
+}
+
+#[test]
+fn a_thousand_objects_are_read_in_three_times_the_rounds_of_what_they_are_sealed_to() {
+    let texts: Vec<String> = (0..1000).map(|at| format!("message {at}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let loose = rounds(filled(&texts));
+    let sealed = filled(&texts);
+    futures::executor::block_on(sealed.compact_all(&eager()));
+    let sealed = rounds(sealed);
+    assert!(loose <= 3 * sealed, "{loose} rounds, sealed {sealed}");
+}
+
+#[test]
+fn large_objects_are_read_a_few_at_a_time() {
+    let texts: Vec<String> = (0..12).map(long).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let world = filled(&texts);
+    let bytes = |key| futures::executor::block_on(world.memory.get(&key)).unwrap().unwrap().len();
+    let largest = world.keys_of("wal").into_iter().map(bytes).max().unwrap();
+    // Eight MiB at a time, behind the list.
+    let (at_once, reads) = ((8 << 20) / largest, texts.len());
+    assert!((2..reads / 2).contains(&at_once), "{at_once}");
+    assert_eq!(rounds(world) as usize, 1 + reads.div_ceil(at_once));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod machine;
 mod memory;
 mod retrieve;
 mod runtimes;
+mod sessions;
 mod sets;
 mod spread;
 mod start;
@@ -34,7 +35,7 @@ struct Line {
     #[arg(long)]
     quick: bool,
     /// Only the figures of this kind, printed and not written.
-    #[arg(long, value_parser = ["journal", "distance", "sets"])]
+    #[arg(long, value_parser = ["journal", "distance", "sessions", "sets"])]
     only: Option<String>,
     /// Print only: leave `bench/results.md` as it is.
     #[arg(long)]
@@ -74,6 +75,7 @@ async fn main() {
         match only.as_str() {
             "journal" => journal::measure(sizes, &mut table).await,
             "distance" => distance::measure(sizes, &mut table).await,
+            "sessions" => sessions::measure(sizes, &mut table).await,
             _ => sets::measure(sizes, &mut table).await,
         }
         println!("{}", table.page());
@@ -81,6 +83,7 @@ async fn main() {
     }
     journal::measure(sizes, &mut table).await;
     distance::measure(sizes, &mut table).await;
+    sessions::measure(sizes, &mut table).await;
     sets::measure(sizes, &mut table).await;
     without_model(sizes, &mut table).await;
     if model_is_there() {

@@ -10,6 +10,7 @@
 mod api;
 mod history;
 mod installation;
+mod many;
 mod plan;
 mod snapshot;
 mod tally;
@@ -17,6 +18,7 @@ mod tally;
 pub use api::{Answer, Api};
 pub use history::{Item, Page, history};
 pub use installation::{ACCESS_KEY, Installation, SECRET_KEY, copy, model_is_there};
+pub use many::many_sessions;
 pub use plan::{Call, Plan, long, seed, words};
 pub use snapshot::{Snapshot, until_embedded};
 pub use tally::{Acknowledged, Tally, insist};

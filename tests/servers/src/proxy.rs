@@ -57,6 +57,7 @@ impl Proxy {
             forecast: Mutex::new(Forecast::new(seed)),
             late: AtomicUsize::new(0),
             delay: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         });
         runtime.spawn(accept(way.clone(), listener));
         Self { endpoint, way, runtime: Some(runtime) }
@@ -86,6 +87,11 @@ impl Proxy {
     /// Requests so far.
     pub fn requests(&self) -> u64 {
         self.way.forecast().requests
+    }
+
+    /// Bytes of the bodies that the server answered so far.
+    pub fn bytes(&self) -> u64 {
+        self.way.bytes.load(Ordering::SeqCst)
     }
 
     /// Faults so far, by kind.
@@ -131,6 +137,8 @@ struct Way {
     late: AtomicUsize,
     /// Milliseconds before the server has a request.
     delay: AtomicU64,
+    /// Bytes of the bodies that the server answered.
+    bytes: AtomicU64,
 }
 
 async fn accept(way: Arc<Way>, listener: Listener) {
@@ -236,6 +244,7 @@ impl Way {
         let answer = self.client.request(Request::from_parts(head, Full::new(body))).await;
         let (mut head, body) = answer.map_err(|_| Cut)?.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        self.bytes.fetch_add(body.len() as u64, Ordering::SeqCst);
         head.headers.remove(header::TRANSFER_ENCODING);
         head.headers.remove(header::CONNECTION);
         if !is_head && head.status != 204 {

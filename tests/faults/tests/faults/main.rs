@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod bootstrap;
 mod compactor;
 mod deletes;
 mod doctor;

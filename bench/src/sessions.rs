@@ -20,6 +20,7 @@ pub async fn measure(sizes: Sizes, table: &mut Table) {
     let installation = Installation::behind_proxy(Rclone::start(), 1)
         .with("compact_interval_ms", "0")
         .with("load_deadline_ms", "60000")
+        .with("request_deadline_ms", "120000")
         .with("cache_mib", "0");
     let host = installation.start();
     many_sessions(&Api::of(&host), "ann", SESSIONS).await;

@@ -11,6 +11,7 @@ async fn f1_7_a_cold_host_lists_the_newest_of_many_sessions_without_reading_them
     let installation = Installation::behind_proxy(Rclone::start(), 1)
         .with("compact_interval_ms", "0")
         .with("load_deadline_ms", "60000")
+        .with("request_deadline_ms", "120000")
         .with("cache_mib", "0");
     let host = installation.start();
     many_sessions(&Api::of(&host), "ann", count_of_all).await;

@@ -57,11 +57,11 @@ fn content(word: &str, language: Language) -> Option<&str> {
     if language.is_stop(word) {
         return None;
     }
-    let word = match language {
+    let whole = match language {
         Language::French | Language::Italian => without_elision(word),
-        _ => word,
+        _ => return Some(cut(word)),
     };
-    (!language.is_stop(word)).then(|| cut(word))
+    (!language.is_stop(whole)).then(|| cut(whole))
 }
 
 /// `l'heure` is looked up as `heure`.

@@ -1,14 +1,15 @@
 //! Words too common to tell anything, by language; they also tell the language of a text.
 
 use crate::Language;
+use foldhash::fast::FixedState;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// Languages in which the lower-case `word` is a stop word, as bits of [`Language::bit`].
 pub(crate) fn mask(word: &str) -> u32 {
-    static MASKS: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
+    static MASKS: OnceLock<HashMap<&'static str, u32, FixedState>> = OnceLock::new();
     let masks = MASKS.get_or_init(|| {
-        let mut masks = HashMap::new();
+        let mut masks = HashMap::<&'static str, u32, _>::default();
         for (language, words) in WORDS {
             for word in words.split_whitespace() {
                 *masks.entry(word).or_insert(0) |= language.bit();

@@ -1,6 +1,7 @@
 //! Term counts per message, by term.
 
 use crate::{DocNo, Passing};
+use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
 /// How often a message holds a term.
@@ -13,7 +14,7 @@ pub(crate) struct Posting {
 /// All terms of an index.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    numbers: HashMap<Box<str>, u32>,
+    numbers: HashMap<Box<str>, u32, FixedState>,
     postings: Vec<Vec<Posting>>,
 }
 

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 pub(crate) type Command = Box<dyn FnOnce(Rc<Shard>) -> LocalBoxFuture<'static, ()> + Send>;
 
 /// GETs of one shard at once.
-const GETS: usize = 64;
+const GETS: usize = 256;
 
 /// A thread's share of the index.
 pub(crate) struct Shard {

@@ -1,6 +1,6 @@
 //! A session read back in pages, as its JSON text.
 
-use crate::Api;
+use crate::{Api, long};
 use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -39,8 +39,10 @@ pub async fn history(
     after: Option<&str>,
     consistency: &str,
 ) -> (Vec<Item>, Vec<String>) {
+    // Small pages try the cursors. Each looks at the store again, and the long form's journals are long.
+    let limit = if long() { 500 } else { 17 };
     let path = format!(
-        "/v1/sessions/{session}/messages?user_id={user}&limit=17&consistency={consistency}"
+        "/v1/sessions/{session}/messages?user_id={user}&limit={limit}&consistency={consistency}"
     );
     let (mut items, mut texts, mut cursor) = (Vec::new(), Vec::new(), String::new());
     loop {

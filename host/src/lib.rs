@@ -28,6 +28,7 @@ pub mod route;
 pub mod settings;
 pub mod state;
 mod stdio;
+mod summaries;
 mod tend;
 pub mod variables;
 pub mod written;

@@ -76,6 +76,11 @@ impl ComponentMetrics {
         self.micros.fetch_add(micros, Relaxed);
     }
 
+    /// Requests that were answered since the start.
+    pub fn requests(&self) -> u64 {
+        self.count.load(Relaxed)
+    }
+
     /// A request failed inside the host.
     pub fn failed(&self, failure: &Failure) {
         let counter = match failure {

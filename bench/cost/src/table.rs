@@ -34,6 +34,9 @@ What the numbers say:
 - Write in batches where the client can: requests and standing bytes are those of the objects, not of the messages.
 - Many small users cost LISTs: every walk of upkeep asks each of them, whether or not they wrote. A host walks every
   `upkeep_interval_ms` (6 hours: four times the LIST of this table); a bucket whose store bills LISTs wants it longer.
+- Not in the table: a host that lists exports. It does at its start, then each `export_interval_ms` (a minute) while exports are asked for there or
+  one runs, else each 60th time: two LISTs an hour for one tenant (one for the tenants, one for its exports), 1,440 a month; and 2,880 a day, if one always ran.
+- Nor are model summaries within `tenant_generate_tokens`: three LISTs, two PUTs and two DELETEs each, and nothing while it is 0.
 ";
 
 /// The page.

@@ -1,12 +1,12 @@
 //! Conversations as the index knows them.
 
 use holdfast_core::attachment::Attachment;
-use holdfast_core::retention::UserFields;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Result, Scope, SessionId, TenantId};
 use holdfast_export::{
-    Feed, FeedPage, Feedback, Placed, Source, SourceSession, SourceSessions, name_told, until,
+    Feed, FeedPage, Feedback, Placed, Source, SourceSession, SourceSessions, database_of,
+    name_told, until, user_trains,
 };
 use holdfast_journal::next_user;
 use holdfast_kit::State;
@@ -36,8 +36,7 @@ impl Source for Indexed<'_> {
 
     async fn trains(&self, scope: &Scope) -> Result<bool> {
         let found = index::find_user(scope.into(), latest(&Frontier::default())).await?;
-        let said = found.body.as_deref().map(UserFields::decode).transpose()?;
-        Ok(!said.is_some_and(|said| said.no_train))
+        user_trains(found.body.as_deref())
     }
 
     async fn sessions(
@@ -53,9 +52,24 @@ impl Source for Indexed<'_> {
     }
 
     async fn session(&self, scope: &Scope, id: &str) -> Result<Option<SourceSession>> {
-        let now = latest(&Frontier::default());
-        let found = index::find_session(scope.into(), id.to_owned(), now).await?;
+        let found = index::find_session(scope.into(), id.to_owned(), seen()).await?;
         found.item.as_ref().map(session).transpose()
+    }
+
+    async fn count(&self, scope: &Scope, session: &str, as_of: u64) -> Result<u32> {
+        let then = then(as_of);
+        let found = index::find_session(scope.into(), session.to_owned(), then).await?;
+        Ok(found.item.map_or(0, |session| session.messages))
+    }
+
+    async fn present(&self, scope: &Scope, session: &str, ids: &[String]) -> Result<Vec<String>> {
+        let known = index::known(scope.into(), session.to_owned(), ids.to_vec()).await?;
+        Ok(known.present.into_iter().map(|present| present.id).collect())
+    }
+
+    async fn has(&self, scope: &Scope, session: &str, id: &str) -> Result<bool> {
+        let (session, id) = (session.to_owned(), id.to_owned());
+        Ok(index::find_message(scope.into(), session, id, seen()).await?.item.is_some())
     }
 
     async fn messages(
@@ -85,7 +99,7 @@ impl Source for Indexed<'_> {
         session: &str,
         as_of: u64,
     ) -> Result<Option<Attachment>> {
-        let (session, name) = (SessionId::parse(session)?, format!("{session}.db"));
+        let (session, name) = (SessionId::parse(session)?, database_of(session));
         let wanted = (ThingKind::Attachment, Some(&session), name.as_str());
         let found = find(scope, wanted, then(as_of)).await?.item;
         found.map(|thing| Attachment::read(&thing.last.body)).transpose()
@@ -94,7 +108,7 @@ impl Source for Indexed<'_> {
     async fn names(&self, scope: &Scope) -> Result<Vec<String>> {
         let mut names = index::participants(scope.into()).await?;
         let wanted = (ThingKind::Preference, None, None);
-        let (found, _) = all(scope, wanted, latest(&Frontier::default())).await?;
+        let (found, _) = all(scope, wanted, seen()).await?;
         names.extend(found.iter().filter_map(|thing| name_told(&thing.id, &thing.last.body)));
         Ok(names)
     }
@@ -104,9 +118,14 @@ fn page(after: Option<&str>, limit: u32) -> Page {
     Page { after: after.map(str::to_owned), rank: None, limit, descending: false }
 }
 
-/// A reading of what had been written by the end of that millisecond.
+/// A reading of what the look at the user saw.
+fn seen() -> Reading {
+    Reading { consistency: Consistency::Local, after: None, as_of: None }
+}
+
+/// A reading of what had been written by the end of that millisecond, of what the look at the user saw.
 fn then(as_of: u64) -> Reading {
-    Reading { consistency: Consistency::Latest, after: None, as_of: Some(until(as_of).0) }
+    Reading { as_of: Some(until(as_of).0), ..seen() }
 }
 
 fn session(found: &index::Session) -> Result<SourceSession> {

@@ -1,7 +1,10 @@
 //! The typed door `summaries`.
 
 use crate::bindings::Door;
-use crate::bindings::exports::holdfast::memory::summaries::{Guest, Outcome, Summary, Wish};
+use crate::bindings::exports::holdfast::memory::summaries::{
+    Guest, Outcome, Summary, Tended, Wish,
+};
+use crate::idle::{Done, WALK, of_user};
 use crate::summarize::{self, Shown, TOKENS, TOKENS_RANGE};
 use holdfast_core::{Result, SessionId};
 use holdfast_kit::read::{after, present, reading};
@@ -16,6 +19,10 @@ impl Guest for Door {
         seen: Option<String>,
     ) -> Result<Outcome, memory::Error> {
         Ok(made(scope, session, wish, seen).await?)
+    }
+
+    async fn tend(scope: memory::Scope, since: Option<u64>) -> Result<Tended, memory::Error> {
+        Ok(tended(scope, since).await?)
     }
 
     async fn list(
@@ -50,6 +57,21 @@ async fn made(
         Err(idle) => (None, Some(idle.name().to_owned())),
     };
     Ok(Outcome { summary, reason, more: outcome.more, after })
+}
+
+async fn tended(scope: memory::Scope, since: Option<u64>) -> Result<Tended> {
+    let (state, scope) = (state().await?, scope.try_into()?);
+    let (begun, mut done) = (state.bucket.now(), Done::default());
+    let over = || state.bucket.now().saturating_sub(begun) >= WALK;
+    let whole = of_user(state, &scope, since, &mut done, &over).await?;
+    Ok(Tended {
+        summaries: done.summaries,
+        failed: done.failed,
+        prompt_tokens: done.prompt_tokens,
+        completion_tokens: done.completion_tokens,
+        budget_spent: done.budget_spent,
+        more: !whole,
+    })
 }
 
 async fn all(scope: memory::Scope, session: String, how: memory::Reading) -> Result<Vec<Summary>> {

@@ -48,7 +48,13 @@ async fn post(call: &Call, session: &str) -> Result<Answer> {
         Ok(made) => (if made.id.is_some() { 201 } else { 200 }, shown(made), Value::Null),
         Err(idle) => (200, Value::Null, Value::from(idle.name())),
     };
-    let body = json!({"summary": summary, "reason": reason, "has_more": outcome.more});
+    let budget = outcome.budget.map(|one| json!({"limit": one.limit, "spent": one.spent}));
+    let body = json!({
+        "summary": summary,
+        "reason": reason,
+        "has_more": outcome.more,
+        "budget": budget,
+    });
     Ok(Answer::json(status, &body).seen(call.state, &scope, &outcome.frontier))
 }
 
@@ -80,8 +86,9 @@ async fn upkeep(call: &Call) -> Result<Answer> {
             let mut done = Done { users: 1, ..Done::default() };
             let begun = call.state.bucket.now();
             let over = || call.state.bucket.now().saturating_sub(begun) >= WALK;
-            let whole = of_user(call.state, &scope, &mut done, &over).await?;
-            (done, !whole, None)
+            let whole = of_user(call.state, &scope, None, &mut done, &over).await?;
+            let more = !whole && !done.budget_spent;
+            (done, more, None)
         }
         None => {
             let (done, next) = walk(call.state, &caller.tenant, cursor).await?;
@@ -94,6 +101,7 @@ async fn upkeep(call: &Call) -> Result<Answer> {
         "users": done.users,
         "summaries": done.summaries,
         "failed": done.failed,
+        "budget_spent": done.budget_spent,
         "tokens": {"prompt": done.prompt_tokens, "completion": done.completion_tokens},
     });
     Ok(Answer::json(200, &body))

@@ -2,12 +2,13 @@
 
 use crate::summarize::{TOKENS, Wish, list, summarize};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Case, Error, Hlc, Result, Scope, SessionId, TenantId};
+use holdfast_core::{Case, Error, Hlc, Order, Result, Scope, SessionId, TenantId};
 use holdfast_journal::next_user;
 use holdfast_kit::State;
 use holdfast_kit::index::{self, Page, Reading};
 use holdfast_kit::read::latest;
 use holdfast_kit::write::Author;
+use ulid::Ulid;
 
 /// A walk stops at the first session after so many milliseconds.
 pub const WALK: u64 = 10_000;
@@ -27,6 +28,8 @@ pub struct Done {
     pub completion_tokens: u64,
     /// Summaries that failed: they are tried again at the next walk.
     pub failed: u32,
+    /// The tenant's tokens of today are spent: the walk has ended.
+    pub budget_spent: bool,
 }
 
 /// Sums up idle sessions of the tenant's users after `place`, for about ten seconds: what was done, and where to go on.
@@ -43,8 +46,10 @@ pub async fn walk(
     let over = || state.bucket.now().saturating_sub(begun) >= WALK;
     while let Some(user) = next_user(&state.bucket, tenant, place.as_deref()).await? {
         if let Some(scope) = &user.scope
-            && !of_user(state, scope, &mut done, &over).await?
+            && !of_user(state, scope, None, &mut done, &over).await?
         {
+            // Tomorrow it begins anew: the same call at once would be refused again.
+            place = place.filter(|_| !done.budget_spent);
             return Ok((done, place));
         }
         done.users += 1;
@@ -62,18 +67,21 @@ fn idle(state: &State) -> Result<u64> {
     Some(state.settings.summarize_idle).filter(|idle| *idle > 0).ok_or_else(off)
 }
 
-/// Sums up idle sessions of one user; false when there was no time for all.
+/// Sums up idle sessions of one user, of those in which something was said after `since` (Unix milliseconds); false when there was
+/// no time or no budget for all.
 ///
 /// # Errors
 /// As [`walk`].
 pub async fn of_user(
     state: &State,
     scope: &Scope,
+    since: Option<u64>,
     done: &mut Done,
     over: &impl Fn() -> bool,
 ) -> Result<bool> {
     let before = state.bucket.now().saturating_sub(idle(state)?);
-    let (mut after, mut reading) = (None, latest(&Frontier::default()));
+    let begin = |since| Order { hlc: Hlc::at(since), ulid: Ulid::nil(), position: 0 }.to_string();
+    let (mut after, mut reading) = (since.map(begin), latest(&Frontier::default()));
     loop {
         let page = Page { after, rank: None, limit: PAGE, descending: false };
         let found = index::list_sessions(scope.into(), page, reading.clone()).await?;
@@ -82,6 +90,9 @@ pub async fn of_user(
             // By last activity: all that follow are newer.
             if Hlc(session.last_activity).milliseconds() > before {
                 return Ok(true);
+            }
+            if over() {
+                return Ok(false);
             }
             if is_covered(scope, session, reading.clone()).await? {
                 continue;
@@ -124,6 +135,10 @@ async fn of_session(
             Err(error) if error.reason == "model_unavailable" => {
                 done.failed += 1;
                 return Ok(true);
+            }
+            Err(error) if error.reason == "budget_spent" => {
+                done.budget_spent = true;
+                return Ok(false);
             }
             Err(error) => return Err(error),
         };

@@ -4,6 +4,7 @@ mod bindings;
 mod door;
 mod http;
 mod idle;
+mod spend;
 mod summarize;
 
 use bytes::Bytes;

@@ -1,5 +1,6 @@
 //! Covering the oldest messages that no summary covers; nothing is generated when there is nothing to cover.
 
+use crate::spend::{self, Budget};
 use holdfast_core::clock::rfc3339;
 use holdfast_core::summary::{Idle, Rules, Summary, Weighed, oldest};
 use holdfast_core::thing::{Source, ThingBody, ThingKind};
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub made: Result<Shown, Idle>,
     /// More can be covered now.
     pub more: bool,
+    /// What the tenant has spent today, where that is limited and something was spent.
+    pub budget: Option<Budget>,
     pub frontier: Frontier,
 }
 
@@ -57,6 +60,7 @@ struct Open {
     speaker: String,
     at: u64,
     text: String,
+    tokens: u64,
 }
 
 /// All of a session's summaries, in the order of what they cover.
@@ -102,11 +106,13 @@ pub async fn summarize(
     let rules = Rules { max_tokens: wish.max_tokens, keep: wish.keep, most: MOST };
     let range = match oldest(&read.weighed, told, &rules) {
         Ok(range) => range,
-        Err(idle) => return Ok(Outcome { made: Err(idle), more: false, frontier }),
+        Err(idle) => {
+            return Ok(Outcome { made: Err(idle), more: false, budget: None, frontier });
+        }
     };
     let count = bounded(&read.open, range.len());
     let open = read.open.get(..count).unwrap_or_default();
-    let (summary, tokens) = generated(scope, open, wish.tokens).await?;
+    let Made { summary, tokens, budget } = generated(state, scope, open, wish.tokens).await?;
     let more = {
         let mut after = read.weighed;
         let done = after.iter_mut().skip(range.start).take(count);
@@ -116,13 +122,10 @@ pub async fn summarize(
     let covers: Vec<Source> = open.iter().map(|one| one.source.clone()).collect();
     if !wish.store || !state.settings.store_summaries {
         let made = Ok(Shown { id: None, summary, covers, stored_at: None });
-        return Ok(Outcome { made, more, frontier });
+        return Ok(Outcome { made, more, budget, frontier });
     }
-    store(state, (scope, session), summary, covers, author).await.map(|(shown, frontier)| Outcome {
-        made: Ok(shown),
-        more,
-        frontier,
-    })
+    let (shown, frontier) = store(state, (scope, session), summary, covers, author).await?;
+    Ok(Outcome { made: Ok(shown), more, budget, frontier })
 }
 
 /// The messages of a session, weighed, and the oldest of those that are not covered.
@@ -172,6 +175,7 @@ async fn read(
                 speaker: noun.name.clone().unwrap_or_else(|| noun.role.name().to_owned()),
                 at: Hlc(message.at).milliseconds(),
                 text,
+                tokens: u64::from(tokens),
             });
         }
         after = found.items.last().map(|last| last.order.clone());
@@ -191,14 +195,22 @@ fn bounded(open: &[Open], most: usize) -> usize {
     open.iter().take(most).take_while(fits).count().max(1).min(most)
 }
 
-/// The summary and its tokens.
-async fn generated(scope: &Scope, open: &[Open], max_tokens: u32) -> Result<(Summary, usize)> {
+/// A summary with its tokens.
+struct Made {
+    summary: Summary,
+    tokens: usize,
+    budget: Option<Budget>,
+}
+
+async fn generated(state: &State, scope: &Scope, open: &[Open], max_tokens: u32) -> Result<Made> {
     let said = open.iter().map(|one| generator::Utterance {
         speaker: one.speaker.clone(),
         at: Some(one.at),
         text: one.text.clone(),
     });
-    let made = generator::summarize(scope.tenant.to_string(), said.collect(), max_tokens).await?;
+    let said = (said.collect(), open.iter().map(|one| one.tokens).sum());
+    let bought = spend::summary(state, &scope.tenant, said, max_tokens).await?;
+    let (made, budget) = (bought.written, bought.budget);
     let counted = tokens::count(std::slice::from_ref(&made.text)).into_iter().sum::<u32>() as usize;
     if counted > LONGER * max_tokens as usize {
         let detail = "the generator wrote more than it was asked for: nothing is stored";
@@ -210,7 +222,7 @@ async fn generated(scope: &Scope, open: &[Open], max_tokens: u32) -> Result<(Sum
         prompt_tokens: made.prompt_tokens,
         completion_tokens: made.completion_tokens,
     };
-    Ok((summary, counted))
+    Ok(Made { summary, tokens: counted, budget })
 }
 
 /// Keeps a summary. Two that begin with the same message are one: the later stands.

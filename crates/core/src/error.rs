@@ -68,6 +68,7 @@ rows! {
     Conflict "precondition_failed" 412 "it was changed meanwhile";
     Conflict "gone" 410 "it was deleted and does not come back";
     Exhausted "exhausted" 429 "a limit is used up";
+    Exhausted "budget_spent" 429 "what may be spent today is spent";
     Unavailable "unavailable" 503 "a part that this needs cannot be reached now";
     Unavailable "store_unavailable" 503 "the object store cannot be reached now";
     Unavailable "store_refused" 503 "the object store refuses our credentials or our request";
@@ -75,6 +76,7 @@ rows! {
     Unavailable "not_yet_visible" 503 "what the token promises cannot be shown yet";
     Unavailable "index_loading" 503 "the index is loading this user";
     Unavailable "model_unavailable" 503 "the embedding model cannot be reached now";
+    Unavailable "model_refused" 503 "the generating model was not reached, or refused: nothing was spent";
     Unavailable "clock" 503 "the clock cannot be trusted";
     Corrupt "corrupt" 500 "stored bytes are not what was written";
     Corrupt "newer_format" 500 "stored bytes are of a newer version: upgrade";

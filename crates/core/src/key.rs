@@ -338,6 +338,35 @@ pub fn swept_record(tenant_id: &TenantId, ulid: ulid::Ulid) -> Key {
     Key(format!("{}{ulid}.json", swept(tenant_id).0))
 }
 
+/// What was spent for a tenant, by day.
+pub fn spendings(tenant_id: &TenantId) -> Prefix {
+    Prefix(format!("{}op/spent/", tenant(tenant_id).0))
+}
+
+/// What was spent for a tenant on one UTC day (`yyyymmdd`), below [`spendings`].
+pub fn spendings_of(tenant_id: &TenantId, day: &str) -> Prefix {
+    Prefix(format!("{}{day}/", spendings(tenant_id).0))
+}
+
+/// One spending: `op/spent/<yyyymmdd>/<ulid>-<tokens>-held`, or `-spent` once it is known; the day is that of the ULID.
+pub fn spending(tenant_id: &TenantId, ulid: ulid::Ulid, tokens: u64, known: bool) -> Key {
+    let day = crate::clock::day(ulid.timestamp_ms());
+    let name = if known { "spent" } else { "held" };
+    Key(format!("{}{ulid}-{tokens}-{name}", spendings_of(tenant_id, &day).0))
+}
+
+/// The spending, its tokens, and whether they are known, of a name below [`spendings_of`].
+pub fn spending_named(name: &str) -> Option<(ulid::Ulid, u64, bool)> {
+    let mut parts = name.split('-');
+    let (ulid, tokens, kind) = (parts.next()?, parts.next()?, parts.next()?);
+    let known = match kind {
+        "held" => false,
+        "spent" => true,
+        _ => return None,
+    };
+    Some((ulid::Ulid::from_string(ulid).ok()?, tokens.parse().ok()?, known))
+}
+
 /// What one look at a store writes and removes again (`holdfast doctor`).
 pub fn probe(run: ulid::Ulid) -> Prefix {
     Prefix(format!("v1/probe/{run}/"))
@@ -421,6 +450,27 @@ mod tests {
         assert_eq!(cover_object(&scope, ulid::Ulid(7), b"x").part(), Part::Cover);
         assert_eq!(wal_object(&scope, ulid::Ulid(7), b"x").part(), Part::Wal);
         assert_eq!(Key::raw("v1/t/wal/u/x").part(), Part::Other);
+    }
+
+    #[test]
+    fn a_spending_is_told_by_its_name() {
+        let (tenant, ulid) =
+            (TenantId::parse("acme").unwrap(), ulid::Ulid::from_parts(1_774_000_000_000, 7));
+        for known in [false, true] {
+            let key = spending(&tenant, ulid, 1_234, known);
+            let name =
+                key.as_str().strip_prefix(spendings_of(&tenant, "20260320").as_str()).unwrap();
+            assert_eq!(spending_named(name), Some((ulid, 1_234, known)));
+        }
+        for odd in [
+            "",
+            "x",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV-9",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV-9-lost",
+            "x-9-held",
+        ] {
+            assert_eq!(spending_named(odd), None, "{odd}");
+        }
     }
 
     #[test]

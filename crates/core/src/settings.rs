@@ -66,8 +66,9 @@ settings! {
     generate_key Both Some(""), true, "key of that API, sent as a bearer token; empty sends none";
     generate_model Both Some(""), false, "model that it is asked for";
     generate_deadline_ms Both Some("20000"), false, "longest wait for a summary of that API, in milliseconds";
+    tenant_generate_tokens Both Some("0"), false, "tokens that the model behind `generate_endpoint` may read and write for one tenant each day (UTC), by what the bucket says was spent; a summary that may go beyond is 429; 0 is without limit";
     store_summaries Both Some("true"), false, "summaries are kept; false makes them for the answer only";
-    summarize_idle_ms Both Some("0"), false, "sessions in which nothing was said for so long, and which are long, are summed up by `POST /v1/upkeep/summarize`, in milliseconds; 0 is never";
+    summarize_idle_ms Both Some("0"), false, "sessions in which nothing was said for so long, and which are long, are summed up by the native host, of users whom it has loaded, and by `POST /v1/upkeep/summarize`, in milliseconds; 0 is never";
     message_bytes Both Some("1048576"), false, "largest message, in bytes";
     batch_bytes Both Some("8388608"), false, "largest request body, in bytes";
     batch_items Both Some("1000"), false, "most messages of one request";
@@ -88,6 +89,7 @@ settings! {
     compact_interval_ms Host Some("60000"), false, "how often journals that grew are sealed into segments, in milliseconds; 0 is never";
     upkeep_interval_ms Host Some("21600000"), false, "how often the journals of users who were written (once a week: of all) are compacted and collected, in milliseconds; 0 is never";
     export_interval_ms Host Some("60000"), false, "an export that nobody has advanced for so long is advanced by the host, in milliseconds; 0 is never";
+    summarize_interval_ms Host Some("60000"), false, "how often the host looks for sessions of loaded users that are idle by `summarize_idle_ms`, in milliseconds; 0 is never";
     erase_ledger Host Some(""), false, "folder outside the bucket, on another disk, that keeps a copy of every erase: a bucket restored from a backup does not bring back who was erased; empty keeps none";
     model_dir Host Some(""), false, "folder of the embedding model; empty means below the data directory";
     embedder_threads Host Some("1"), false, "embedding jobs at a time";

@@ -39,6 +39,14 @@ pub(crate) struct Kept {
     pub row: Option<Row>,
 }
 
+impl Kept {
+    /// Ids of the messages that it was made of.
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        let said = self.row.iter().flat_map(|row| &row.said);
+        self.ids.iter().chain(said.flat_map(|said| &said.ids))
+    }
+}
+
 /// One step of gathering.
 pub(crate) struct Gatherer<'a, O, C, I, S> {
     pub folder: &'a Folder<'a, O, C, I>,

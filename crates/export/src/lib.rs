@@ -16,7 +16,9 @@ mod source;
 pub use asked::{Asked, Rated, Selection};
 pub use operation::{Listed, Shown, Status, advance, cancel, list, running, show, start};
 pub use read::{Placed, name_told, until};
-pub use source::{Feed, FeedPage, Feedback, Source, SourceSession, SourceSessions};
+pub use source::{
+    Feed, FeedPage, Feedback, Source, SourceSession, SourceSessions, database_of, user_trains,
+};
 
 /// The manifest's name below an export.
 pub const MANIFEST: &str = holdfast_core::key::EXPORT_MANIFEST;

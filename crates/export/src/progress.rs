@@ -44,6 +44,12 @@ pub(crate) struct Published {
     pub examples: u64,
     /// Sessions in its parts that it does not hold, because of what was said of them meanwhile.
     pub without: Vec<(String, String)>,
+    /// Sessions of which it lacks so many examples, because a message in them was deleted meanwhile.
+    #[serde(default)]
+    pub thinned: Vec<(String, String, u64)>,
+    /// Messages that sessions had when their files were written, in LangChain's tree.
+    #[serde(default)]
+    pub counts: Vec<(String, String, u32)>,
     pub report: Report,
 }
 

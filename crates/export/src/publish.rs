@@ -71,8 +71,28 @@ pub(crate) struct Publisher<'a, O, C, I, S> {
     pub ledger: &'a Ledger,
 }
 
-/// Why sessions may not stand in a file, of all that were looked at.
-type Verdict = BTreeMap<(String, String), Option<LeftOut>>;
+/// What a look at a file's sessions, as they are now, found.
+#[derive(Default)]
+struct Looked {
+    /// Users who were looked at: may they be learned from?
+    users: BTreeMap<String, bool>,
+    /// Why sessions may not stand in it, of all.
+    sessions: BTreeMap<(String, String), Option<LeftOut>>,
+    /// Examples that hold a message which is not there any more, by session.
+    thinned: BTreeMap<(String, String), u64>,
+}
+
+impl Looked {
+    /// Sessions that may not stand in the file.
+    fn without(&self) -> impl Iterator<Item = (&(String, String), LeftOut)> {
+        self.sessions.iter().filter_map(|(session, why)| Some((session, (*why)?)))
+    }
+
+    fn thinned(&self) -> Vec<(String, String, u64)> {
+        let thinned = self.thinned.iter();
+        thinned.map(|((user, session), count)| (user.clone(), session.clone(), *count)).collect()
+    }
+}
 
 impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
     /// Writes the file of a group.
@@ -84,7 +104,7 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
         group: &Group,
     ) -> Result<(Published, BTreeMap<String, u64>)> {
         let mut done = Published { split: Some(group.split), ..Published::default() };
-        let mut looked = Verdict::new();
+        let mut looked = Looked::default();
         let (mut replaced, mut users) = (BTreeMap::new(), BTreeSet::new());
         let mut file = Writing::new(self.asked.format)?;
         for part in &group.parts {
@@ -94,10 +114,7 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
                 let gathered = part.iter().map(|kept| kept.user.clone()).collect();
                 self.list_users(number, &gathered).await?;
             }
-            for kept in part {
-                if self.look(&kept, &mut looked).await?.is_some() {
-                    continue;
-                }
+            for kept in self.sifted(part, &mut looked).await? {
                 users.insert(kept.user.clone());
                 if self.asked.format == Format::Langchain {
                     self.memory(&kept, &mut done, &mut replaced).await?;
@@ -108,11 +125,13 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
             }
             file.flush()?;
         }
-        let reasons = looked.into_iter().filter_map(|(session, why)| Some((session, why?)));
-        for (session, why) in reasons {
+        for (session, why) in looked.without() {
             done.report.leave(why, 1);
-            done.without.push(session);
+            done.without.push(session.clone());
         }
+        let thinned = looked.thinned.values().sum::<u64>();
+        done.report.leave(LeftOut::MessageGone, usize::try_from(thinned).unwrap_or(usize::MAX));
+        done.thinned = looked.thinned();
         self.list_users(number, &users).await?;
         if let Some(name) = file_name(self.asked.format, group.file).filter(|_| done.examples > 0) {
             self.put(&name, file, &mut done).await?;
@@ -127,33 +146,95 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
         self.folder.put(&format!("{}{number}.json", key::EXPORT_USERS), list).await.map(drop)
     }
 
-    /// Has a session of the group to go that its file still holds?
+    /// Has something of the group to go that its file still holds?
     pub async fn changed(&self, group: &Group, published: &Published) -> Result<bool> {
-        let mut looked = Verdict::new();
+        let mut looked = Looked::default();
         for part in &group.parts {
-            for kept in kept(&self.folder.part(part).await?)? {
-                self.look(&kept, &mut looked).await?;
+            self.sifted(kept(&self.folder.part(part).await?)?, &mut looked).await?;
+        }
+        let mut without = looked.without().map(|(session, _)| session);
+        if without.any(|session| !published.without.contains(session))
+            || looked.thinned() != published.thinned
+        {
+            return Ok(true);
+        }
+        for (user, session, count) in &published.counts {
+            let scope = self.scope(user)?;
+            if self.source.count(&scope, session, self.asked.as_of).await? != *count {
+                return Ok(true);
             }
         }
-        let gone = looked.into_iter().filter(|(_, why)| why.is_some());
-        Ok(gone.map(|(session, _)| session).any(|session| !published.without.contains(&session)))
+        Ok(false)
     }
 
-    async fn look(&self, kept: &Kept, looked: &mut Verdict) -> Result<Option<LeftOut>> {
+    /// Those of a part's examples that may stand in a file, by what is there now.
+    async fn sifted(&self, part: Vec<Kept>, looked: &mut Looked) -> Result<Vec<Kept>> {
+        let mut ids: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+        let mut stand = Vec::new();
+        for kept in part {
+            if self.look(&kept, looked).await?.is_none() {
+                let session = (kept.user.clone(), kept.session.clone());
+                ids.entry(session).or_default().extend(kept.ids().cloned());
+                stand.push(kept);
+            }
+        }
+        let mut gone = BTreeMap::new();
+        for (session, ids) in ids {
+            let ids = self.gone(&session, ids).await?;
+            gone.insert(session, ids);
+        }
+        stand.retain(|kept| {
+            let session = (kept.user.clone(), kept.session.clone());
+            let lost =
+                gone.get(&session).is_some_and(|gone| kept.ids().any(|id| gone.contains(id)));
+            if lost {
+                *looked.thinned.entry(session).or_default() += 1;
+            }
+            !lost
+        });
+        Ok(stand)
+    }
+
+    /// Those of a session's messages that were deleted since they were gathered.
+    async fn gone(
+        &self,
+        (user, session): &(String, String),
+        mut ids: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
+        let (scope, asked): (Scope, Vec<String>) =
+            (self.scope(user)?, ids.iter().cloned().collect());
+        for id in self.source.present(&scope, session, &asked).await? {
+            ids.remove(&id);
+        }
+        let mut gone = BTreeSet::new();
+        for id in ids {
+            if !self.source.has(&scope, session, &id).await? {
+                gone.insert(id);
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn look(&self, kept: &Kept, looked: &mut Looked) -> Result<Option<LeftOut>> {
         let session = (kept.user.clone(), kept.session.clone());
-        if let Some(known) = looked.get(&session) {
+        if let Some(known) = looked.sessions.get(&session) {
             return Ok(*known);
         }
         let scope = self.scope(&kept.user)?;
-        let why = if !self.source.trains(&scope).await? {
-            Some(LeftOut::NoTrain)
-        } else {
+        let trains = match looked.users.get(&kept.user) {
+            Some(trains) => *trains,
+            None => self.source.trains(&scope).await?,
+        };
+        looked.users.insert(kept.user.clone(), trains);
+        let why = if trains {
             match self.source.session(&scope, &kept.session).await? {
                 None => Some(LeftOut::Gone),
                 Some(now) => (!now.trains()).then_some(LeftOut::NoTrain),
             }
+        } else {
+            Some(LeftOut::NoTrain)
         };
-        looked.insert(session, why);
+        looked.sessions.insert(session, why);
         Ok(why)
     }
 
@@ -215,6 +296,8 @@ impl<O: Objects, C: Clock, I: Ids, S: Source> Publisher<'_, O, C, I, S> {
         replaced: &mut BTreeMap<String, u64>,
     ) -> Result<()> {
         let scope = self.scope(&kept.user)?;
+        let count = self.source.count(&scope, &kept.session, self.asked.as_of).await?;
+        done.counts.push((kept.user.clone(), kept.session.clone(), count));
         let mut feeds = Vec::new();
         let (mut after, mut bytes) = (None::<String>, 0);
         loop {

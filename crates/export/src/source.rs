@@ -3,6 +3,7 @@
 
 use holdfast_core::attachment::Attachment;
 use holdfast_core::message::Message;
+use holdfast_core::retention::UserFields;
 use holdfast_core::{Order, Result, Scope};
 use serde_json::{Map, Value};
 
@@ -79,12 +80,29 @@ pub struct Feedback {
     pub trusted: bool,
 }
 
+/// The name of the attachment that is a session's database, in LangChain's tree.
+pub fn database_of(session: &str) -> String {
+    format!("{session}.db")
+}
+
+/// May a user be learned from? `body` is the record that says something of the user as a whole, where there is one.
+///
+/// # Errors
+/// `corrupt` when it cannot be read.
+pub fn user_trains(body: Option<&str>) -> Result<bool> {
+    let said = body.map(UserFields::decode).transpose()?;
+    Ok(!said.is_some_and(|said| said.no_train))
+}
+
 /// Reads conversations. With `as_of` (Unix milliseconds) as they were then, with the deletes of today.
+///
+/// [`trains`](Source::trains) looks at what the bucket holds now. All else may rest on what that look saw of the user: it is
+/// asked before, for each user in each step.
 pub trait Source {
     /// The first user after `place`, whom the walk names, and the place after; none at the end.
     async fn next_user(&self, place: Option<&str>) -> Result<Option<(Option<Scope>, String)>>;
 
-    /// May the user be learned from, as of now?
+    /// May the user be learned from, as of now? Brings what is known of the user up to now.
     async fn trains(&self, scope: &Scope) -> Result<bool>;
 
     /// A page of the user's sessions.
@@ -98,6 +116,15 @@ pub trait Source {
     /// A session as it is now; none when it was deleted, or its user erased.
     async fn session(&self, scope: &Scope, id: &str) -> Result<Option<SourceSession>>;
 
+    /// How many messages a session had.
+    async fn count(&self, scope: &Scope, session: &str, as_of: u64) -> Result<u32>;
+
+    /// Those of these messages of a session that are there now. It may name fewer than there are, and never more.
+    async fn present(&self, scope: &Scope, session: &str, ids: &[String]) -> Result<Vec<String>>;
+
+    /// Is this message there now?
+    async fn has(&self, scope: &Scope, session: &str, id: &str) -> Result<bool>;
+
     /// A page of a session's messages.
     async fn messages(
         &self,
@@ -110,7 +137,7 @@ pub trait Source {
     /// What people said of the session's messages, oldest first.
     async fn feedback(&self, scope: &Scope, session: &str, as_of: u64) -> Result<Vec<Feedback>>;
 
-    /// The database that was attached to the session: `<its id>.db`.
+    /// The database that was attached to the session: [`database_of`] it.
     async fn database(
         &self,
         scope: &Scope,

@@ -69,11 +69,12 @@ struct Usage {
 /// Reads the answer.
 ///
 /// # Errors
-/// `model_unavailable` when it is anything but a whole text of about the length that was asked for.
+/// `model_unavailable` when it is anything but a whole text of about the length that was asked for; `model_refused` when it is a
+/// refusal, which costs nothing.
 pub fn answer(status: u16, body: &[u8], max_tokens: u32) -> Result<Written> {
     if status != 200 {
         let what = "check generate_endpoint, generate_path, generate_key and generate_model";
-        return Err(failed(&format!("answered {status}: {what}")));
+        return Err(refused(&format!("answered {status}: {what}")));
     }
     let answer: Answer = serde_json::from_slice(body)
         .map_err(|e| failed("answered what is no completion").caused_by(e))?;
@@ -94,6 +95,12 @@ pub fn answer(status: u16, body: &[u8], max_tokens: u32) -> Result<Written> {
 pub fn failed(what: &str) -> Error {
     let detail = format!("the API of the generating model {what}");
     Error::because(Case::Unavailable, "model_unavailable", detail)
+}
+
+/// What concerns the API, which read nothing.
+pub fn refused(what: &str) -> Error {
+    let detail = format!("the API of the generating model {what}");
+    Error::because(Case::Unavailable, "model_refused", detail)
 }
 
 #[cfg(test)]
@@ -121,7 +128,8 @@ mod tests {
             (200, long.as_str()),
         ] {
             let error = answer(status, body.as_bytes(), 64).unwrap_err();
-            assert_eq!(error.reason, "model_unavailable", "{body}");
+            let free = if status == 200 { "model_unavailable" } else { "model_refused" };
+            assert_eq!(error.reason, free, "{body}");
         }
     }
 

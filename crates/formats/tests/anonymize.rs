@@ -165,6 +165,30 @@ fn counts_say_what_was_replaced() {
 }
 
 #[test]
+fn each_kind_is_counted_by_itself() {
+    let all = [
+        (Personal::Secret, SECRETS),
+        (Personal::Email, EMAILS),
+        (Personal::Iban, IBANS),
+        (Personal::Card, CARDS),
+        (Personal::Ip, IPS),
+        (Personal::Phone, PHONES),
+        (Personal::Name, NAMES),
+    ];
+    let mut together = anonymizer();
+    for (kind, examples) in all {
+        let mut alone = anonymizer();
+        for example in examples {
+            alone.text(&format!("it is <{example}>."));
+            together.text(&format!("it is <{example}>."));
+        }
+        assert_eq!(alone.replaced, [(kind, examples.len() as u64)].into());
+    }
+    let expected = all.map(|(kind, examples)| (kind, examples.len() as u64));
+    assert_eq!(together.replaced, expected.into());
+}
+
+#[test]
 fn a_message_is_cleaned_in_its_text_name_and_calls_and_keeps_its_ids() {
     let arguments =
         r#"{"to":"bob\u0040example.com","n":[1, 2],"a@b.com":{"x":"\"+49 30 1234567\""}}"#;

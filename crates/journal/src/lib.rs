@@ -3,6 +3,7 @@
 mod attach;
 mod attachments;
 mod authority;
+mod budget;
 mod changes;
 mod collect;
 mod compact;
@@ -31,6 +32,7 @@ mod write;
 
 pub use attach::Upload;
 pub use authority::{Authority, key_text};
+pub use budget::{Held, hold, spent, tidy_spent};
 pub use changes::Changes;
 pub use collect::{Collected, collect};
 pub use compact::{Compaction, Next, Step, compact};

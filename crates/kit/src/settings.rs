@@ -29,6 +29,8 @@ pub struct Settings {
     pub embedding_space: String,
     /// The models of an OpenAI-compatible API, where one is named.
     pub remote: Option<Remote>,
+    /// Tokens that summaries of one tenant may take of a model each day; 0 is without limit.
+    pub tenant_generate_tokens: u64,
     /// Summaries are kept.
     pub store_summaries: bool,
     /// Sessions are idle after so many milliseconds; 0 is never.
@@ -80,6 +82,7 @@ impl Settings {
             load_deadline: number("load_deadline_ms").await?,
             embedding_space: text("embedding_space").await?,
             remote: Remote::read().await?,
+            tenant_generate_tokens: number("tenant_generate_tokens").await?,
             store_summaries: flag(text("store_summaries").await?),
             summarize_idle: number("summarize_idle_ms").await?,
             attachment_bytes: number("attachment_bytes").await?,

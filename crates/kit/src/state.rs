@@ -3,6 +3,7 @@
 use crate::outside::{Bucket, GuestClock, GuestIds, WasiTransport};
 use crate::settings::Settings;
 use holdfast_core::erase::Ledger;
+use holdfast_core::ports::Outside;
 use holdfast_core::token::Signer;
 use holdfast_core::{Result, Scope};
 use holdfast_journal::Authority;
@@ -21,6 +22,11 @@ impl State {
     /// Where erases of users are recorded.
     pub fn ledger(&self) -> Ledger {
         Ledger::new(&self.settings.root_secret)
+    }
+
+    /// The bucket, the clock and fresh names, as the crates take them.
+    pub fn outside(&self) -> Outside<'_, Bucket, GuestClock, GuestIds> {
+        Outside { objects: &self.bucket, clock: &GuestClock, ids: &GuestIds }
     }
 
     /// Signs and reads tokens and cursors of a scope.

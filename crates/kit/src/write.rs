@@ -161,7 +161,7 @@ impl<'a> Base<'a> {
 }
 
 pub(crate) fn outside(state: &State) -> Outside<'_, Bucket, GuestClock, GuestIds> {
-    Outside { objects: &state.bucket, clock: &GuestClock, ids: &GuestIds }
+    state.outside()
 }
 
 /// Tells the index; false when that fails. What was written is durable already: it does not fail the write.

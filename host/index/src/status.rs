@@ -3,9 +3,12 @@
 use crate::index::Index;
 use crate::shard::Shard;
 use crate::user::User;
-use holdfast_core::{Result, Scope};
+use holdfast_core::{Hlc, Order, Result, Scope};
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use ulid::Ulid;
 
 /// The index now, and its counters since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,7 +88,41 @@ impl Index {
     }
 }
 
+impl Index {
+    /// Loaded users with a session in which the last word was said by `before`, and not before the moment that `since` has
+    /// for the user (both Unix milliseconds). Asks the bucket nothing, and does not count as use of anybody.
+    ///
+    /// # Errors
+    /// `unavailable` while the index ends.
+    pub async fn resting(
+        &self,
+        before: u64,
+        since: Arc<HashMap<Scope, u64>>,
+    ) -> Result<Vec<Scope>> {
+        let mut all = Vec::new();
+        for shard in 0..self.shards() {
+            let since = since.clone();
+            let of = async move |shard: Rc<Shard>| Ok(shard.resting(before, &since));
+            all.extend(self.ask_shard(shard, of).await?);
+        }
+        Ok(all)
+    }
+}
+
 impl Shard {
+    fn resting(&self, before: u64, since: &HashMap<Scope, u64>) -> Vec<Scope> {
+        let users = self.users.borrow();
+        let loaded = users.values().filter(|user| user.loaded.get());
+        let rests = |user: &&Rc<User>| {
+            let begin =
+                |since: &u64| Order { hlc: Hlc::at(*since), ulid: Ulid::nil(), position: 0 };
+            let journal = user.journal.borrow();
+            let (first, _) = journal.view().sessions(since.get(&user.scope).map(begin), 1, false);
+            first.first().is_some_and(|session| session.last.hlc.milliseconds() <= before)
+        };
+        loaded.filter(rests).map(|user| user.scope.clone()).collect()
+    }
+
     fn journals(&self) -> Vec<Loaded> {
         let users = self.users.borrow();
         let loaded = users.values().filter(|user| user.loaded.get());

@@ -6,13 +6,15 @@ use super::settings::Values;
 use super::start_log;
 use crate::app::Hooks;
 use crate::doors::{Doors, Generator, LINKS, Models, NATIVE};
-use crate::exports::Exporting;
+use crate::exports::{self, Exporting};
 use crate::http::{Check, Extras, Server};
 use crate::ledger::Ledger;
 use crate::manifest::Draft;
 use crate::metrics::Metrics;
 use crate::native::{self, patiently};
+use crate::pool::Pool;
 use crate::quarantine::Quarantine;
+use crate::summaries::{self, Summarizing};
 use crate::tend::{Tending, note};
 use crate::{App, background};
 use anyhow::{Context, Result};
@@ -136,8 +138,9 @@ async fn serve(up: Start, mut values: Values, started: Instant) -> Result<()> {
         ready: inside.index.iter().map(ready).collect(),
         admission: Some(Arc::new(values.admission()?)),
     };
+    let pools = Pools::of(&app);
     let server = Server::bind(settings, app, metrics.clone(), extras).await?;
-    let mut background = inside.background(&values, &metrics)?;
+    let mut background = inside.background(&values, &metrics, pools)?;
     background.extend(ledger.clone().map(|ledger| tokio::spawn(ledger.run())));
     greet(&server, &values, &key, inside.search(), store.is_some(), started);
     let in_time = server.serve(stop()).await;
@@ -182,6 +185,19 @@ struct Inside {
     hooks: Hooks,
 }
 
+/// Components that the host works with beside requests, where the application has them.
+struct Pools {
+    exporting: Option<Arc<Pool>>,
+    summarizing: Option<Arc<Pool>>,
+}
+
+impl Pools {
+    fn of(app: &App) -> Self {
+        let pool = |id| app.pool(id).cloned();
+        Self { exporting: pool(exports::COMPONENT), summarizing: pool(summaries::COMPONENT) }
+    }
+}
+
 impl Inside {
     /// The native index and models.
     fn native(values: &Values, data_dir: &Path, metrics: &Metrics) -> Result<Self> {
@@ -210,7 +226,12 @@ impl Inside {
     }
 
     /// What runs beside requests, where the index is ours.
-    fn background(&self, values: &Values, metrics: &Metrics) -> Result<Vec<JoinHandle<()>>> {
+    fn background(
+        &self,
+        values: &Values,
+        metrics: &Metrics,
+        pools: Pools,
+    ) -> Result<Vec<JoinHandle<()>>> {
         let Some(index) = &self.index else { return Ok(Vec::new()) };
         let (doors, ledger) = (self.hooks.doors.clone(), values.ledger());
         let embedding = background::embed_pending(doors, values.store()?, ledger);
@@ -219,8 +240,13 @@ impl Inside {
         metrics.gauge("host".into(), move || vec![("corrupt_objects", corrupt.count())]);
         let written = self.hooks.doors.written.clone();
         let tending = Tending::new(index.clone(), values, written, quarantine)?.run();
-        let exporting = Exporting::new(index.clone(), values)?.run();
-        Ok(vec![tokio::spawn(embedding), tokio::spawn(tending), tokio::spawn(exporting)])
+        let exporting = Exporting::new(index.clone(), pools.exporting, values)?.run();
+        let mut all = vec![tokio::spawn(embedding), tokio::spawn(tending), tokio::spawn(exporting)];
+        if let Some(pool) = pools.summarizing {
+            let summarizing = Summarizing::new(index.clone(), pool, values)?.run();
+            all.push(tokio::spawn(summarizing));
+        }
+        Ok(all)
     }
 
     /// How a search finds.

@@ -7,9 +7,9 @@ use crate::state::State;
 use bytes::Bytes;
 use holdfast_core::clock::rfc3339;
 use holdfast_core::{Error, Result, space};
-use holdfast_formats::generate::{MOST, Written, answer, failed, request};
+use holdfast_formats::generate::{MOST, Written, answer, failed, refused, request};
 use holdfast_models::TokenCounter;
-use holdfast_objects::Transport;
+use holdfast_objects::{Reach, Transport};
 use holdfast_ports::{Limits, ReqwestTransport};
 use holdfast_search::summary;
 use http::{Request, header};
@@ -94,10 +94,13 @@ impl Api {
             builder = builder.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
         }
         let request = builder.body(Bytes::from(body)).map_err(|e| {
-            failed("cannot be asked: check generate_path and generate_key").caused_by(e)
+            refused("cannot be asked: check generate_path and generate_key").caused_by(e)
         })?;
         let given = self.transport.send(request).await;
-        let given = given.map_err(|e| failed("cannot be reached in time").caused_by(e))?;
+        let given = given.map_err(|e| match e.reach {
+            Reach::NotSent => refused("cannot be reached").caused_by(e),
+            _ => failed("cannot be reached in time").caused_by(e),
+        })?;
         answer(given.status().as_u16(), given.body(), max_tokens)
     }
 }

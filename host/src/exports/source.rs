@@ -1,11 +1,11 @@
 //! Conversations as the native index knows them.
 
 use holdfast_core::attachment::Attachment;
-use holdfast_core::retention::UserFields;
 use holdfast_core::thing::ThingKind;
 use holdfast_core::{Result, Scope, TenantId};
 use holdfast_export::{
-    Feed, FeedPage, Feedback, Placed, Source, SourceSession, SourceSessions, name_told, until,
+    Feed, FeedPage, Feedback, Placed, Source, SourceSession, SourceSessions, database_of,
+    name_told, until, user_trains,
 };
 use holdfast_index::{Consistency, Index, Message, Page, Reading, Selection, Session, Thing};
 use holdfast_journal::next_user;
@@ -33,8 +33,7 @@ impl Source for Indexed<'_> {
 
     async fn trains(&self, scope: &Scope) -> Result<bool> {
         let found = self.index.find_user(scope.clone(), Reading::default()).await?;
-        let said = found.body.as_deref().map(UserFields::decode).transpose()?;
-        Ok(!said.is_some_and(|said| said.no_train))
+        user_trains(found.body.as_deref())
     }
 
     async fn sessions(
@@ -50,9 +49,24 @@ impl Source for Indexed<'_> {
     }
 
     async fn session(&self, scope: &Scope, id: &str) -> Result<Option<SourceSession>> {
-        let now = Reading::default();
-        let found = self.index.find_session(scope.clone(), id.to_owned(), now).await?;
+        let found = self.index.find_session(scope.clone(), id.to_owned(), seen()).await?;
         found.item.as_ref().map(session).transpose()
+    }
+
+    async fn count(&self, scope: &Scope, session: &str, as_of: u64) -> Result<u32> {
+        let then = then(as_of);
+        let found = self.index.find_session(scope.clone(), session.to_owned(), then).await?;
+        Ok(found.item.map_or(0, |session| session.messages))
+    }
+
+    async fn present(&self, scope: &Scope, session: &str, ids: &[String]) -> Result<Vec<String>> {
+        let known = self.index.known(scope.clone(), session.to_owned(), ids.to_vec()).await?;
+        Ok(known.present.into_iter().map(|present| present.id).collect())
+    }
+
+    async fn has(&self, scope: &Scope, session: &str, id: &str) -> Result<bool> {
+        let (session, id) = (session.to_owned(), id.to_owned());
+        Ok(self.index.find_message(scope.clone(), session, id, seen()).await?.item.is_some())
     }
 
     async fn messages(
@@ -81,7 +95,7 @@ impl Source for Indexed<'_> {
         session: &str,
         as_of: u64,
     ) -> Result<Option<Attachment>> {
-        let (kind, name) = (ThingKind::Attachment.name().to_owned(), format!("{session}.db"));
+        let (kind, name) = (ThingKind::Attachment.name().to_owned(), database_of(session));
         let (scope, session) = (scope.clone(), Some(session.to_owned()));
         let found = self.index.find_thing(scope, kind, session, name, then(as_of)).await?.item;
         found.map(|thing| Attachment::read(&thing.last.body)).transpose()
@@ -89,7 +103,7 @@ impl Source for Indexed<'_> {
 
     async fn names(&self, scope: &Scope) -> Result<Vec<String>> {
         let mut names = self.index.participants(scope.clone()).await?;
-        let found = self.all(scope, ThingKind::Preference, None, Reading::default()).await?;
+        let found = self.all(scope, ThingKind::Preference, None, seen()).await?;
         names.extend(found.iter().filter_map(|thing| name_told(&thing.id, &thing.last.body)));
         Ok(names)
     }
@@ -124,9 +138,14 @@ fn page(after: Option<&str>, limit: u32) -> Page {
     Page { after: after.map(str::to_owned), rank: None, limit, descending: false }
 }
 
-/// A reading of what had been written by the end of that millisecond.
+/// A reading of what the look at the user saw.
+fn seen() -> Reading {
+    Reading { consistency: Consistency::Local, after: None, as_of: None }
+}
+
+/// A reading of what had been written by the end of that millisecond, of what the look at the user saw.
 fn then(as_of: u64) -> Reading {
-    Reading { consistency: Consistency::Latest, after: None, as_of: Some(until(as_of)) }
+    Reading { as_of: Some(until(as_of)), ..seen() }
 }
 
 fn session(found: &Session) -> Result<SourceSession> {

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 
@@ -43,6 +44,13 @@ pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) proxy: Proxy,
     served: u64,
+}
+
+/// A store for an instance that is used for something else than requests, with the right to use it.
+pub(crate) struct Apart {
+    pub(crate) store: Store<State>,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 struct Idle {
@@ -108,7 +116,20 @@ impl Pool {
         }
     }
 
-    async fn instantiate(&self, ticket: Arc<Ticket>) -> Result<Instance, wasmtime::Error> {
+    /// A fresh store for an instance apart from those that serve requests, with the same limits. Its work must keep the
+    /// ticket's deadline.
+    pub(crate) async fn apart(&self, ticket: Arc<Ticket>) -> Result<Apart, Failure> {
+        let permit = self.admit().await?;
+        let pre = match &self.pre {
+            ProxyPre::P2(pre) => pre.instance_pre().clone(),
+            ProxyPre::P3(pre) => pre.instance_pre().clone(),
+        };
+        let mut store = self.store(ticket.clone());
+        store.data_mut().outgoing.works_for(ticket);
+        Ok(Apart { store, pre, permit })
+    }
+
+    fn store(&self, ticket: Arc<Ticket>) -> Store<State> {
         let mut store = Store::new(&self.engine, (self.make_state)(ticket));
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
@@ -118,6 +139,11 @@ impl Pool {
             }
             Ok(UpdateDeadline::Yield(1))
         });
+        store
+    }
+
+    async fn instantiate(&self, ticket: Arc<Ticket>) -> Result<Instance, wasmtime::Error> {
+        let mut store = self.store(ticket);
         let proxy = self.pre.instantiate_async(&mut store).await?;
         self.metrics.instances_made.fetch_add(1, Ordering::Relaxed);
         Ok(Instance { store, proxy, served: 0 })

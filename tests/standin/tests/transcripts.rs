@@ -71,6 +71,10 @@ fn an_application_of_others_remembers_through_one_dependency() {
 
 /// The application with `remote-models` in place of `portable-models`, and its API.
 fn remote(manner: Manner) -> (Api, Standin, Arc<Server>) {
+    remote_with(manner, &[])
+}
+
+fn remote_with(manner: Manner, settings: &[(&str, &str)]) -> (Api, Standin, Arc<Server>) {
     let (store, api) = (store(), Api::start(manner));
     let mut given = variables(&store);
     let more = [
@@ -85,7 +89,8 @@ fn remote(manner: Manner) -> (Api, Standin, Arc<Server>) {
         ("generate_key", "sk-secret"),
         ("generate_deadline_ms", "1500"),
     ];
-    given.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let more = more.iter().chain(settings);
+    given.extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let text = spin_toml().replace(PORTABLE, REMOTE);
     assert_eq!(text.matches(REMOTE).count(), 5);
     let standin = start(&text, &given);
@@ -240,6 +245,53 @@ GET /v1/sessions/s/summaries
 => 200
 
 {"data": [], "...": "..."}"#;
+
+/// Sums up two messages, and not one more that may cost more than is left.
+const SPENT: &str = r#"POST /v1/sessions/s/messages
+
+{"messages": [{"role": "user", "content": "apple", "id": "a"}, {"role": "user", "content": "banana", "id": "b"}]}
+
+=> 201
+
+...
+---
+POST /v1/sessions/s/summaries
+
+{}
+
+=> 201
+
+{"budget": {"limit": 1000, "spent": 25}, "...": "..."}
+---
+POST /v1/sessions/s/messages
+
+{"role": "user", "content": "cherry", "id": "c"}
+
+=> 201
+
+...
+---
+POST /v1/sessions/s/summaries
+
+{"summary_tokens": 900}
+
+=> 429
+
+{"code": "budget_spent", "...": "..."}
+---
+GET /v1/sessions/s/summaries
+
+=> 200
+
+{"data": [{"text": "2 messages in short", "...": "..."}], "...": "..."}"#;
+
+#[test]
+fn a_budget_of_tokens_holds_without_a_host_of_ours() {
+    let (api, standin, _store) = remote_with(Manner::Well, &[("tenant_generate_tokens", "1000")]);
+    play(&standin, SPENT);
+    let chats = api.calls().into_iter().filter(|call| call.body.get("messages").is_some());
+    assert_eq!(chats.count(), 1);
+}
 
 #[test]
 fn an_openai_compatible_api_writes_summaries_and_what_is_none_is_not_stored() {

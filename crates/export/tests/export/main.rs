@@ -123,6 +123,51 @@ fn a_mark_that_comes_at_any_step_is_heeded() {
     }
 }
 
+/// Steps that an export of these takes when nothing changes.
+fn steps(talks: &Talks, format: Format) -> usize {
+    let world = World::new();
+    let id = world.start(asked(format));
+    let step = |_: &usize| world.step(talks, &id).unwrap().status == Status::Done;
+    (1..500).find(step).unwrap()
+}
+
+#[test]
+fn a_message_that_is_deleted_at_any_step_is_not_in_the_export() {
+    let formats = [Format::TrlSft, Format::TrlKto, Format::Parquet, Format::Langchain];
+    for (format, thinned) in formats.into_iter().zip([true, true, true, false]) {
+        let mut counted = 0;
+        // What is deleted after the last look at its file is not heeded; in the tree each session is a file here.
+        let looks = if thinned { 1 } else { 6 };
+        for at in 0..steps(&Talks::with(2, 3), format) - 1 - looks {
+            let (world, talks) = (World::new(), Talks::with(2, 3));
+            let id = world.start(asked(format));
+            for _ in 0..at {
+                assert_eq!(world.step(&talks, &id).unwrap().status, Status::Running);
+            }
+            talks.delete("user0", "s1", "m0");
+            let manifest = world.finish(&talks, &id);
+            whole(&world, &id, &manifest);
+            assert!(!world.text(&id).contains("user0 in s1, mail"), "{format:?} at {at}");
+            let gone = manifest.report.left_out.get(&LeftOut::MessageGone);
+            assert!(counted == 0 || gone.is_some(), "{format:?} at {at}: it was gathered by then");
+            counted += gone.copied().unwrap_or(0);
+            assert!(manifest.report.examples >= 5, "{format:?} at {at}: {:?}", manifest.report);
+        }
+        assert_eq!(counted > 0, thinned, "{format:?}");
+        let text = {
+            let world = World::new();
+            let id = world.start(asked(format));
+            world.finish(&Talks::with(2, 3), &id);
+            world.text(&id)
+        };
+        let packed = format == Format::Parquet;
+        assert!(
+            packed || text.contains("user0 in s1, mail"),
+            "{format:?}: it is there to be found"
+        );
+    }
+}
+
 #[test]
 fn an_attached_database_stands_beside_its_session_and_goes_with_it() {
     let (world, talks) = (World::new(), Talks::with(1, 3));

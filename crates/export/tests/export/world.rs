@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// A clock on which every look takes five seconds: a step takes one session.
 /// The secret of the installation.
 pub const SECRET: &str = "a secret of the installation";
 
+/// A clock on which every look takes five seconds: a step takes one session.
 pub struct Slow(pub Cell<u64>);
 
 impl Clock for Slow {
@@ -54,6 +54,8 @@ pub struct Talks {
     /// What was said in sessions of this id; one good word of each answer where nothing stands here.
     pub said: RefCell<Vec<(String, Vec<Feedback>)>>,
     pub page: usize,
+    /// Messages that were deleted, by user, session and id.
+    pub deleted: RefCell<Vec<(String, String, String)>>,
     /// Attached to sessions, by user and session.
     pub databases: RefCell<BTreeMap<(String, String), Attachment>>,
 }
@@ -93,6 +95,25 @@ impl Talks {
 
     pub fn remove(&self, user: &str, session: &str) {
         self.users.borrow_mut().get_mut(user).unwrap().remove(session);
+    }
+
+    pub fn delete(&self, user: &str, session: &str, id: &str) {
+        self.deleted.borrow_mut().push((user.to_owned(), session.to_owned(), id.to_owned()));
+    }
+
+    fn is_deleted(&self, user: &str, session: &str, id: &str) -> bool {
+        self.deleted
+            .borrow()
+            .iter()
+            .any(|(u, s, i)| (u.as_str(), s.as_str(), i.as_str()) == (user, session, id))
+    }
+
+    /// Ids of a session's messages.
+    fn ids(&self, user: &str, session: &str) -> Vec<String> {
+        let users = self.users.borrow();
+        let talk = users.get(user).and_then(|all| all.get(session));
+        let ids = (0..talk.map_or(0, |talk| talk.messages.len())).map(|at| format!("m{at}"));
+        ids.filter(|id| !self.is_deleted(user, session, id)).collect()
     }
 
     pub fn erase(&self, user: &str) {
@@ -136,6 +157,19 @@ impl Source for Talks {
         Ok(users.get(scope.user.as_str()).and_then(|all| all.get(id)).map(|talk| shown(id, talk)))
     }
 
+    async fn count(&self, scope: &Scope, session: &str, _: u64) -> Result<u32> {
+        Ok(u32::try_from(self.ids(scope.user.as_str(), session).len()).unwrap())
+    }
+
+    /// Names the first only, as an index may that has not all at hand.
+    async fn present(&self, scope: &Scope, session: &str, _: &[String]) -> Result<Vec<String>> {
+        Ok(self.ids(scope.user.as_str(), session).into_iter().take(1).collect())
+    }
+
+    async fn has(&self, scope: &Scope, session: &str, id: &str) -> Result<bool> {
+        Ok(self.ids(scope.user.as_str(), session).iter().any(|one| one == id))
+    }
+
     async fn messages(
         &self,
         scope: &Scope,
@@ -159,7 +193,8 @@ impl Source for Talks {
             trusted: true,
             message: message.clone(),
         };
-        let items = all.iter().enumerate().skip(at).take(1).map(feed).collect();
+        let there = |feed: &Feed| !self.is_deleted(scope.user.as_str(), id, &feed.id);
+        let items = all.iter().enumerate().skip(at).take(1).map(feed).filter(there).collect();
         Ok(FeedPage { items, next: (at + 1 < all.len()).then(|| (at + 1).to_string()) })
     }
 

@@ -48,6 +48,8 @@ pub enum LeftOut {
     /// A database that is larger than a file of the format may be, or gone, or was to be made anonymous. The unit is a
     /// database.
     Database,
+    /// An example with a message that was deleted while the export ran. The unit is an example.
+    MessageGone,
     /// A session that is marked `no_train`. The unit is a session.
     NoTrain,
     /// A user who is marked `no_train`. The unit is a user.

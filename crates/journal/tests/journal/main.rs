@@ -3,6 +3,7 @@
 
 mod attaching;
 mod authority;
+mod budget;
 mod collecting;
 mod compacting;
 mod crashing;

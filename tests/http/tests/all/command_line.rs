@@ -191,7 +191,7 @@ fn a_training_set_is_exported_downloaded_and_gone_on_with() {
     }
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("set");
-    let shown = line.json(&["exports", "new", "trl-sft", "--to", to.to_str().unwrap()]);
+    let shown = line.json(&["export", "new", "trl-sft", "--to", to.to_str().unwrap()]);
     let (id, manifest) = (shown[0]["id"].as_str().unwrap(), &shown[0]["manifest"]);
     assert_eq!((&shown[0]["status"], &manifest["examples"]), (&json!("done"), &json!(2)));
     let kept: Value =

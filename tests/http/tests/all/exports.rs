@@ -1,7 +1,7 @@
 //! Exports: begun, advanced, listed, fetched, cancelled; whose they are; and what never enters them.
 
 use holdfast_http_tests::{Client, Running, by_words, fresh};
-use holdfast_servers::HostSettings;
+use holdfast_servers::{HostSettings, Proxy, Rclone, Server, Weather};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -73,6 +73,7 @@ fn an_export_is_advanced_until_it_is_done_and_its_files_are_what_the_manifest_sa
         if let Some(sha256) = file["sha256"].as_str() {
             assert_eq!(format!("{:x}", Sha256::digest(&fetched.text)), sha256);
         }
+        assert!(file["url"].as_str().unwrap().contains("X-Amz-Expires=60"), "{file}");
         let linked = client.http.get(file["url"].as_str().unwrap()).send().unwrap();
         assert_eq!(linked.status(), 200);
         assert_eq!(linked.text().unwrap(), fetched.text);
@@ -86,9 +87,37 @@ fn an_export_is_advanced_until_it_is_done_and_its_files_are_what_the_manifest_sa
 #[test]
 fn an_anonymized_export_holds_nothing_personal() {
     let client = client();
+    let user = client.user.clone().unwrap().replace(' ', "%20");
+    let path = format!("/v1/users/{user}/preferences/full_name");
+    client.send("PUT", &path, &[], Some(br#"{"value": "Adelheid Brenner"}"#)).expect_status(201);
+    let personal = [
+        ("secret", "ghp_16C7e42F292c6912E7710c838347Ae178B4a"),
+        ("email", "bob@mail.example"),
+        ("iban", "DE89370400440532013000"),
+        ("card", "4111 1111 1111 1111"),
+        ("ip", "203.0.113.7"),
+        ("phone", "+49 30 1234567"),
+        ("name", "Adelheid Brenner"),
+    ];
+    let said: Vec<String> = personal.iter().map(|(_, one)| format!("<{one}>")).collect();
+    client.store(
+        "all",
+        &json!([
+            {"role": "user", "content": said.join(" and ")},
+            {"role": "assistant", "content": format!("noted: {}", said.join(", "))},
+        ]),
+    );
     let begun = begin(&client, &json!({"format": "openai", "anonymize": true}));
     let done = finish(&client, &begun);
-    assert_eq!(done["manifest"]["replaced"]["email"], 2);
+    // Twice each, and the two addresses of the other sessions.
+    let expected =
+        json!({"secret": 2, "email": 4, "iban": 2, "card": 2, "ip": 2, "phone": 2, "name": 2});
+    assert_eq!(done["manifest"]["replaced"], expected);
+    let line = client.get(&of(&begun, "/files/train.jsonl")).expect_status(200).text;
+    for (kind, value) in personal {
+        let label = format!("[{}_", kind.to_uppercase());
+        assert!(line.contains(&label) && !line.contains(value), "{kind}: {line}");
+    }
     for file in client.get(&of(&begun, "/files")).data() {
         let path = of(&begun, &format!("/files/{}", file["name"].as_str().unwrap()));
         let text = client.get(&path).expect_status(200).text;
@@ -211,6 +240,88 @@ fn an_export_that_nobody_advances_is_advanced_by_the_host() {
     assert_eq!((&done["status"], &done["counts"]["examples"]), (&json!("done"), &json!(1)));
     let line = client.get(&of(&begun, "/files/train.jsonl")).expect_status(200).text;
     assert!(line.contains("[EMAIL_") && !line.contains("mail.example"), "{line}");
+}
+
+/// A client of a host of its own whose store can be made to fail; it looks for exports so often.
+fn behind_a_proxy(every: &str) -> (Client, Proxy, Server) {
+    let server = Rclone::start();
+    let proxy = Proxy::before(&server, 1);
+    let settings = HostSettings::default()
+        .by_way_of(&proxy.endpoint, &server)
+        .with("s3_deadline_ms", "2000")
+        .with("export_interval_ms", every)
+        .with("compact_interval_ms", "0");
+    (Client::new(Arc::new(Running::start(settings))), proxy, server)
+}
+
+#[test]
+fn a_message_that_is_deleted_after_it_was_gathered_is_not_in_the_export_and_the_others_are() {
+    let (client, proxy, _server) = behind_a_proxy("0");
+    let client = filled(client);
+    // The store is away after so many writes: behind the parts, and behind the files.
+    for (format, session, writes) in [("trl-sft", "oven", 3), ("langchain", "harbour", 7)] {
+        let begun = begin(&client, &json!({"format": format}));
+        proxy.set(Weather::Ends(writes));
+        let stopped = client.post(&of(&begun, "/advance"), "");
+        assert_eq!(stopped.status, 503, "{}", stopped.text);
+        proxy.set(Weather::Calm);
+        let question = client.messages(session)[0]["id"].as_str().unwrap().to_owned();
+        let path = format!("/v1/sessions/{session}/messages/{question}");
+        client.send("DELETE", &path, &[], None).expect_status(204);
+        let done = finish(&client, &begun);
+        assert_eq!(done["status"], "done", "{done}");
+        let files = client.get(&of(&begun, "/files")).expect_status(200).data();
+        let texts = files.iter().map(|file| {
+            let path = of(&begun, &format!("/files/{}", file["name"].as_str().unwrap()));
+            client.get(&path).expect_status(200).text
+        });
+        let text: String = texts.collect();
+        assert!(!text.contains(&format!("tell me of the {session}")), "{format}: {text}");
+        if format == "trl-sft" {
+            assert!(text.contains("tell me of the harbour"), "{text}");
+            assert_eq!(done["counts"]["left_out"], json!({"message_gone": 1, "no_train": 1}));
+        } else {
+            assert!(text.contains("of the harbour I know nothing"), "{text}");
+            assert_eq!(done["counts"]["examples"], 2);
+        }
+    }
+}
+
+#[test]
+fn a_host_that_nobody_asks_for_exports_hardly_looks_for_them() {
+    let (client, proxy, _server) = behind_a_proxy("10");
+    client.get("/v1/sessions").expect_status(200);
+    let before = proxy.requests();
+    for _ in 0..1_000 {
+        client.get("/healthz").expect_status(200);
+    }
+    // At each look it would be two requests, a hundred looks a second.
+    let asked = proxy.requests() - before;
+    assert!(asked < 40, "{asked} requests");
+}
+
+#[test]
+fn an_export_asks_the_store_no_more_often_for_a_session_of_many_pages() {
+    let (client, proxy, _server) = behind_a_proxy("0");
+    let requests = |count: usize| {
+        let client = client.acting_for(&fresh("long"));
+        for from in (0..count).step_by(500) {
+            let said = |n: usize| {
+                let role = if n.is_multiple_of(2) { "user" } else { "assistant" };
+                json!({"role": role, "content": format!("boat {n}")})
+            };
+            let said: Vec<Value> = (from..count.min(from + 500)).map(said).collect();
+            client.store("s", &json!(said));
+        }
+        let begun = begin(&client, &json!({"format": "openai", "users": [client.user]}));
+        let before = proxy.requests();
+        assert_eq!(finish(&client, &begun)["counts"]["messages"], count);
+        proxy.requests() - before
+    };
+    let (few, many) = (requests(40), requests(2_000));
+    println!("requests of an export: {few} for 40 messages, {many} for 2,000");
+    // Looks of the background among them.
+    assert!(many <= few + 12, "{few} requests for 40 messages, {many} for 2,000");
 }
 
 #[test]

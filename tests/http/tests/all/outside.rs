@@ -1,9 +1,9 @@
 //! Against what we did not write: LangChain reads and writes our messages, boto3 reads our bucket, trainers' libraries read
 //! what we export, MCP's own client and its conformance suite ask `/mcp`.
 
-use holdfast_http_tests::{Running, by_words, root};
-use holdfast_servers::HostSettings;
-use serde_json::Value;
+use holdfast_http_tests::{Client, Running, by_words, root};
+use holdfast_servers::{Host, HostSettings};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -117,6 +117,25 @@ fn boto3_pulls_every_export_as_its_manifest_says_and_trainers_libraries_read_it(
         .arg("tests/formats/training_sets.py")
         .env("HOLDFAST_TRAINING_SETS", sets.path()));
     assert!(said.contains(" passed") && !said.contains("skipped"), "{said}");
+}
+
+#[test]
+fn an_export_draws_its_progress_on_a_terminal_and_nowhere_else() {
+    let mut python = python(&["pty"]);
+    let (client, folder) = (Client::new(by_words()), tempfile::tempdir().unwrap());
+    let said = json!([{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]);
+    client.store("s", &said);
+    let key = Some(client.running.host.key.clone());
+    let (to, url) = (folder.path().join("set"), client.running.host.url.clone());
+    let user = client.user.clone().unwrap();
+    let asked = ["new", "trl-sft", "--to", to.to_str().unwrap(), "--url", &url, "--user", &user];
+    let command = Host::command("export", &asked, &HostSettings { key, ..HostSettings::default() });
+    let said = run(python
+        .arg("tests/http/terminal.py")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?)))));
+    assert!(said.contains("drawn on a terminal only"), "{said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use holdfast_http_tests::{Client, Running, by_words, messages_of};
 use holdfast_servers::HostSettings;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const SUMMARIES: &str = "/v1/sessions/s/summaries";
 
@@ -195,6 +196,103 @@ fn long_idle_sessions_are_summed_up_by_upkeep_and_by_nobody_where_it_is_off() {
     let failed = upkeep(&client, json!({})).expect_status(200).json();
     assert_eq!((&failed["failed"], listed(&client).len()), (&json!(1), 1), "{failed}");
     upkeep(&Client::new(by_words()), json!({})).problem(422, "unprocessable");
+}
+
+#[test]
+fn a_tenant_that_has_spent_its_tokens_gets_no_summary_and_the_model_no_call() {
+    let settings = HostSettings::default().with("tenant_generate_tokens", "1500");
+    let (client, api) = with_api(settings);
+    talk(&client, 0, 4);
+    let made = ask(&client, json!({}));
+    assert_eq!(made["budget"], json!({"limit": 1500, "spent": 45}), "as the model says: {made}");
+    assert_eq!(ask(&client, json!({}))["budget"], Value::Null, "nothing was generated");
+    // More than is left: refused before anybody is asked, with what to do and when.
+    let ids = talk(&client, 4, 4);
+    api.set(Manner::Well);
+    let refused = client.post(SUMMARIES, r#"{"summary_tokens": 1400}"#);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!(wait > 0 && wait <= 24 * 60 * 60, "{wait}");
+    let problem = refused.problem(429, "budget_spent");
+    assert!(problem["detail"].as_str().unwrap().contains("1455 are left"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("tenant_generate_tokens"), "{problem}");
+    assert!(api.calls().is_empty() && listed(&client).len() == 1);
+    // A refusal of the model costs nothing, and what nobody says costs all that it might.
+    for (manner, times) in [(Manner::Refuses, 3), (Manner::TooLong, 1)] {
+        api.set(manner);
+        for _ in 0..times {
+            client.post(SUMMARIES, "{}").problem(503, "model_unavailable");
+        }
+        assert_eq!(api.calls().len(), times);
+    }
+    api.set(Manner::Well);
+    client.post(SUMMARIES, "{}").problem(429, "budget_spent");
+    assert!(api.calls().is_empty());
+    // Nothing is lost: what still fits is made.
+    let made = ask(&client, json!({"summary_tokens": 64}));
+    assert_eq!(made["summary"]["covers"]["messages"], json!(ids));
+    assert_eq!((api.calls().len(), listed(&client).len()), (1, 2));
+}
+
+#[test]
+fn a_budget_that_is_spent_ends_the_upkeep_of_idle_sessions_until_tomorrow() {
+    let settings = HostSettings::default()
+        .with("summarize_idle_ms", "1")
+        .with("summarize_interval_ms", "0")
+        .with("tenant_generate_tokens", "100");
+    let (client, api) = with_api(settings);
+    talk(&client, 0, 100);
+    let operator = Client { user: None, ..client.clone() };
+    for body in [json!({}), json!({"user_id": client.user})] {
+        let done = operator.post("/v1/upkeep/summarize", &body.to_string());
+        let done = done.expect_status(200).json();
+        assert_eq!((&done["budget_spent"], &done["summaries"]), (&json!(true), &json!(0)));
+        assert_eq!((&done["has_more"], &done["next_cursor"]), (&json!(false), &Value::Null));
+    }
+    assert!(api.calls().is_empty() && listed(&client).is_empty());
+}
+
+/// Waits until this holds.
+fn patiently(what: &str, holds: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < patience, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_host_sums_up_idle_sessions_by_itself_and_each_once() {
+    let settings =
+        HostSettings::default().with("summarize_idle_ms", "1").with("summarize_interval_ms", "50");
+    let (client, api) = with_api(settings);
+    let ids = talk(&client, 0, 100);
+    patiently("the session is summed up", || listed(&client).len() == 1);
+    let first = &listed(&client)[0]["covers"];
+    assert_eq!((&first["first"], api.calls().len()), (&json!(ids[0]), 1));
+    client.store("short", &json!([{"role": "user", "content": "hello"}]));
+    // Another session, many rounds later: the first was not summed up again, the short one never.
+    let other = client.acting_for("somebody else");
+    talk(&other, 0, 100);
+    patiently("another user's session is summed up", || listed(&other).len() == 1);
+    assert_eq!((api.calls().len(), listed(&client).len()), (2, 1));
+    // What was said since is covered next, and a generator that errs keeps nothing from that.
+    api.set(Manner::Garbage);
+    talk(&client, 100, 100);
+    patiently("the model was asked in vain", || !api.calls().is_empty());
+    assert_eq!(listed(&client).len(), 1);
+    api.set(Manner::Well);
+    patiently("the rest is summed up", || listed(&client).len() == 2);
+}
+
+#[test]
+fn the_host_sums_up_nothing_by_itself_where_the_setting_is_off() {
+    let settings = HostSettings::default().with("summarize_interval_ms", "1");
+    let (client, api) = with_api(settings);
+    talk(&client, 0, 100);
+    for _ in 0..50 {
+        client.get("/v1/sessions/s").expect_status(200);
+    }
+    assert!(api.calls().is_empty() && listed(&client).is_empty());
 }
 
 #[test]

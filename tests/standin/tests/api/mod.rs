@@ -17,6 +17,10 @@ pub enum Manner {
     WrongDimensions,
     TooFew,
     Zero,
+    /// The answer of another API: JSON, and a text is in it.
+    Dialect,
+    /// What looks like JSON.
+    NoJson,
     /// A text that is longer than was asked for.
     TooLong,
     /// A text that breaks off.
@@ -30,12 +34,14 @@ pub enum Manner {
 }
 
 /// Those that give no summary.
-pub const ERRING: [Manner; 9] = [
+pub const ERRING: [Manner; 11] = [
     Manner::Slow,
     Manner::Refuses,
     Manner::Garbage,
     Manner::TooFew,
     Manner::Zero,
+    Manner::Dialect,
+    Manner::NoJson,
     Manner::TooLong,
     Manner::CutOff,
     Manner::Endless,
@@ -133,6 +139,14 @@ fn endless(stream: &mut TcpStream) -> Option<()> {
     }
 }
 
+/// As Anthropic's API says it.
+fn dialect() -> String {
+    let content = json!([{"type": "text", "text": "in short"}]);
+    let usage = json!({"input_tokens": 9, "output_tokens": 3});
+    json!({"type": "message", "role": "assistant", "content": content, "stop_reason": "end_turn", "usage": usage})
+        .to_string()
+}
+
 fn refusal() -> (u16, String) {
     (429, json!({"error": {"message": "slow down"}}).to_string())
 }
@@ -152,6 +166,8 @@ fn said(manner: Manner, body: &Value) -> (u16, String) {
     match manner {
         Manner::Refuses => return refusal(),
         Manner::Garbage => return (200, r#"{"choices": {"message": "in short"}}"#.to_owned()),
+        Manner::Dialect => return (200, dialect()),
+        Manner::NoJson => return (200, "{'choices': [{'message': {'content': 'short'}}]}".into()),
         Manner::TooFew => choices.clear(),
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! What a tenant may spend of a model's tokens each day: held before the model is asked, settled by what it cost.
 //!
 //! An object a summary, in names that a list tells: nothing is read, overwritten or kept elsewhere, so it holds on every
-//! runtime and over restarts. `docs/decisions/0030-budget.md` says why.
+//! runtime and over restarts. `docs/decisions/0030-budget-of-tokens.md` says why.
 
 use crate::fetch;
 use crate::write::fresh;

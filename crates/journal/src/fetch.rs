@@ -6,7 +6,7 @@ use holdfast_core::ports::{Listed, Objects};
 use holdfast_core::{Case, Error, Key, Prefix, Result};
 
 /// Reads that are under way at a time: what a journal of a thousand small objects takes is that many waits fewer.
-const GETS_AT_ONCE: usize = 128;
+const GETS_AT_ONCE: usize = 192;
 /// Bytes of what is read at a time, where more than one object is.
 const BYTES_AT_ONCE: u64 = 8 << 20;
 /// What an object is taken to be that no list told the size of.

@@ -114,8 +114,9 @@ impl<T: Transport, C: Clock> Installation<T, C> {
 
 /// How many seconds to wait before a call is made again that was refused `tried` times; none when it is not to be.
 pub(super) fn pause(error: &Error, tried: u32, tries: u32) -> Option<u64> {
-    let seconds = u64::from(error.retry_after.unwrap_or(1)).clamp(1 << tried, 60);
-    (error.case.retryable() && tried < tries).then_some(seconds)
+    let again = error.case.retryable() && tried < tries;
+    let seconds = |least: u64| u64::from(error.retry_after.unwrap_or(1)).max(least).min(60);
+    again.then(|| seconds(1_u64.checked_shl(tried).unwrap_or(60)))
 }
 
 /// What an answer holds.

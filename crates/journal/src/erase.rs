@@ -13,7 +13,7 @@ use crate::heads::ulid;
 use crate::ledger::{self, Erasure, erasure};
 use crate::read::Span;
 use crate::write::{
-    CLOCK_UNCERTAINTY, MAX_WRITE, Pen, Written, dated_well, fresh, pass, rewrite, too_slow,
+    CLOCK_UNCERTAINTY, MAX_WRITE, Pen, Written, dated_well, fresh, pass, rewrite, told, too_slow,
 };
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -54,10 +54,13 @@ pub async fn erase(
     durable: impl AsyncFnOnce(&Written),
 ) -> Result<(Erasure, Frontier)> {
     let Pen { scope, by, known, offset } = pen;
-    let now = || outside.clock.now().saturating_add_signed(offset);
-    let begun = now();
+    let begun = outside.clock.now().saturating_add_signed(offset);
     let recent = highest(outside.objects, scope, begun).await?;
     let earlier = ledger::erased(outside.objects, ledger, scope).await?.at().unwrap_or_default();
+    // An erase by a clock that was set ahead since the last answer would hide what is written for as long after it.
+    let offset = told(outside.objects, offset);
+    let now = || outside.clock.now().saturating_add_signed(offset);
+    let begun = now();
     let at = Hlc::mint(begun, [known.hlc, recent]).max(Hlc::at(now() + CLOCK_UNCERTAINTY));
     let at = at.max(Hlc(earlier.0 + 1));
     let ulid = fresh(begun, outside.ids);

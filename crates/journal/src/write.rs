@@ -165,6 +165,12 @@ fn latest(objects: &impl Objects, offset: i64) -> i64 {
     objects.skew().offset().map_or(offset, |now| now.max(offset))
 }
 
+/// Milliseconds to add to our clock, which the answers since may show to have been set.
+pub(crate) fn told(objects: &impl Objects, offset: i64) -> i64 {
+    let told = objects.skew().offset().unwrap_or(offset);
+    if told.abs_diff(offset) > CLOCK_UNCERTAINTY { told } else { offset }
+}
+
 /// Waits until a hybrid time lies in the past by everybody's clock.
 pub async fn pass(clock: &impl Clock, offset: i64, at: Hlc) {
     loop {

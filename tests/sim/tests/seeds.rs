@@ -30,6 +30,7 @@ const ONCE: &[(u64, &str)] = &[
         "a poll by a clock that was set ahead took the present for seen, with lists that are late",
     ),
     (981, "a segment that the newest manifest named was removed, because no list showed that"),
+    (577, "an erase by a clock that was set ahead hid and removed what came after it"),
 ];
 
 #[test]

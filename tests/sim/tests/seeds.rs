@@ -19,6 +19,7 @@ const ONCE: &[(u64, &str)] = &[
     (140, "an orphan of what is not sealed stayed"),
     (284, "a fork that no list showed for longer than the grace could not be joined"),
     (495, "a clock that was set back between an answer and a write made its name too old"),
+    (577, "an erase by a clock that was set ahead hid and removed what came after it"),
     (595, "a fork that could not be joined, with clocks that jump: a user stayed unavailable"),
     (665, "a poll by a clock that was set ahead took the present for seen"),
     (742, "a fork that could not be joined, with erases"),
@@ -30,7 +31,6 @@ const ONCE: &[(u64, &str)] = &[
         "a poll by a clock that was set ahead took the present for seen, with lists that are late",
     ),
     (981, "a segment that the newest manifest named was removed, because no list showed that"),
-    (577, "an erase by a clock that was set ahead hid and removed what came after it"),
 ];
 
 #[test]

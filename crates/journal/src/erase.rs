@@ -54,13 +54,12 @@ pub async fn erase(
     durable: impl AsyncFnOnce(&Written),
 ) -> Result<(Erasure, Frontier)> {
     let Pen { scope, by, known, offset } = pen;
-    let begun = outside.clock.now().saturating_add_signed(offset);
-    let recent = highest(outside.objects, scope, begun).await?;
     let earlier = ledger::erased(outside.objects, ledger, scope).await?.at().unwrap_or_default();
     // An erase by a clock that was set ahead since the last answer would hide what is written for as long after it.
     let offset = told(outside.objects, offset);
     let now = || outside.clock.now().saturating_add_signed(offset);
     let begun = now();
+    let recent = highest(outside.objects, scope, begun).await?;
     let at = Hlc::mint(begun, [known.hlc, recent]).max(Hlc::at(now() + CLOCK_UNCERTAINTY));
     let at = at.max(Hlc(earlier.0 + 1));
     let ulid = fresh(begun, outside.ids);

@@ -1,7 +1,9 @@
 //! Deletes: dated ahead, acknowledged late, and never undone by whoever writes.
 
+use crate::erasing::begin;
 use crate::world::{NOW, World, draft, ids, scope, session, writer};
 use futures::executor::block_on;
+use holdfast_core::clock::Skew;
 use holdfast_core::graves::Of;
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::record::Kind;
@@ -141,5 +143,24 @@ fn a_draft_of_a_message_and_its_tombstone_may_share_an_object() {
         let drafts = vec![draft("a"), tombstone(Of::Message, "a"), draft("b")];
         delete(&world.outside(), pen, drafts, async |_: &Written| ()).await.unwrap();
         assert_eq!(ids(&world.load().await), ["b"]);
+    });
+}
+
+#[test]
+fn an_erase_by_a_clock_that_was_set_ahead_since_the_last_answer_is_dated_by_the_next() {
+    block_on(async {
+        let (world, hours) = (World::new(), 2 * 3_600_000);
+        world.now.set(NOW + hours);
+        // The ledger's answer says that it is two hours less.
+        let mut skew = Skew::default();
+        skew.observe(NOW + hours, NOW + hours, NOW);
+        world.skew.set(skew);
+        let (erasure, frontier) = begin(&world).await.unwrap();
+        let most = NOW + 2 * CLOCK_UNCERTAINTY;
+        assert!((NOW..=most).contains(&erasure.at.milliseconds()), "{:?}", erasure.at);
+        // Who stores right after it, by a clock that is right, is seen.
+        world.now.set(world.now.get() - hours);
+        world.store(&frontier, &["after"]).await.unwrap();
+        assert_eq!(ids(&world.load().await), ["after"]);
     });
 }

@@ -41,6 +41,8 @@ pub struct World {
     pub dies_after: Cell<Option<u64>>,
     /// The call that it dies in is done, though nobody hears of it.
     pub last_is_done: Cell<bool>,
+    /// What the store's answers have said of the clock.
+    pub skew: Cell<Skew>,
     names: Cell<u64>,
 }
 
@@ -64,6 +66,7 @@ impl World {
             purges: RefCell::default(),
             dies_after: Cell::new(None),
             last_is_done: Cell::new(false),
+            skew: Cell::default(),
             names: Cell::new(0),
         }
     }
@@ -241,7 +244,7 @@ impl Objects for World {
     }
 
     fn skew(&self) -> Skew {
-        Skew::default()
+        self.skew.get()
     }
 }
 

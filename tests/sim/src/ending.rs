@@ -4,7 +4,7 @@
 use crate::checker::Snapshot;
 use crate::client::Client;
 use crate::executor::Owner;
-use crate::plan::{HOUR, MINUTE, SECOND};
+use crate::plan::{DERIVING, HOUR, MINUTE, SECOND};
 use crate::world::World;
 use holdfast_core::{Scope, key};
 use std::rc::Rc;
@@ -41,8 +41,8 @@ impl World {
     }
 
     async fn inspected(self: &Rc<Self>) -> Outcome {
-        // What is still on its way lands.
-        self.sleep(self.plan.late + MINUTE).await;
+        // What is still on its way lands, and what is still being made.
+        self.sleep(self.plan.late.max(DERIVING) + MINUTE).await;
         let mut client = Client::new(self.clone(), usize::MAX / 2);
         for host in 0..self.plan.hosts {
             for user in 0..self.plan.users {

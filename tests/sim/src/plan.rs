@@ -7,6 +7,8 @@ pub(crate) const SECOND: u64 = 1_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
 pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const DAY: u64 = 24 * HOUR;
+/// What is made of a session in the background takes so long, at most.
+pub(crate) const DERIVING: u64 = 10 * MINUTE;
 
 /// The course of one run. Chances are in millionths a store call unless they say otherwise.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use super::{Host, User, writer};
 use crate::executor::Owner;
-use crate::plan::MINUTE;
+use crate::plan::DERIVING;
 use holdfast_core::ports::{Clock, Outside};
 use holdfast_core::record::{Kind, Record, Stamp};
 use holdfast_core::{Error, Hlc, Order, Result, SessionId};
@@ -28,7 +28,7 @@ impl Host {
     pub async fn derive(self: Rc<Self>, user: usize, name: String) -> Result<()> {
         let Some(known) = self.users.borrow().get(&user).cloned() else { return Ok(()) };
         let Some((session, from)) = self.some_source(&known) else { return Ok(()) };
-        self.bucket.sleep(self.world.random.skewed(10 * MINUTE)).await;
+        self.bucket.sleep(self.world.random.skewed(DERIVING)).await;
         let now = self.bucket.now().saturating_add_signed(self.offset().await?);
         let stamp = Stamp { at: Hlc::mint(now, [self.known(user).hlc]), by: writer() };
         let body = format!(r#"{{"message":{{"role":"system","content":"{name} of {from}"}}}}"#);

@@ -5,7 +5,6 @@ use crate::spread::Spread;
 use crate::start::first_answer;
 use crate::table::{Figure, Table};
 use holdfast_faults::{Api, Installation, many_sessions};
-use holdfast_servers::Rclone;
 use std::time::Duration;
 
 const SESSIONS: usize = 10_000;
@@ -15,16 +14,9 @@ const FIRST: &str = "/v1/sessions?user_id=ann&limit=50";
 /// A page so large that all is read for it.
 const ALL: &str = "/v1/sessions?user_id=ann&limit=1000";
 
-/// On `rclone serve s3` behind a proxy that counts, each host without anything kept on its disk.
+/// By hosts without anything kept on their disks.
 pub async fn measure(sizes: Sizes, table: &mut Table) {
-    let installation = Installation::behind_proxy(Rclone::start(), 1)
-        .with("compact_interval_ms", "0")
-        .with("load_deadline_ms", "60000")
-        .with("request_deadline_ms", "120000")
-        .with("cache_mib", "0");
-    let host = installation.start();
-    many_sessions(&Api::of(&host), "ann", SESSIONS).await;
-    host.kill();
+    let installation = many_sessions(SESSIONS).await;
     for delay in [0, DELAY] {
         installation.proxy().delay(Duration::from_millis(delay));
         let first = Cold::reads(&installation, FIRST, sizes).await;

@@ -1,9 +1,10 @@
 //! Bodies that are sent and read piece by piece, and never held whole.
 
-use crate::transport::{Limits, builder, text};
+use crate::transport::{Limits, builder, text, unanswered};
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt};
 use holdfast_core::{Error, Result};
+use holdfast_objects::{Reach, TransportError};
 use http::{Request, Response};
 use std::io;
 use std::pin::Pin;
@@ -33,17 +34,16 @@ impl Streaming {
     /// Sends a request; without a body it has none. The answer's body comes as it is read.
     ///
     /// # Errors
-    /// `unavailable` without an answer.
-    pub async fn send(&self, request: Request<Option<Pieces>>) -> Result<Response<Pieces>> {
+    /// Without an answer.
+    pub async fn send(
+        &self,
+        request: Request<Option<Pieces>>,
+    ) -> Result<Response<Pieces>, TransportError> {
         let request =
             request.map(|pieces| pieces.map(reqwest::Body::wrap_stream).unwrap_or_default());
         let request = reqwest::Request::try_from(request)
-            .map_err(|cause| Error::invalid("this request cannot be sent").caused_by(cause))?;
-        let unanswered = |cause: reqwest::Error| {
-            let detail = "no answer: is the address right, and the installation up?";
-            Error::unavailable(detail).caused_by(io::Error::other(text(&cause)))
-        };
-        let answer = self.0.execute(request).await.map_err(unanswered)?;
+            .map_err(|cause| TransportError::new(Reach::NotSent, cause))?;
+        let answer = self.0.execute(request).await.map_err(|cause| unanswered(&cause))?;
         let (mut head, ()) = Response::new(()).into_parts();
         (head.status, head.headers) = (answer.status(), answer.headers().clone());
         let pieces = answer.bytes_stream();

@@ -106,7 +106,7 @@ fn tls() -> Result<rustls::ClientConfig> {
 }
 
 /// How far a request got that has no answer.
-fn unanswered(error: &reqwest::Error) -> TransportError {
+pub(crate) fn unanswered(error: &reqwest::Error) -> TransportError {
     let closed = |cause: &(dyn std::error::Error + 'static)| {
         let hyper = cause.downcast_ref::<hyper::Error>();
         let io = cause.downcast_ref::<std::io::Error>();

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use holdfast_core::error::REASONS;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Case, Error};
-use holdfast_objects::Transport;
+use holdfast_objects::{Transport, TransportError};
 use holdfast_ports::{Limits, ReqwestTransport, SystemClock};
+use http::request::Builder;
 use http::{Method, Request, Response, Uri, header};
 use serde::Deserialize;
 use std::time::Duration;
@@ -89,11 +90,16 @@ impl<T: Transport, C: Clock> Installation<T, C> {
         }
     }
 
+    /// The head of a request for a path.
+    pub(super) fn request(&self, method: Method, path: &str) -> Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
+    }
+
     async fn send(&self, call: &Call) -> holdfast_core::Result<Bytes> {
-        let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(format!("{}{}", self.base, call.path))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        let mut request = self.request(call.method.clone(), &call.path);
         if !call.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -103,20 +109,21 @@ impl<T: Transport, C: Clock> Installation<T, C> {
         let request = request
             .body(call.body.clone())
             .map_err(|e| Error::invalid("HOLDFAST_KEY or --url cannot be sent").caused_by(e))?;
-        let answer = self.transport.send(request).await;
-        let answer = answer.map_err(|e| {
-            Error::unavailable("no answer: is the address right, and the installation up?")
-                .caused_by(e)
-        })?;
+        let answer = self.transport.send(request).await.map_err(unanswered)?;
         if answer.status().is_success() { Ok(answer.into_body()) } else { Err(refused(&answer)) }
     }
 }
 
+/// The error of a request without an answer.
+pub(super) fn unanswered(error: TransportError) -> Error {
+    Error::unavailable("no answer: is the address right, and the installation up?").caused_by(error)
+}
+
 /// How many seconds to wait before a call is made again that was refused `tried` times; none when it is not to be.
 pub(super) fn pause(error: &Error, tried: u32, tries: u32) -> Option<u64> {
-    let again = error.case.retryable() && tried < tries;
-    let seconds = |least: u64| u64::from(error.retry_after.unwrap_or(1)).max(least).min(60);
-    again.then(|| seconds(1_u64.checked_shl(tried).unwrap_or(60)))
+    let least = 1_u64 << tried.min(6);
+    let seconds = u64::from(error.retry_after.unwrap_or(1)).max(least).min(60);
+    (error.case.retryable() && tried < tries).then_some(seconds)
 }
 
 /// What an answer holds.

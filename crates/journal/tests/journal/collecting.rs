@@ -18,6 +18,13 @@ async fn sealed(days: u64) -> World {
     world
 }
 
+/// Compacts by a clock that is so many milliseconds ahead.
+async fn compact_at(world: &World, rules: &Rules, ahead: i64) {
+    world.now.set(world.now.get().saturating_add_signed(ahead));
+    world.compact(rules).await.unwrap();
+    world.now.set(world.now.get().saturating_add_signed(-ahead));
+}
+
 #[test]
 fn covered_objects_go_after_the_grace_and_not_before() {
     block_on(async {
@@ -133,9 +140,7 @@ fn a_segment_by_a_clock_that_is_ahead_of_the_merge_that_took_it_goes_too() {
         filled(&world, 2).await;
         world.compact(&rules).await.unwrap();
         filled(&world, 2).await;
-        world.now.set(world.now.get() + 5_000);
-        world.compact(&rules).await.unwrap();
-        world.now.set(world.now.get() - 5_000);
+        compact_at(&world, &rules, 5_000).await;
         world.compact_all(&rules).await;
         assert_eq!(world.keys_of("seg").len(), 3);
         world.pass(20 * DAY);
@@ -153,9 +158,7 @@ fn a_segment_by_a_clock_that_is_behind_stays_while_no_list_shows_the_manifest_th
         world.compact(&rules).await.unwrap();
         filled(&world, 2).await;
         // By its name it is older than the manifest that never saw it.
-        world.now.set(world.now.get() - 5_000);
-        world.compact(&rules).await.unwrap();
-        world.now.set(world.now.get() + 5_000);
+        compact_at(&world, &rules, -5_000).await;
         let before = world.read().await.unwrap().1;
         let made = world.puts.borrow().iter().rev().map(|(key, _)| key.clone()).collect::<Vec<_>>();
         let segment = made.iter().find(|key| key.part() == Part::Segment).unwrap();

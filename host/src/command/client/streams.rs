@@ -2,7 +2,7 @@
 
 use super::progress::bar;
 use super::{Client, TRIES};
-use crate::command::remote::{pause, refused};
+use crate::command::remote::{pause, refused, unanswered};
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,8 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt};
 use holdfast_core::{Case, Error};
 use holdfast_ports::{Pieces, Streaming};
-use http::{Method, Request, Response, StatusCode, header};
+use http::request::Builder;
+use http::{Method, Response, StatusCode, header};
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -104,7 +105,8 @@ async fn put(
     stated: &[(&str, String)],
     pieces: Pieces,
 ) -> Result<Bytes, Error> {
-    let mut request = asked(client, Method::PUT, path).header(header::CONTENT_TYPE, kind);
+    let mut request =
+        client.installation.request(Method::PUT, path).header(header::CONTENT_TYPE, kind);
     for (name, value) in stated {
         request = request.header(*name, value);
     }
@@ -112,21 +114,11 @@ async fn put(
     whole(answer.body_mut(), usize::MAX).await
 }
 
-fn asked(client: &Client<'_>, method: Method, path: &str) -> http::request::Builder {
-    let installation = &client.installation;
-    Request::builder()
-        .method(method)
-        .uri(format!("{}{path}", installation.base))
-        .header(header::AUTHORIZATION, format!("Bearer {}", installation.key))
-}
-
 /// The answer, when it is what was asked for.
-async fn answered(
-    request: http::request::Builder,
-    body: Option<Pieces>,
-) -> Result<Response<Pieces>, Error> {
+async fn answered(request: Builder, body: Option<Pieces>) -> Result<Response<Pieces>, Error> {
     let wrong = |e| Error::invalid("HOLDFAST_KEY, --url or --type cannot be sent").caused_by(e);
-    let answer = Streaming::new()?.send(request.body(body).map_err(wrong)?).await?;
+    let request = request.body(body).map_err(wrong)?;
+    let answer = Streaming::new()?.send(request).await.map_err(unanswered)?;
     if answer.status().is_success() {
         return Ok(answer);
     }
@@ -258,7 +250,7 @@ impl<W: AsyncWrite + Unpin> Coming<W> {
 
     /// Takes what follows what is there, up to the end: the ETag of all of it.
     async fn go_on(&mut self, client: &Client<'_>, path: &str) -> Result<String, Error> {
-        let mut request = asked(client, Method::GET, path);
+        let mut request = client.installation.request(Method::GET, path);
         if self.size > 0 {
             request = request.header(header::RANGE, format!("bytes={}-", self.size));
         }

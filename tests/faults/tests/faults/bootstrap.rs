@@ -1,21 +1,13 @@
 //! A host with an empty disk meets a bucket of 3,000 sessions (10,000 in the long form): it knows the newest at once without reading the others, and
 //! all of them when it is asked for all.
 
-use holdfast_faults::{Api, Installation, long, many_sessions};
-use holdfast_servers::Rclone;
+use holdfast_faults::{Api, long, many_sessions};
 use std::collections::BTreeSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f1_7_a_cold_host_lists_the_newest_of_many_sessions_without_reading_them() {
     let count_of_all = if long() { 10_000 } else { 3_000 };
-    let installation = Installation::behind_proxy(Rclone::start(), 1)
-        .with("compact_interval_ms", "0")
-        .with("load_deadline_ms", "60000")
-        .with("request_deadline_ms", "120000")
-        .with("cache_mib", "0");
-    let host = installation.start();
-    many_sessions(&Api::of(&host), "ann", count_of_all).await;
-    host.kill();
+    let installation = many_sessions(count_of_all).await;
     // With nothing on its disk.
     let (host, _kept) = installation.start_beside();
     let api = Api::of(&host);

@@ -58,6 +58,7 @@ impl Key {
             Some("seg") => Part::Segment,
             Some("cov") => Part::Cover,
             Some("man") => Part::Manifest,
+            Some("idx") => Part::Index,
             _ => Part::Other,
         }
     }
@@ -80,6 +81,8 @@ pub enum Part {
     Segment,
     /// An acknowledged write: see [`crate::record`].
     Wal,
+    /// What an index made of the others: a copy that may go at any time.
+    Index,
     /// Anything else.
     Other,
 }
@@ -193,6 +196,16 @@ pub fn segment_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
 /// What a segment covers: `cov/<ulid>-<hash>.zst`, the ULID being the segment's.
 pub fn cover_object(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
     Key(format!("{}{ulid}-{}.zst", covers(scope).0, hash32(bytes)))
+}
+
+/// A user's index parts.
+pub fn index_parts(scope: &Scope) -> Prefix {
+    Prefix(format!("{}idx/", user(scope).0))
+}
+
+/// One index part: `idx/<ulid>-<hash>.hfx`. All that was listed when the ULID was made is in it.
+pub fn index_part(scope: &Scope, ulid: ulid::Ulid, bytes: &[u8]) -> Key {
+    Key(format!("{}{ulid}-{}.hfx", index_parts(scope).0, hash32(bytes)))
 }
 
 /// One manifest: `man/<ulid>-<hash>.json`.

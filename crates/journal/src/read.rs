@@ -154,7 +154,7 @@ impl Journal {
             Part::Manifest => !self.heads.knows(ulid) || self.pending.spare.contains(&ulid.0),
             Part::Cover => self.pending.awaits_cover(ulid),
             Part::Segment => self.pending.awaits(ulid),
-            Part::Other => false,
+            Part::Index | Part::Other => false,
         }
     }
 
@@ -218,7 +218,7 @@ impl Journal {
                 self.finish(ulid, &cover);
                 Ok(applied)
             }
-            Part::Other => Err(Error::corrupt("not a journal object")),
+            Part::Index | Part::Other => Err(Error::corrupt("not a journal object")),
         }
     }
 

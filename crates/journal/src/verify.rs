@@ -209,7 +209,7 @@ impl Held {
                 let header = WalObject::decode(bytes)?.header;
                 Ok(Self::Wal(header.prev.into_iter().chain(header.head).collect()))
             }
-            Part::Other => Err(Error::corrupt("not a journal object")),
+            Part::Index | Part::Other => Err(Error::corrupt("not a journal object")),
         }
     }
 }

@@ -24,7 +24,8 @@ pub(super) struct Place {
 impl Place {
     /// None for an object without a hash in its name, and for one that is no part of a user's journal.
     pub(super) fn of(key: &Key) -> Option<Self> {
-        let hash = key.hash().filter(|_| key.part() != Part::Other)?.to_owned();
+        let hash =
+            key.hash().filter(|_| !matches!(key.part(), Part::Index | Part::Other))?.to_owned();
         Some(Self { name: name(key.as_str())?, hash })
     }
 

@@ -48,6 +48,18 @@ struct Span {
 }
 
 impl Arrivals {
+    /// These objects.
+    pub fn of(names: impl IntoIterator<Item = u128>) -> Self {
+        let mut arrivals = Self::default();
+        names.into_iter().for_each(|name| arrivals.insert(name));
+        arrivals
+    }
+
+    /// The objects in order.
+    pub fn iter(&self) -> impl Iterator<Item = u128> + '_ {
+        self.names.iter().copied()
+    }
+
     /// Adds an object; repeating is safe.
     pub fn insert(&mut self, name: u128) {
         if self.names.insert(name) {

@@ -17,6 +17,7 @@ mod copies;
 mod delete;
 mod passing;
 mod past;
+mod saved;
 mod session;
 mod then;
 mod things;
@@ -31,6 +32,7 @@ use changes::Concealed;
 pub use changes::{Change, What};
 use passing::Passing;
 pub use past::Past;
+pub use saved::SavedView;
 use session::{Activity, Edit, Parent, Place, Session, Standing, lowest, parents};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -398,6 +400,12 @@ impl View {
         let rank = session.rank(&self.entries, entry)?;
         let first = session.ids.get(&entry.id).and_then(|all| lowest(all, &self.entries));
         Some(Found::new(number, entry, first, rank))
+    }
+
+    /// All messages that are shown, by number: their sessions, and the ids that they were stored with.
+    pub fn shown_ids(&self) -> impl Iterator<Item = (Number, &str, &str)> {
+        let shown = (0..).zip(&self.entries).filter(|(_, entry)| !entry.hidden);
+        shown.map(|(number, entry)| (number, &*entry.session, &*entry.id))
     }
 
     /// Messages of a session that come after `after` in the direction asked for, at most `limit`, and whether more follow.

@@ -135,19 +135,19 @@ fn read(body: &RawValue) -> Result<Read<'_>> {
 /// The tombstones of one user's journal, in whatever order they were seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graves {
-    erased: Option<Hlc>,
+    pub(crate) erased: Option<Hlc>,
     /// Of what has passed: up to when, and the record that says so.
-    passed: Option<(Hlc, Order)>,
-    sessions: HashMap<Box<str>, Deleted>,
+    pub(crate) passed: Option<(Hlc, Order)>,
+    pub(crate) sessions: HashMap<Box<str>, Deleted>,
     /// Things, by kind, session (empty where there is none) and id.
-    things: HashMap<(ThingKind, Box<str>, Box<str>), Order>,
+    pub(crate) things: HashMap<(ThingKind, Box<str>, Box<str>), Order>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Deleted {
-    until: Option<Order>,
+pub(crate) struct Deleted {
+    pub until: Option<Order>,
     /// Each with its newest tombstone: an erase above it takes that too.
-    messages: HashMap<Box<str>, Order>,
+    pub messages: HashMap<Box<str>, Order>,
 }
 
 /// A tombstone that counts.

@@ -101,6 +101,14 @@ impl WriterKind {
     }
 }
 
+impl Writer {
+    /// The writer spelled `<kind>/<key id>`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, key) = text.split_once('/')?;
+        Some(Self { kind: WriterKind::parse(kind)?, key: key.to_owned() })
+    }
+}
+
 impl Serialize for Writer {
     fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         to.collect_str(&format_args!("{}/{}", self.kind.name(), self.key))
@@ -110,9 +118,7 @@ impl Serialize for Writer {
 impl<'de> Deserialize<'de> for Writer {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(from)?;
-        let (kind, key) = text.split_once('/').ok_or_else(|| serde::de::Error::custom("by"))?;
-        let kind = WriterKind::parse(kind).ok_or_else(|| serde::de::Error::custom("by"))?;
-        Ok(Self { kind, key: key.to_owned() })
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("by"))
     }
 }
 

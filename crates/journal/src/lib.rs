@@ -24,6 +24,7 @@ mod purge;
 mod read;
 mod renew;
 mod rules;
+mod saved;
 mod survey;
 mod tail;
 mod users;
@@ -46,6 +47,7 @@ pub use ledger::{Erasure, erased, erasure, find_erase, is_mark, marks};
 pub use mend::mend;
 pub use read::{Absorbed, Journal};
 pub use rules::Rules;
+pub use saved::SavedJournal;
 pub use users::{User, next_user, tenants};
 pub use verify::{Verified, verify};
 pub use write::{

@@ -37,9 +37,9 @@ pub struct Journal {
     fresh: Vec<Key>,
     pub(crate) view: View,
     pub(crate) folded: Arrivals,
-    named: HashSet<u128>,
+    pub(crate) named: HashSet<u128>,
     pub(crate) leaves: BTreeMap<u128, String>,
-    oldest: Option<u64>,
+    pub(crate) oldest: Option<u64>,
     pub(crate) rotation: u64,
     /// When the manifests were last looked at, in Unix milliseconds.
     pub(crate) looked: u64,
@@ -52,7 +52,7 @@ pub struct Journal {
     /// How often it was renewed.
     pub(crate) renewals: u64,
     /// When the newest object was named that holds a purge and was read by itself: Unix milliseconds.
-    purging: Option<u64>,
+    pub(crate) purging: Option<u64>,
 }
 
 /// What one object changed.
@@ -337,10 +337,27 @@ impl Journal {
         for covered in cover.wal.iter().filter_map(|name| heads::ulid_of_name(name)) {
             self.folded.insert(covered.0);
             self.named.remove(&covered.0);
+            // The manifest that names the segment stands for it.
+            self.leaves.remove(&covered.0);
         }
         let names = cover.names.iter().filter_map(|name| key::named(&self.scope, name));
         let names = names.collect::<Vec<_>>();
         self.owe(names);
+        self.forgive();
+    }
+
+    /// Segments all of whose WAL objects are known are finished.
+    pub(crate) fn finish_known(&mut self) {
+        let folded = |name: &String| {
+            heads::ulid_of_name(name).is_some_and(|ulid| self.folded.contains(ulid.0))
+        };
+        let known = self.pending.covers_awaited().filter_map(|(seg, cover)| {
+            let cover = cover.filter(|cover| cover.wal.iter().all(folded))?;
+            Some((ulid(seg)?, cover.clone()))
+        });
+        for (ulid, cover) in known.collect::<Vec<_>>() {
+            self.finish(ulid, &cover);
+        }
         self.forgive();
     }
 

@@ -26,6 +26,15 @@ impl Interner {
         number
     }
 
+    /// These texts, numbered in their order.
+    pub(crate) fn restored(texts: &[&str]) -> Self {
+        let mut interner = Self::default();
+        for text in texts {
+            interner.intern(text);
+        }
+        interner
+    }
+
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| &**text)
     }
@@ -38,13 +47,13 @@ impl Interner {
 /// What is known of one user's messages. Documents come in any order; answers do not depend on it.
 #[derive(Debug, Default)]
 pub struct UserIndex {
-    fallback: Language,
+    pub(crate) fallback: Language,
     /// Messages in each language, in the order of [`Language::ALL`].
     languages: [u32; Language::ALL.len()],
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     pub(crate) words: Words,
     pub(crate) sessions: Sessions,
-    vectors: Vectors,
+    pub(crate) vectors: Vectors,
     pub(crate) speakers: Interner,
     /// Messages of each speaker.
     spoken: Vec<u32>,
@@ -76,16 +85,21 @@ impl UserIndex {
             self.entries.get(other as usize).is_some_and(|other| by_order(other, &entry).is_lt())
         };
         self.sessions.place(session, length, comes_before);
+        self.note(number, &entry);
+        self.entries.push(entry);
+        Ok(number)
+    }
+
+    /// Notes a message that is about to be the last entry and whose vectors are here.
+    pub(crate) fn note(&mut self, number: DocNo, entry: &Entry) {
         if !entry.archived() {
             self.visible.insert(number);
         }
-        self.pending += u32::from(entry.embeddable && doc.vectors.is_empty());
+        self.pending += u32::from(entry.embeddable && !self.vectors.has(number));
         let newest = self.newest.and_then(|doc| self.entry_of(doc));
-        if newest.is_none_or(|newest| by_order(newest, &entry).is_lt()) {
+        if newest.is_none_or(|newest| by_order(newest, entry).is_lt()) {
             self.newest = Some(number);
         }
-        self.entries.push(entry);
-        Ok(number)
     }
 
     /// Gives a number to no message, so that the next message has the next: see [`insert`](Self::insert).
@@ -254,7 +268,7 @@ impl UserIndex {
         (length, language)
     }
 
-    fn count_in(&mut self, entry: &Entry) {
+    pub(crate) fn count_in(&mut self, entry: &Entry) {
         if let Some(count) = self.languages.get_mut(entry.language as usize) {
             *count += 1;
         }

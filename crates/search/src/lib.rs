@@ -20,6 +20,7 @@ mod passing;
 
 mod question;
 mod roles;
+mod saved;
 mod search;
 mod sessions;
 mod stop;
@@ -39,5 +40,6 @@ pub use names::{named_participant, participants, without_names};
 pub use passage::{MAX_CHUNK, Passages, chunks, dense_text};
 pub use passing::Passing;
 pub use question::{Boosts, Hit, Mode, Question, Recall, Recipe, Stage};
+pub use saved::SavedIndex;
 pub use search::{Scratch, search};
 pub use vectors::{Span, Vectors};

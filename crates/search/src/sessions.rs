@@ -26,6 +26,27 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// These sessions with their messages in journal order, of which `own` has the terms of each.
+    pub(crate) fn of(sessions: Vec<(&str, Vec<DocNo>)>, own: Vec<u32>) -> Self {
+        let mut new = Self::default();
+        own.iter().for_each(|_| new.skip());
+        new.own = own;
+        for (name, docs) in sessions {
+            let (session, length) = (new.intern(name), docs.len());
+            new.count += length;
+            if let Some(of_session) = new.docs.get_mut(session as usize) {
+                *of_session = docs;
+            }
+            (0..length).for_each(|at| new.look_around(session, at));
+        }
+        new
+    }
+
+    /// All sessions, by their numbers, with their messages in journal order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &[DocNo])> {
+        self.names.iter().zip(&self.docs).map(|(name, docs)| (&**name, &**docs))
+    }
+
     /// The number of a session, a new one if need be.
     pub(crate) fn intern(&mut self, name: &str) -> u32 {
         if let Some(number) = self.numbers.get(name) {

@@ -30,6 +30,28 @@ pub struct Vectors {
 }
 
 impl Vectors {
+    /// These vectors, of one message after the other: how many rows each has, and the components of all rows.
+    ///
+    /// # Errors
+    /// `corrupt` when they do not fit each other.
+    pub(crate) fn of(
+        dimensions: usize,
+        spans: Vec<(DocNo, u32)>,
+        values: Vec<f16>,
+    ) -> Result<Self> {
+        let mut new = Self { dimensions, ..Self::default() };
+        let mut rows = values.chunks_exact(dimensions.max(1));
+        for (doc, len) in spans {
+            let chunk = |values: &[f16]| ChunkVector { start: 0, end: 0, values: values.to_vec() };
+            let chunks: Vec<_> = rows.by_ref().take(len as usize).map(chunk).collect();
+            if chunks.len() != len as usize {
+                return Err(Error::corrupt("saved vectors do not fit their messages"));
+            }
+            new.set(doc, &chunks)?;
+        }
+        Ok(new)
+    }
+
     /// Components of a vector; 0 while there is none.
     pub fn dimensions(&self) -> usize {
         self.dimensions

@@ -45,6 +45,22 @@ impl Words {
         }
     }
 
+    /// All terms, each with where it occurs.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = (&str, &[Posting])> {
+        let all = self.numbers.iter();
+        all.filter_map(|(term, number)| Some((&**term, &**self.postings.get(*number as usize)?)))
+    }
+
+    /// These terms.
+    pub(crate) fn of<'t>(terms: impl Iterator<Item = (&'t str, Vec<Posting>)>) -> Self {
+        let mut words = Self::default();
+        for (term, postings) in terms {
+            words.numbers.insert(term.into(), words.postings.len() as u32);
+            words.postings.push(postings);
+        }
+        words
+    }
+
     /// Where a term occurs.
     pub(crate) fn postings(&self, term: &str) -> &[Posting] {
         let number = self.numbers.get(term).copied();

@@ -1,22 +1,27 @@
 //! An index in one instance that may vanish: some users' views, each read from the bucket when somebody asks.
 //!
 //! No thread, no background: what the native index polls beside its answers is polled here before them. A load that passes
-//! its deadline keeps what it read, and the next question goes on from there.
+//! its deadline keeps what it read, and the next question goes on from there. What had to be read at length is left in the
+//! bucket as an index part, for the instances that come after.
+
+mod parts;
+mod until;
 
 use crate::{
     ChangePage, Consistency, DifferencePage, Found, FoundThing, Knowledge, Memory, Message,
-    MessagePage, Page, Part, Question, Reading, Recall, Selection, Session, SessionPage, Source,
-    Space, ThingPage, ThingRecall, Timeline, UserFound, UserView, Wanted, changes_from, checked,
-    place, understand, unreached,
+    MessagePage, Page, Part, Question, Reading, Recall, Selection, Session, SessionPage, Space,
+    ThingPage, ThingRecall, Timeline, UserFound, UserView, Wanted, changes_from, checked, place,
+    understand, unreached,
 };
 use bytes::Bytes;
-use holdfast_core::clock::Skew;
-use holdfast_core::ports::{self, Clock, Objects};
-use holdfast_core::{Case, Error, Key, Prefix, Result, Scope, erase::Ledger};
+use holdfast_core::ports::{Clock, Objects};
+use holdfast_core::{Key, Result, Scope, erase::Ledger};
 use holdfast_search::{Int8Scan, Scratch};
+use parts::Parts;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use until::Until;
 
 /// Between two looks at whether another request has read a user to the end.
 const LOOK: u64 = 2;
@@ -36,6 +41,10 @@ pub struct Limits {
     pub local: u64,
     /// Messages of all users are kept for so many days at most; 0 is for ever.
     pub retention_days: u32,
+    /// So many bytes that are to be read of a user are worth two more requests for an index part.
+    pub part_worth: u64,
+    /// Bytes of texts that are left in an index part, and that it must have grown by.
+    pub part_least: usize,
 }
 
 impl Default for Limits {
@@ -47,6 +56,8 @@ impl Default for Limits {
             deadline: 5_000,
             local: 2_000,
             retention_days: 0,
+            part_worth: 64 << 10,
+            part_least: 256 << 10,
         }
     }
 }
@@ -69,6 +80,7 @@ struct User {
     busy: Cell<bool>,
     used: Cell<u64>,
     bytes: Cell<usize>,
+    parts: Parts,
 }
 
 /// A request's turn at a user.
@@ -78,12 +90,6 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }
-}
-
-/// The bucket until a deadline.
-struct Until<'a, B, C> {
-    index: &'a Portable<B, C>,
-    end: u64,
 }
 
 impl<B: Objects, C: Clock> Portable<B, C> {
@@ -363,7 +369,7 @@ impl<B: Objects, C: Clock> Portable<B, C> {
             let remembered = self.memory.borrow().keys(scope);
             view.owe(remembered.iter().filter_map(|text| Key::below(&view.prefix, text)));
             let (busy, used, bytes) = (Cell::new(false), Cell::new(0), Cell::new(0));
-            let user = Rc::new(User { view, busy, used, bytes });
+            let user = Rc::new(User { view, busy, used, bytes, parts: Parts::default() });
             self.users.borrow_mut().insert(scope.clone(), user.clone());
             user
         });
@@ -377,8 +383,12 @@ impl<B: Objects, C: Clock> Portable<B, C> {
         let user = self.user(scope);
         let until = Until { index: self, end: self.clock.now() + self.limits.deadline };
         let turn = self.turn(&user, &until).await?;
-        let brought = self.bring(&user.view, reading, &until).await;
+        let loaded = user.view.loaded.get();
+        let brought = self.bring(&user, reading, &until).await;
         drop(turn);
+        if !loaded && brought.is_ok() {
+            self.leave_part(&user).await;
+        }
         self.make_room(&user);
         brought.map(|()| user)
     }
@@ -392,15 +402,12 @@ impl<B: Objects, C: Clock> Portable<B, C> {
         Ok(Turn(&user.busy))
     }
 
-    async fn bring(
-        &self,
-        view: &UserView<Int8Scan>,
-        reading: &Reading,
-        until: &Until<'_, B, C>,
-    ) -> Result<()> {
+    async fn bring(&self, user: &User, reading: &Reading, until: &Until<'_, B, C>) -> Result<()> {
+        let view = &user.view;
         let loaded = view.loaded.get();
         if reading.consistency == Consistency::Latest || !loaded {
-            view.bring(until, true).await?;
+            let opened = if loaded { None } else { self.open(user, until).await? };
+            view.go_on(until, true, opened).await?;
         } else if self.now().saturating_sub(view.listed.get()) > self.limits.local {
             // As good as can be had now: the caller did not ask for the latest.
             let _ = view.bring(until, true).await;
@@ -449,51 +456,5 @@ impl<B: Objects, C: Clock> Portable<B, C> {
             let frontier = oldest.view.frontier(self.now());
             self.memory.borrow_mut().keep(&oldest.view.scope, frontier);
         }
-    }
-}
-
-impl<B: Objects, C: Clock> Until<'_, B, C> {
-    fn check(&self) -> Result<()> {
-        if self.index.clock.now() < self.end {
-            return Ok(());
-        }
-        let detail = "the index is loading this user: try again";
-        Err(Error::because(Case::Unavailable, "index_loading", detail).retry_after(2))
-    }
-}
-
-impl<B: Objects, C: Clock> Source for Until<'_, B, C> {
-    fn now(&self) -> u64 {
-        self.index.now()
-    }
-
-    async fn turn(&self) -> Result<()> {
-        self.check()
-    }
-}
-
-impl<B: Objects, C: Clock> Objects for Until<'_, B, C> {
-    async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
-        self.index.bucket.put(key, bytes).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
-        self.index.bucket.get(key).await
-    }
-
-    async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
-        self.index.bucket.get_range(key, start, length).await
-    }
-
-    async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<ports::Page> {
-        self.index.bucket.list(prefix, after).await
-    }
-
-    async fn delete(&self, key: &Key) -> Result<()> {
-        self.index.bucket.delete(key).await
-    }
-
-    fn skew(&self) -> Skew {
-        self.index.bucket.skew()
     }
 }

@@ -16,7 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// skipped. What changes a document that is there already (its order goes down, its id is taken by an earlier one) makes
 /// the whole index anew from the view before the next search: that is rare, and right.
 pub struct Shelf<N> {
-    index: UserIndex,
+    pub(crate) index: UserIndex,
     near: N,
     outdated: bool,
     /// First message that came with an id, by a hash of session and id.
@@ -24,7 +24,7 @@ pub struct Shelf<N> {
     /// The others, where an id was taken more than once.
     twins: HashMap<u64, Vec<Number>>,
     /// Vectors by the copy that brought them, of messages with several that a delete may part.
-    sources: HashMap<Number, Vec<(Hlc, Vec<ChunkVector>)>>,
+    pub(crate) sources: HashMap<Number, Vec<(Hlc, Vec<ChunkVector>)>>,
     /// Numbers when the bytes were counted, and the bytes.
     counted: (usize, usize),
 }
@@ -46,6 +46,23 @@ impl<N: Nearest> Shelf<N> {
     /// Nothing again.
     pub fn anew(&self) -> Self {
         Self::new(self.near.anew())
+    }
+
+    /// The index and the sources of vectors that were saved of this view, in place of what is here.
+    pub(crate) fn restore(
+        &mut self,
+        view: &View,
+        index: UserIndex,
+        sources: HashMap<Number, Vec<(Hlc, Vec<ChunkVector>)>>,
+    ) {
+        *self = Self { index, sources, ..self.anew() };
+        for (number, session, id) in view.shown_ids() {
+            let hash = hash(session, id);
+            let first = *self.ids.entry(hash).or_insert(number);
+            if first != number {
+                self.twins.entry(hash).or_default().push(number);
+            }
+        }
     }
 
     /// Takes in what an object changed.
@@ -187,7 +204,7 @@ impl<N: Nearest> Shelf<N> {
     }
 
     /// Makes the index anew when a document in it is no longer what the view says.
-    fn settle(&mut self, view: &View) -> Result<()> {
+    pub(crate) fn settle(&mut self, view: &View) -> Result<()> {
         self.catch_up(view, view.numbers())?;
         if self.outdated {
             let mut index = UserIndex::new(Language::default());

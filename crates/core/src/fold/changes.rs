@@ -54,10 +54,10 @@ pub enum What<'v> {
 /// The place of a record that a delete hides and that is no entry.
 #[derive(Debug)]
 pub(super) struct Concealed {
-    kind: Kind,
-    session: Box<str>,
-    id: Box<str>,
-    order: Order,
+    pub kind: Kind,
+    pub session: Box<str>,
+    pub id: Box<str>,
+    pub order: Order,
 }
 
 impl View {

@@ -10,12 +10,12 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub(super) struct Passing {
     /// Up to here, written down or not.
-    horizon: Option<Hlc>,
+    pub horizon: Option<Hlc>,
     /// No message that has a place, no copy, and no message that a thing was made of is older.
-    oldest: Option<Hlc>,
+    pub oldest: Option<Hlc>,
     /// What has passed and was not written down, by the time that counts.
-    unsaid: Vec<Hlc>,
-    user: Option<(Order, UserFields)>,
+    pub unsaid: Vec<Hlc>,
+    pub user: Option<(Order, UserFields)>,
 }
 
 impl Passing {

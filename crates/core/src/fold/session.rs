@@ -10,9 +10,9 @@ use std::collections::{HashMap, HashSet};
 /// Where a message sorts: at its own order, or right after a parent that has a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    anchor: Order,
-    level: u32,
-    own: Order,
+    pub anchor: Order,
+    pub level: u32,
+    pub own: Order,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,9 +32,9 @@ pub(super) struct Session {
     pub hidden: usize,
     pub ids: HashMap<Box<str>, Vec<Number>>,
     pub calls: HashMap<Box<str>, Vec<Number>>,
-    awaited: HashSet<Parent>,
+    pub awaited: HashSet<Parent>,
     /// Copies of messages that do not stand, where a delete may hide the one that does and not them.
-    copies: HashMap<Number, Vec<Standing>>,
+    pub copies: HashMap<Number, Vec<Standing>>,
     pub unsettled: bool,
 }
 

@@ -24,7 +24,7 @@ pub struct Version {
     pub expires_at: Option<u64>,
     /// Its vectors.
     pub vectors: Vec<MessageVectors>,
-    judged: Hlc,
+    pub(super) judged: Hlc,
 }
 
 impl Version {
@@ -56,7 +56,7 @@ impl Version {
             == (other.order.hlc, &other.by, &other.text, &other.sources)
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let values: usize = self.vectors.iter().map(|vectors| vectors.values.len() * 2).sum();
         self.text.len() + self.sources.len() * 96 + values + 160
     }
@@ -104,16 +104,16 @@ impl<'a> FoundThing<'a> {
 }
 
 /// Kind, session (empty where there is none) and id.
-type Name = (ThingKind, Box<str>, Box<str>);
+pub(super) type Name = (ThingKind, Box<str>, Box<str>);
 
 /// All things.
 #[derive(Debug, Default)]
 pub(super) struct Things {
-    all: BTreeMap<Name, Vec<Version>>,
+    pub all: BTreeMap<Name, Vec<Version>>,
     /// Sessions that things lie in or were made of.
-    sessions: HashSet<Box<str>>,
-    bytes: usize,
-    changes: u64,
+    pub sessions: HashSet<Box<str>>,
+    pub bytes: usize,
+    pub changes: u64,
 }
 
 impl Things {

@@ -14,6 +14,7 @@ mod glance;
 mod hosts;
 mod loading;
 mod near;
+mod parts;
 mod portable;
 mod room;
 mod sealed;

@@ -9,7 +9,7 @@ use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::ports::{Clock, Ids, Objects, Outside, Page};
 use holdfast_core::record::{Kind, Record, Stamp, Writer, WriterKind};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Key, Prefix, Result, Scope, SessionId, TenantId, UserId};
+use holdfast_core::{Hlc, Key, Prefix, Result, Scope, SessionId, TenantId, UserId};
 use holdfast_index::{Boosts, Bucket, Consistency, Index, Question, Reading, Settings};
 use holdfast_journal::{
     Draft, Next, Pen, Rules, Step, Written, compact, erase, sweep, write, write_as,
@@ -218,6 +218,16 @@ impl World {
         for key in self.memory.keys().into_iter().filter(|key| key.contains("/wal/")) {
             self.memory.delete(&Key::raw(key)).await.unwrap();
         }
+    }
+
+    /// A clock of this world's time.
+    pub fn clock(&self) -> Jumping {
+        Jumping(self.ticks.clone())
+    }
+
+    /// The first hybrid time of this moment.
+    pub fn now(&self) -> Hlc {
+        Hlc::at(self.clock().now())
     }
 
     /// The portable index over this store, as an instance holds it.

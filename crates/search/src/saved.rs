@@ -1,0 +1,229 @@
+//! An index as an index part keeps it: what cannot be had quickly from something else in it, in plain types.
+//!
+//! An index that is [restored](SavedIndex::restore) answers everything as the one that was saved, and takes more in. A change of
+//! what is here, or of what becomes of a text (words, stems, stop words), is a new version of index parts (`holdfast_view`).
+
+use crate::index::{Interner, UserIndex};
+use crate::sessions::Sessions;
+use crate::vectors::Vectors;
+use crate::words::{Posting, Words};
+use crate::{DocNo, Entry, Language};
+use half::f16;
+use holdfast_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// An index, as it is written and read.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedIndex<'a> {
+    fallback: u32,
+    #[serde(borrow)]
+    entries: Vec<SavedEntry<'a>>,
+    #[serde(borrow)]
+    words: Vec<(&'a str, Cow<'a, [u8]>)>,
+    #[serde(borrow)]
+    sessions: Vec<(&'a str, Vec<DocNo>)>,
+    own: Vec<u32>,
+    #[serde(borrow)]
+    speakers: Vec<&'a str>,
+    #[serde(borrow)]
+    strings: Vec<&'a str>,
+    #[serde(borrow)]
+    vectors: SavedVectors<'a>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedEntry<'a> {
+    live: bool,
+    embeddable: bool,
+    language: u32,
+    id: &'a str,
+    order: &'a str,
+    session: u32,
+    role: u32,
+    speaker: Option<u32>,
+    name: Option<u32>,
+    event_time: Option<u64>,
+    stored_at: u64,
+    parent_id: Option<&'a str>,
+    tool_call_id: Option<&'a str>,
+    /// JSON, as the attributes.
+    #[serde(borrow)]
+    metadata: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    attributes: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedVectors<'a> {
+    dimensions: usize,
+    /// Of those that are found: message and rows.
+    spans: Vec<(DocNo, u32)>,
+    /// Components of all their rows, as little-endian halves.
+    #[serde(borrow)]
+    values: Cow<'a, [u8]>,
+}
+
+fn broken(what: &str) -> Error {
+    Error::corrupt(format!("a saved index cannot be read: {what}"))
+}
+
+fn json(value: &Value) -> Cow<'static, str> {
+    Cow::Owned(value.to_string())
+}
+
+fn of_json(json: &str) -> Result<Box<Value>> {
+    serde_json::from_str(json).map_err(|e| broken("metadata").caused_by(e))
+}
+
+fn language(number: u32) -> Result<Language> {
+    Language::ALL.get(number as usize).copied().ok_or_else(|| broken("a language"))
+}
+
+impl UserIndex {
+    /// The index as an index part keeps it.
+    pub fn saved(&self) -> SavedIndex<'_> {
+        SavedIndex {
+            fallback: self.fallback as u32,
+            entries: self.entries.iter().map(Entry::saved).collect(),
+            words: self.words.saved(),
+            sessions: self.sessions.saved(),
+            own: self.sessions.own_lengths().to_vec(),
+            speakers: self.speakers.texts().collect(),
+            strings: self.strings.texts().collect(),
+            vectors: self.vectors.saved(),
+        }
+    }
+}
+
+impl SavedIndex<'_> {
+    /// The index that was saved.
+    ///
+    /// # Errors
+    /// `corrupt` when it is none.
+    pub fn restore(self) -> Result<UserIndex> {
+        let mut index = UserIndex::new(language(self.fallback)?);
+        index.words = Words::restored(self.words);
+        index.sessions = Sessions::restored(self.sessions, self.own);
+        index.speakers = Interner::restored(&self.speakers);
+        index.strings = Interner::restored(&self.strings);
+        index.vectors = self.vectors.restore()?;
+        for saved in self.entries {
+            let number = index.entries.len() as DocNo;
+            let entry = saved.restore()?;
+            if entry.live {
+                index.count_in(&entry);
+                index.note(number, &entry);
+            }
+            index.entries.push(entry);
+        }
+        Ok(index)
+    }
+}
+
+impl Entry {
+    fn saved(&self) -> SavedEntry<'_> {
+        SavedEntry {
+            live: self.live,
+            embeddable: self.embeddable,
+            language: self.language as u32,
+            id: &self.id,
+            order: &self.order,
+            session: self.session,
+            role: self.role,
+            speaker: self.speaker,
+            name: self.name,
+            event_time: self.event_time,
+            stored_at: self.stored_at,
+            parent_id: self.parent_id.as_deref(),
+            tool_call_id: self.tool_call_id.as_deref(),
+            metadata: self.metadata.as_deref().map(json),
+            attributes: self.attributes.as_deref().map(json),
+        }
+    }
+}
+
+impl SavedEntry<'_> {
+    fn restore(self) -> Result<Entry> {
+        Ok(Entry {
+            id: self.id.into(),
+            order: self.order.into(),
+            session: self.session,
+            role: self.role,
+            speaker: self.speaker,
+            name: self.name,
+            event_time: self.event_time,
+            stored_at: self.stored_at,
+            parent_id: self.parent_id.map(Into::into),
+            tool_call_id: self.tool_call_id.map(Into::into),
+            metadata: self.metadata.as_deref().map(of_json).transpose()?,
+            attributes: self.attributes.as_deref().map(of_json).transpose()?,
+            language: language(self.language)?,
+            live: self.live,
+            embeddable: self.embeddable,
+        })
+    }
+}
+
+/// Bytes of a posting: its message's number and how often, little-endian.
+const POSTING: usize = 6;
+
+impl Words {
+    fn saved(&self) -> Vec<(&str, Cow<'_, [u8]>)> {
+        let bytes = |posting: &Posting| {
+            let ([a, b, c, d], [e, f]) = (posting.doc.to_le_bytes(), posting.count.to_le_bytes());
+            [a, b, c, d, e, f]
+        };
+        let all = self.terms().filter(|(_, postings)| !postings.is_empty());
+        let all = all
+            .map(|(term, postings)| (term, Cow::Owned(postings.iter().flat_map(bytes).collect())));
+        let mut all: Vec<_> = all.collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn restored(saved: Vec<(&str, Cow<'_, [u8]>)>) -> Self {
+        let posting = |bytes: &[u8; POSTING]| {
+            let [a, b, c, d, e, f] = *bytes;
+            let (doc, count) = (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]));
+            Posting { doc, count }
+        };
+        let all = saved.into_iter();
+        Self::of(all.map(|(term, bytes)| {
+            let (postings, _) = bytes.as_chunks::<POSTING>();
+            (term, postings.iter().map(posting).collect())
+        }))
+    }
+}
+
+impl Sessions {
+    fn saved(&self) -> Vec<(&str, Vec<DocNo>)> {
+        self.all().map(|(name, docs)| (name, docs.to_vec())).collect()
+    }
+
+    fn restored(saved: Vec<(&str, Vec<DocNo>)>, own: Vec<u32>) -> Self {
+        Self::of(saved, own)
+    }
+}
+
+impl Vectors {
+    fn saved(&self) -> SavedVectors<'_> {
+        let found = || self.spans().iter().filter_map(|span| Some((span.doc?, span)));
+        let rows = found().flat_map(|(_, span)| span.start..span.start + span.len);
+        let values = rows.filter_map(|row| self.row(row)).flatten();
+        SavedVectors {
+            dimensions: self.dimensions(),
+            spans: found().map(|(doc, span)| (doc, span.len)).collect(),
+            values: Cow::Owned(values.flat_map(|value| value.to_le_bytes()).collect()),
+        }
+    }
+}
+
+impl SavedVectors<'_> {
+    fn restore(self) -> Result<Vectors> {
+        let (halves, _) = self.values.as_chunks::<2>();
+        let values: Vec<f16> = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
+        Vectors::of(self.dimensions, self.spans, values)
+    }
+}

@@ -1,0 +1,137 @@
+//! Index parts: a user's whole view as one object, for an index in an instance that may vanish.
+//!
+//! A copy of what the journal says, made by who had to read much of it, so that the next one reads only what came since. It
+//! may go at any time, and one that cannot be read is as good as none. `"hfidx01\n"`, then an LZ4 block that its length
+//! (4 bytes, little-endian) stands before, of the Postcard form of what the `Saved…` types say. Texts stand in it as they are.
+//! See `docs/storage.md`.
+
+use crate::UserView;
+use half::f16;
+use holdfast_core::fold::Number;
+use holdfast_core::{Error, Hlc, Key, Result, key};
+use holdfast_journal::SavedJournal;
+use holdfast_search::{ChunkVector, Nearest, SavedIndex};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use ulid::Ulid;
+
+/// What an index part begins with. Its number is that of this form, of the fold and of the analysis of texts together: a
+/// part of another number is none. `crates/view/tests/part.rs` says when it has to change.
+const HEAD: &[u8; 8] = b"hfidx01\n";
+
+/// No part unpacks to more bytes than this.
+const MOST: usize = 64 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct SavedPart<'a> {
+    /// The embedding space of its vectors.
+    space: &'a str,
+    #[serde(borrow)]
+    journal: SavedJournal<'a>,
+    #[serde(borrow)]
+    index: SavedIndex<'a>,
+    #[serde(borrow)]
+    sources: Vec<(Number, Vec<(u64, Vec<SavedVector<'a>>)>)>,
+}
+
+/// A chunk's first byte, its end, and its vector as little-endian halves.
+type SavedVector<'a> = (u32, u32, Cow<'a, [u8]>);
+
+fn saved_vector(vector: &ChunkVector) -> SavedVector<'static> {
+    let bytes = vector.values.iter().flat_map(|value| value.to_le_bytes());
+    (vector.start, vector.end, Cow::Owned(bytes.collect()))
+}
+
+fn vector((start, end, bytes): SavedVector<'_>) -> ChunkVector {
+    let (halves, _) = bytes.as_chunks::<2>();
+    ChunkVector {
+        start,
+        end,
+        values: halves.iter().map(|half| f16::from_le_bytes(*half)).collect(),
+    }
+}
+
+impl<N: Nearest> UserView<N> {
+    /// The view as an index part, with its key; none while it lacks something. Its name says when the last list began that
+    /// is in it.
+    ///
+    /// # Errors
+    /// `internal` when it cannot be written; `corrupt` when a message cannot be read again.
+    pub fn part(&self) -> Result<Option<(Key, Vec<u8>)>> {
+        let (journal, mut shelf) = (self.journal.borrow(), self.shelf.borrow_mut());
+        shelf.settle(journal.view())?;
+        let Some(saved) = journal.saved()?.filter(|_| self.loaded.get()) else { return Ok(None) };
+        let sources = shelf.sources.iter().map(|(number, all)| {
+            let all =
+                all.iter().map(|(hlc, held)| (hlc.0, held.iter().map(saved_vector).collect()));
+            (*number, all.collect())
+        });
+        let mut sources: Vec<(Number, Vec<(u64, Vec<SavedVector<'_>>)>)> = sources.collect();
+        sources.sort_unstable_by_key(|(number, _)| *number);
+        let part = SavedPart {
+            space: &self.space.id,
+            journal: saved,
+            index: shelf.index.saved(),
+            sources,
+        };
+        let encoding = |e| Error::internal("an index part cannot be written").caused_by(e);
+        let plain = postcard::to_allocvec(&part).map_err(encoding)?;
+        if plain.len() > MOST {
+            return Ok(None);
+        }
+        let bytes = [&HEAD[..], &lz4_flex::compress_prepend_size(&plain)].concat();
+        // Who writes the same at the same time gives it the same name.
+        let salt = key::hash32(&bytes);
+        let salt = salt.get(..20).and_then(|hex| u128::from_str_radix(hex, 16).ok());
+        let ulid = Ulid::from_parts(self.listed.get(), salt.unwrap_or_default());
+        Ok(Some((key::index_part(&self.scope, ulid, &bytes), bytes)))
+    }
+
+    /// Takes an index part in, where the journal was opened and nothing of it was read yet: what is still owed then is what
+    /// came since. False, and nothing is taken in, for a part of another form or space, or of before an erase.
+    ///
+    /// # Errors
+    /// `corrupt` when it cannot be read; nothing is taken in then.
+    pub fn restore(&self, bytes: &[u8]) -> Result<bool> {
+        let Some(packed) = bytes.strip_prefix(HEAD) else { return Ok(false) };
+        let plain = unpacked(packed)?;
+        let part: SavedPart<'_> = postcard::from_bytes(&plain).map_err(wrong)?;
+        if part.space != self.space.id {
+            return Ok(false);
+        }
+        let index = part.index.restore()?;
+        let sources = part.sources.into_iter().map(|(number, all)| {
+            let all = all.into_iter();
+            let all = all.map(|(hlc, held)| (Hlc(hlc), held.into_iter().map(vector).collect()));
+            (number, all.collect())
+        });
+        let sources = sources.collect();
+        let mut journal = self.journal.borrow_mut();
+        let restored = journal.restore(part.journal)?;
+        if restored {
+            self.shelf.borrow_mut().restore(journal.view(), index, sources);
+        }
+        Ok(restored)
+    }
+}
+
+/// The bytes that an index part unpacks to: texts stand in them as they are.
+///
+/// # Errors
+/// `corrupt` when it is none of this form.
+pub fn unpack(part: &[u8]) -> Result<Vec<u8>> {
+    let packed = part.strip_prefix(HEAD);
+    packed.map_or_else(|| Err(Error::corrupt("not an index part of this form")), unpacked)
+}
+
+fn unpacked(packed: &[u8]) -> Result<Vec<u8>> {
+    let (size, _) = packed.split_first_chunk::<4>().unwrap_or((&[255; 4], &[]));
+    if u32::from_le_bytes(*size) as usize > MOST {
+        return Err(Error::corrupt("an index part is too large"));
+    }
+    lz4_flex::decompress_size_prepended(packed).map_err(wrong)
+}
+
+fn wrong(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::corrupt("an index part cannot be read").caused_by(e)
+}

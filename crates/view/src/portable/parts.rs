@@ -1,0 +1,80 @@
+//! Index parts of an instance: what it starts from, and what it leaves for the next one.
+
+use super::until::Until;
+use super::{Portable, User};
+use crate::Source;
+use bytes::Bytes;
+use holdfast_core::key::{self, hash32};
+use holdfast_core::ports::{Clock, Objects};
+use holdfast_core::{Key, Part, Result};
+use holdfast_journal as journal;
+use std::cell::{Cell, RefCell};
+
+/// A part is left anew once it would hold such a part more.
+const GROWTH: usize = 8;
+
+/// What is known of a user's index parts.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// The journal was opened once: a part is of no use after that.
+    opened: Cell<bool>,
+    /// Those that were listed, when they were.
+    listed: RefCell<Option<Vec<Key>>>,
+    /// Bytes of the texts of the one that was taken in.
+    taken: Cell<usize>,
+}
+
+impl<B: Objects, C: Clock> Portable<B, C> {
+    /// Opens the journal of a user of whom nothing was read yet, and takes in the newest index part where much is to be read.
+    /// When it was opened; none when that was done before.
+    pub(super) async fn open(&self, user: &User, until: &Until<'_, B, C>) -> Result<Option<u64>> {
+        let (view, parts) = (&user.view, &user.parts);
+        if parts.opened.get() {
+            return Ok(None);
+        }
+        let begun = until.now();
+        view.renew_stale();
+        journal::open(until, &view.journal, begun).await?;
+        parts.opened.set(true);
+        if view.journal.borrow().ahead() >= self.limits.part_worth {
+            // A part that cannot be had is as good as none: the journal says everything.
+            let _ = self.take_part(user).await;
+        }
+        Ok(Some(begun))
+    }
+
+    async fn take_part(&self, user: &User) -> Result<()> {
+        let prefix = key::index_parts(&user.view.scope);
+        let page = self.bucket.list(&prefix, None).await?;
+        let erased = user.view.journal.borrow().erased();
+        let keys = page.objects.iter().filter_map(|listed| Key::below(&prefix, &listed.key));
+        let keys = keys.filter(|key| key.part() == Part::Index && !erased.settles(key));
+        let keys: Vec<Key> = keys.collect();
+        let newest = keys.last().cloned();
+        user.parts.listed.replace(Some(keys));
+        let Some(newest) = newest else { return Ok(()) };
+        let Some(bytes) = self.bucket.get(&newest).await? else { return Ok(()) };
+        if newest.hash() == Some(&hash32(&bytes)) && user.view.restore(&bytes)? {
+            let texts = user.view.journal.borrow().view().text_bytes();
+            user.parts.taken.set(texts);
+        }
+        Ok(())
+    }
+
+    /// Leaves a part for the instances that come after this, where much had to be read: it takes the place of those before.
+    /// Whether it can be left changes no answer.
+    pub(super) async fn leave_part(&self, user: &User) {
+        let taken = user.parts.taken.get();
+        let texts = user.view.journal.borrow().view().text_bytes();
+        let due = texts.saturating_sub(taken) >= self.limits.part_least.max(taken / GROWTH);
+        let room = user.view.weight() <= self.limits.memory / 2;
+        let Some(before) = user.parts.listed.take().filter(|_| due && room) else { return };
+        let Ok(Some((key, bytes))) = user.view.part() else { return };
+        if self.bucket.put(&key, Bytes::from(bytes)).await.is_err() {
+            return;
+        }
+        for older in before.iter().filter(|older| **older < key) {
+            let _ = self.bucket.delete(older).await;
+        }
+    }
+}

@@ -48,9 +48,8 @@ impl<B: Objects, C: Clock> Portable<B, C> {
         let page = self.bucket.list(&prefix, None).await?;
         let erased = user.view.journal.borrow().erased();
         let keys = page.objects.iter().filter_map(|listed| Key::below(&prefix, &listed.key));
-        let keys = keys.filter(|key| key.part() == Part::Index && !erased.settles(key));
-        let keys: Vec<Key> = keys.collect();
-        let newest = keys.last().cloned();
+        let keys: Vec<Key> = keys.filter(|key| key.part() == Part::Index).collect();
+        let newest = keys.iter().rfind(|key| !erased.settles(key)).cloned();
         user.parts.listed.replace(Some(keys));
         let Some(newest) = newest else { return Ok(()) };
         let Some(bytes) = self.bucket.get(&newest).await? else { return Ok(()) };

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use futures::stream;
 use holdfast_core::access::ApiKey;
 use holdfast_core::ports::Objects;
-use holdfast_core::{Key, Scope, TenantId, UserId, key, space};
+use holdfast_core::{Key, Part, Scope, TenantId, UserId, key, space};
 use holdfast_faults::{Api, Installation};
 use holdfast_objects::Settings;
 use holdfast_ports::{Bucket, bucket};
@@ -127,28 +127,37 @@ async fn rate(call: impl AsyncFn(&mut StdRng)) -> f64 {
     counts.into_iter().sum::<u64>() as f64 / TURN.as_secs_f64()
 }
 
-/// What a search in a fresh instance takes, and where: an instance that finds nobody, the user's journal read and folded, and
-/// the search; beside what the bucket itself takes for the same objects.
+/// What a search in a fresh instance takes, and where: an instance that finds nobody, the user's index part read, and the
+/// search; beside what the bucket itself takes for the same objects, and beside the first one, which finds no part, reads
+/// the journal and leaves one.
 async fn split(installation: &Installation, fresh: &Api, warm: &Api, table: &mut Table) {
     let mut rng = StdRng::seed_from_u64(6);
     let (mut nobody, mut read, mut whole) =
         (Spread::default(), Spread::default(), Spread::default());
     let (mut again, mut objects) = (Spread::default(), Spread::default());
+    let mut first = Spread::default();
     let path = format!("/v1/sessions/{}/messages?user_id={}&limit=1", FEW.session(), FEW.name);
     let bucket = raw(installation);
+    for _ in 0..5 {
+        for key in objects_of(&bucket).await.into_iter().filter(|key| key.part() == Part::Index) {
+            bucket.delete(&key).await.expect("no part");
+        }
+        first.time(search(fresh, FEW.name, &mut rng)).await;
+    }
     for _ in 0..7 {
         nobody.time(search(fresh, "nobody", &mut rng)).await;
         let _ = read.time(fresh.get(&path, None)).await.expect(200);
         whole.time(search(fresh, FEW.name, &mut rng)).await;
         again.time(search(warm, FEW.name, &mut rng)).await;
-        objects.add(bytes_of(&bucket).await);
+        objects.add(reads_alone(&bucket).await);
     }
     let mut line = |what: &str, seen: f64| {
         table.add(Figure::plain(format!("fresh instance, 10000 messages: {what}"), seen, "ms"));
     };
     line("the objects alone, list and reads", objects.p50());
     line("search of a user who has nothing", nobody.p50());
-    line("first page of a session: the journal is read and folded", read.p50());
+    line("first page of a session", read.p50());
+    line("search by words where no index part is there: one is left", first.p50());
     line("search by words in a kept instance", again.p50());
     let beyond = whole.p50() - objects.p50();
     let what = "fresh instance, 10000 messages: search by words, beyond the bucket";
@@ -168,14 +177,20 @@ fn raw(installation: &Installation) -> Bucket {
     bucket(settings).expect("the bucket")
 }
 
-/// Milliseconds for a list of the user's objects and a read of each, sixteen at a time.
-async fn bytes_of(bucket: &Bucket) -> f64 {
+async fn objects_of(bucket: &Bucket) -> Vec<Key> {
     let id = |text: &str| UserId::parse(text).expect("an id");
     let scope = Scope { tenant: TenantId::parse("default").expect("an id"), user: id(FEW.name) };
-    let begun = Instant::now();
     let prefix = key::user(&scope);
     let page = bucket.list(&prefix, None).await.expect("a list");
-    let keys = page.objects.iter().filter_map(|listed| Key::below(&prefix, &listed.key));
+    page.objects.iter().filter_map(|listed| Key::below(&prefix, &listed.key)).collect()
+}
+
+/// Milliseconds for a list of the user's objects and a read of each that a fresh instance reads: manifests, covers and the index
+/// part.
+async fn reads_alone(bucket: &Bucket) -> f64 {
+    let begun = Instant::now();
+    let mut keys = objects_of(bucket).await;
+    keys.retain(|key| matches!(key.part(), Part::Manifest | Part::Cover | Part::Index));
     let reads = stream::iter(keys).map(async |key| bucket.get(&key).await.expect("an object"));
     let _: Vec<_> = reads.buffer_unordered(16).collect().await;
     milliseconds(begun)

@@ -3,13 +3,14 @@
 
 mod support;
 
-use holdfast_core::Order;
+use holdfast_core::{Order, SessionId};
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::graves::Of;
 use holdfast_core::message::Role;
-use holdfast_core::record::Record;
+use holdfast_core::record::{Kind, Record, Stamp, WriterKind};
 use holdfast_core::session::SessionFields;
-use support::{fields, order, record, saying, tombstone};
+use serde_json::value::RawValue;
+use support::{at, by, fields, order, record, saying, tombstone};
 
 fn say(id: &str, tick: u64) -> (Record, Order) {
     (record("s", id, tick, saying(Role::User, id)), order(tick, u128::from(tick)))
@@ -51,6 +52,27 @@ fn the_others_keep_their_rank_when_a_message_is_deleted_and_its_text_is_freed() 
     assert_eq!((view.len(), view.numbers(), view.session("s").unwrap().messages), (2, 3, 2));
     assert!(view.text_bytes() < bytes);
     assert!(hidden(&apply(&mut view, &[delete("b", 4)])[0]).is_empty());
+}
+
+#[test]
+fn what_is_left_of_a_purged_message_counts_once_whoever_comes_first() {
+    let stamp = Stamp { at: at(2), by: by(WriterKind::Service, "k") };
+    let body = format!("{{\"digest\":\"{}\"}}", "ab".repeat(32));
+    let body = RawValue::from_string(body).unwrap();
+    let left = Record::new(Kind::Gone, "b", &SessionId::parse("s").unwrap(), &stamp, body);
+    let left = (left, order(2, 2));
+    for mut records in [
+        vec![say("a", 1), left.clone(), say("c", 3), delete("b", 4)],
+        vec![delete("b", 4), say("a", 1), left.clone(), say("c", 3)],
+        vec![say("a", 1), left.clone(), say("c", 3)],
+    ] {
+        let mut view = View::default();
+        for record in records.drain(..) {
+            apply(&mut view, &[record]);
+        }
+        assert_eq!(shown(&view), [(1, "a".to_owned()), (3, "c".to_owned())]);
+        assert_eq!((view.len(), view.session("s").unwrap().messages), (2, 2));
+    }
 }
 
 #[test]

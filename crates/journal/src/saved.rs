@@ -32,6 +32,13 @@ fn ulid((high, low): Name) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
+impl SavedJournal<'_> {
+    /// Messages that it has numbers for.
+    pub fn messages(&self) -> usize {
+        self.view.messages()
+    }
+}
+
 impl Journal {
     /// The journal as an index part keeps it; none while it lacks something.
     ///

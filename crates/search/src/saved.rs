@@ -108,7 +108,7 @@ impl SavedIndex<'_> {
         index.sessions = Sessions::restored(self.sessions, self.own);
         index.speakers = Interner::restored(&self.speakers);
         index.strings = Interner::restored(&self.strings);
-        index.vectors = self.vectors.restore()?;
+        index.vectors = self.vectors.restore(self.entries.len())?;
         for saved in self.entries {
             let number = index.entries.len() as DocNo;
             let entry = saved.restore()?;
@@ -221,7 +221,10 @@ impl Vectors {
 }
 
 impl SavedVectors<'_> {
-    fn restore(self) -> Result<Vectors> {
+    fn restore(self, messages: usize) -> Result<Vectors> {
+        if self.spans.iter().any(|(doc, _)| *doc as usize >= messages) {
+            return Err(broken("a vector of no message"));
+        }
         let (halves, _) = self.values.as_chunks::<2>();
         let values: Vec<f16> = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
         Vectors::of(self.dimensions, self.spans, values)

@@ -16,7 +16,8 @@ use std::borrow::Cow;
 use ulid::Ulid;
 
 /// What an index part begins with. Its number is that of this form, of the fold and of the analysis of texts together: a
-/// part of another number is none. `crates/view/tests/part.rs` says when it has to change.
+/// part of another number is none. `parts_at_rest` among the tests of
+/// `host/index` say when it has to change.
 const HEAD: &[u8; 8] = b"hfidx01\n";
 
 /// No part unpacks to more bytes than this.
@@ -106,6 +107,9 @@ impl<N: Nearest> UserView<N> {
             (number, all.collect())
         });
         let sources = sources.collect();
+        if part.journal.messages() != index.len() {
+            return Err(Error::corrupt("an index part's halves do not fit each other"));
+        }
         let mut journal = self.journal.borrow_mut();
         let restored = journal.restore(part.journal)?;
         if restored {

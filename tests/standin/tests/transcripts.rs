@@ -15,6 +15,7 @@ use holdfast_http_tests::{Player, root};
 use holdfast_servers::{Rclone, Server, Shared};
 use holdfast_standin::{Manifest, Standin};
 use install::{files, key, variables};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -67,6 +68,56 @@ fn an_application_of_others_remembers_through_one_dependency() {
     // Another instance answers, which knows only what the bucket holds.
     let (status, context) = says("When do we fly?");
     assert!(status == 200 && context.contains("Lisbon"), "{status}: {context}");
+}
+
+/// A call for a user of their own, and its answer.
+fn call(standin: &Standin, path: &str, body: &Value) -> Value {
+    let http = holdfast_http_tests::plain();
+    let request = http.post(format!("http://{}{path}", standin.address)).body(body.to_string());
+    let request = request.header("Content-Type", "application/json");
+    let answer = request.bearer_auth(key().reveal()).send().unwrap();
+    let (status, text) = (answer.status(), answer.text().unwrap());
+    assert!(status.is_success(), "{path}: {status} {text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Names of the user's index parts.
+fn parts(store: &Server, user: &str) -> Vec<String> {
+    let folder = store.folder().join(&store.bucket).join(format!("v1/t/default/u/{user}/idx"));
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn an_instance_starts_from_what_another_one_left_in_the_bucket() {
+    let (store, user) = (store(), "reads-much");
+    let standin = start(&spin_toml(), &variables(&store));
+    let found = || {
+        let question = json!({"user_id": user, "query": "harbour 777", "mode": "keyword", "top_k": 3});
+        let answer = call(&standin, "/v1/search", &question);
+        let ids = answer["data"].as_array().unwrap().iter();
+        ids.map(|hit| hit["message"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let says = |number: u32| {
+        let content = format!("the harbour at {number} {}", "was as quiet as ever ".repeat(20));
+        json!({"role": "user", "content": content, "id": format!("m{number}")})
+    };
+    for batch in 0..8 {
+        let messages: Vec<Value> = (batch * 100..batch * 100 + 100).map(says).collect();
+        let body = json!({"user_id": user, "messages": messages});
+        call(&standin, "/v1/sessions/s/messages", &body);
+    }
+    assert_eq!(parts(&store, user), [""; 0], "who only stores reads nothing");
+    let first = found();
+    assert!(first.contains(&"m777".to_owned()));
+    let left = parts(&store, user);
+    assert_eq!(left.len(), 1);
+    assert_eq!(found(), first);
+    // What came since counts, and the part stays.
+    let body = json!({"user_id": user, "role": "user", "content": "harbour 777, harbour 777", "id": "late"});
+    call(&standin, "/v1/sessions/s/messages", &body);
+    assert!(found().contains(&"late".to_owned()));
+    assert_eq!(parts(&store, user), left);
 }
 
 /// The application with `remote-models` in place of `portable-models`, and its API.

@@ -63,7 +63,6 @@ struct SavedSession<'a> {
     edits: Vec<(SavedStanding, Cow<'a, str>)>,
     ends: (Option<At>, Option<At>),
     places: Vec<Number>,
-    hidden: usize,
     #[serde(borrow)]
     calls: Vec<(&'a str, Vec<Number>)>,
     #[serde(borrow)]
@@ -227,6 +226,11 @@ impl View {
 }
 
 impl SavedView<'_> {
+    /// Messages that it has numbers for, deleted ones included.
+    pub fn messages(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The view that was saved.
     ///
     /// # Errors
@@ -312,7 +316,6 @@ impl Session {
             edits,
             ends: (self.first.map(at), self.last.map(at)),
             places: self.places.clone(),
-            hidden: self.hidden,
             calls,
             awaited,
             copies,
@@ -334,6 +337,7 @@ impl SavedSession<'_> {
             let entry = entries.get(number as usize).ok_or_else(|| broken("a place"))?;
             ids.entry(entry.id.clone()).or_default().push(number);
         }
+        let hidden = |number: &&Number| entries.get(**number as usize).is_some_and(|e| e.hidden);
         let copies = self.copies.into_iter().map(|(number, all)| {
             let all = all.into_iter().map(|copy| standing(copy, writers));
             Ok((number, all.collect::<Result<_>>()?))
@@ -343,8 +347,8 @@ impl SavedSession<'_> {
             history,
             first: self.ends.0.map(order),
             last: self.ends.1.map(order),
+            hidden: self.places.iter().filter(hidden).count(),
             places: self.places,
-            hidden: self.hidden,
             ids,
             calls: self.calls.into_iter().map(|(id, all)| (id.into(), all)).collect(),
             awaited: self.awaited.into_iter().map(|(is_call, id)| parent(is_call, id)).collect(),

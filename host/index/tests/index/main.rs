@@ -15,6 +15,7 @@ mod hosts;
 mod loading;
 mod near;
 mod parts;
+mod parts_at_rest;
 mod portable;
 mod room;
 mod sealed;

@@ -379,6 +379,16 @@ pub(crate) async fn read_again(
         Err(error) if !fetch::concerns_one(&error) => return Err(error),
         Err(_) => corrupt.push(named.seg.clone()),
     }
+    let lines = lines_of_wal(objects, scope, &wal).await?;
+    Ok(lines.map(|lines| Sealing { lines, wal, names }))
+}
+
+/// The records of WAL objects. None where one of them cannot be read.
+pub(crate) async fn lines_of_wal(
+    objects: &impl Objects,
+    scope: &Scope,
+    wal: &[String],
+) -> Result<Option<Vec<Line>>> {
     let keys: Vec<Key> = wal.iter().filter_map(|name| key::named(scope, name)).collect();
     let mut lines: Vec<Line> = Vec::new();
     for (key, got) in fetch::all(objects, keys).await? {
@@ -388,5 +398,5 @@ pub(crate) async fn read_again(
         };
         lines.extend(more);
     }
-    Ok(Some(Sealing { lines, wal, names }))
+    Ok(Some(lines))
 }

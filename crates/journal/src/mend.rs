@@ -1,16 +1,19 @@
 //! Mending: segments that cannot be read are sealed anew from what they were made of.
 
+use crate::behind::{behind, records};
 use crate::compact::{Guard, Next, Step, put, read_again, unreadable};
 use crate::publish;
 use crate::rules::Rules;
-use crate::survey::{Survey, covered, survey};
+use crate::survey::{Segments, Survey, covered, survey};
+use crate::tail::Sealing;
 use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::{Result, Scope};
+use std::collections::BTreeMap;
 
 /// Reads every segment of the heads. One that is not what was written is sealed again from the WAL objects that it covers,
-/// while they are all there; one whose cover is not, from itself; one that others hold all of is left out. One manifest names
-/// the new ones in their place. Nothing is removed; repeating is safe, and so is stopping anywhere. What cannot be read is in
+/// while they are all there; one whose cover is not, from itself; one that others hold all of is left out; what nothing of the
+/// heads holds is taken from what manifests behind them do. One manifest names the new ones in their place. Nothing is removed; repeating is safe, and so is stopping anywhere. What cannot be read is in
 /// `corrupt`, mended or not; `merged` counts what was mended.
 ///
 /// # Errors
@@ -45,7 +48,20 @@ pub async fn mend(
             None => lost.push(*ulid),
         }
     }
-    replaced.extend(held_by_others(&survey, &lost));
+    let unheld = unheld(&survey, &lost);
+    let behind = match unheld.values().all(Vec::is_empty) {
+        true => Segments::new(),
+        false => behind(outside.objects, scope, &survey).await?,
+    };
+    for (ulid, wal) in unheld {
+        let Some(lines) = records(outside.objects, scope, &behind, &wal).await? else { continue };
+        let named = survey.segments.get(&ulid).filter(|_| !wal.is_empty());
+        if let Some((named, cover)) = named.and_then(|named| Some((named, named.cover.as_ref()?))) {
+            let sealing = Sealing { lines, wal, names: cover.names.clone() };
+            new.push(put(outside, scope, &guard, sealing, named.entry.tier).await?);
+        }
+        replaced.push(ulid);
+    }
     let written = new.iter().map(|new| new.entry.bytes).sum();
     let (next, merged) = (Next::Done, replaced.len());
     let mut step = Step { next, merged, written, corrupt, ..Step::default() };
@@ -61,14 +77,15 @@ pub async fn mend(
     Ok(step)
 }
 
-/// Those of the lost ones all of whose WAL objects segments hold that are not lost.
-fn held_by_others(survey: &Survey, lost: &[u128]) -> Vec<u128> {
+/// What no segment of the heads holds that is not lost, of each lost one that tells what it held.
+fn unheld(survey: &Survey, lost: &[u128]) -> BTreeMap<u128, Vec<String>> {
     let mut others = survey.segments.clone();
     others.retain(|ulid, _| !lost.contains(ulid));
     let held = covered(&others);
-    let is_held = |ulid: &u128| {
-        let cover = survey.segments.get(ulid).and_then(|named| named.cover.as_ref());
-        cover.is_some_and(|cover| cover.wal.iter().all(|name| held.contains(name.as_str())))
+    let unheld = |ulid: &u128| {
+        let cover = survey.segments.get(ulid)?.cover.as_ref()?;
+        let names = cover.wal.iter().filter(|name| !held.contains(name.as_str()));
+        Some((*ulid, names.cloned().collect()))
     };
-    lost.iter().copied().filter(is_held).collect()
+    lost.iter().filter_map(unheld).collect()
 }

@@ -1,7 +1,7 @@
 //! What cannot be read: never covered, named, and taken from elsewhere where it can be.
 
-use crate::compacting::{eager, filled};
-use crate::world::{NOW, World, ledger, scope};
+use crate::compacting::{eager, filled, manifest};
+use crate::world::{DAY, MINUTE, NOW, Seen, World, ledger, scope};
 use futures::executor::block_on;
 use holdfast_core::ports::Objects;
 use holdfast_journal::{Next, mend};
@@ -131,6 +131,53 @@ fn a_segment_that_is_gone_and_that_others_hold_all_of_is_left_out() {
         assert_eq!((step.merged, step.written), (1, 0));
         let step = mend(&world.outside(), &scope(), &ledger(), &eager()).await.unwrap();
         assert_eq!((step.merged, step.manifest), (0, None));
+        assert_eq!(world.read().await.unwrap().1, before);
+    });
+}
+
+/// Two segments of the same objects, sealed apart because a list hid the manifest of the first. The newest manifest names the
+/// second alone, and a collection that was shown only the manifest of the first took that for an orphan.
+async fn sealed_apart(collections: usize) -> (World, Seen) {
+    let world = World::new();
+    filled(&world, 3).await;
+    let first = world.compact(&eager()).await.unwrap().manifest.unwrap();
+    world.memory.hide(first.as_str());
+    world.pass(MINUTE);
+    let second = world.compact(&eager()).await.unwrap().manifest.unwrap();
+    world.memory.unhide_all();
+    world.pass(MINUTE);
+    let joined = world.compact(&eager()).await.unwrap().manifest.unwrap();
+    assert_eq!(
+        (world.keys_of("seg").len(), manifest(&world, &joined).await.segments.len()),
+        (2, 1)
+    );
+    let before = world.read().await.unwrap().1;
+    world.memory.hide(second.as_str());
+    world.memory.hide(joined.as_str());
+    world.pass(15 * DAY);
+    for _ in 0..collections {
+        world.collect(&eager()).await.unwrap();
+    }
+    world.memory.unhide_all();
+    (world, before)
+}
+
+#[test]
+fn what_a_lost_segment_held_is_taken_from_manifests_behind_the_heads() {
+    block_on(async {
+        let (world, before) = sealed_apart(1).await;
+        assert_eq!((world.keys_of("seg").len(), world.keys_of("wal").len()), (1, 0));
+        assert_eq!(world.collect(&eager()).await.unwrap().corrupt.len(), 1);
+        assert_eq!(world.read().await.unwrap().1, before);
+        let step = mend(&world.outside(), &scope(), &ledger(), &eager()).await.unwrap();
+        assert_eq!((step.merged, world.keys_of("seg").len()), (1, 2));
+        let step = mend(&world.outside(), &scope(), &ledger(), &eager()).await.unwrap();
+        assert_eq!((step.merged, step.manifest), (0, None));
+        assert_eq!(world.read().await.unwrap().1, before);
+        // What is garbage now goes.
+        world.pass(15 * DAY);
+        let collected = world.collect(&eager()).await.unwrap();
+        assert_eq!((collected.corrupt, world.keys_of("seg").len()), (vec![], 1));
         assert_eq!(world.read().await.unwrap().1, before);
     });
 }

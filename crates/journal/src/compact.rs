@@ -102,7 +102,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Leaves out what the erase hides; one that cannot be read stays.
-    fn filter(&self, lines: &mut Vec<Line>) {
+    pub fn filter(&self, lines: &mut Vec<Line>) {
         let Some(at) = self.erased.at() else { return };
         let mut graves = Graves::default();
         graves.erase(at);
@@ -387,9 +387,10 @@ pub(crate) async fn read_again(
 pub(crate) async fn lines_of_wal(
     objects: &impl Objects,
     scope: &Scope,
-    wal: &[String],
+    wal: impl IntoIterator<Item = &String>,
 ) -> Result<Option<Vec<Line>>> {
-    let keys: Vec<Key> = wal.iter().filter_map(|name| key::named(scope, name)).collect();
+    let keys = wal.into_iter().filter_map(|name| key::named(scope, name));
+    let keys: Vec<Key> = keys.collect();
     let mut lines: Vec<Line> = Vec::new();
     for (key, got) in fetch::all(objects, keys).await? {
         let (Ok(bytes), Some(ulid)) = (got, self::ulid(&key)) else { return Ok(None) };

@@ -44,7 +44,7 @@ impl Host {
         for _ in 0..STEPS {
             let step = match journal::compact(&outside, scope, ledger, rules).await {
                 // What is gone may still be held behind the heads.
-                Err(error) if error.reason == "not_yet_visible" => {
+                Err(error) if error.reason == "not_yet_visible" && world.mutant.mends() => {
                     let step = journal::mend(&outside, scope, ledger, rules).await?;
                     world.trace(|| format!("host {}: regains {user}: {step:?}", self.id));
                     continue;
@@ -66,7 +66,7 @@ impl Host {
                 break;
             }
         }
-        if corrupt > 0 {
+        if corrupt > 0 && world.mutant.mends() {
             let step = journal::mend(&outside, scope, ledger, rules).await?;
             world.trace(|| format!("host {}: mends {user}: {step:?}", self.id));
         }

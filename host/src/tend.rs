@@ -237,7 +237,15 @@ impl Tender {
         let clock = store.clock();
         let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
         let rules = Rules::default();
-        let opened = Compaction::open(&outside, scope, &self.ledger, &rules).await?;
+        let open = async || Compaction::open(&outside, scope, &self.ledger, &rules).await;
+        let opened = match open().await {
+            // What is gone may still be held behind the heads.
+            Err(error) if error.reason == "not_yet_visible" => {
+                mend(&outside, scope, &self.ledger, &rules).await?;
+                open().await?
+            }
+            opened => opened?,
+        };
         let Some(mut run) = opened else { return Ok(()) };
         let mut corrupt = BTreeSet::new();
         for _ in 0..STEPS {

@@ -102,7 +102,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Leaves out what the erase hides; one that cannot be read stays.
-    fn filter(&self, lines: &mut Vec<Line>) {
+    pub fn filter(&self, lines: &mut Vec<Line>) {
         let Some(at) = self.erased.at() else { return };
         let mut graves = Graves::default();
         graves.erase(at);
@@ -379,7 +379,18 @@ pub(crate) async fn read_again(
         Err(error) if !fetch::concerns_one(&error) => return Err(error),
         Err(_) => corrupt.push(named.seg.clone()),
     }
-    let keys: Vec<Key> = wal.iter().filter_map(|name| key::named(scope, name)).collect();
+    let lines = lines_of_wal(objects, scope, &wal).await?;
+    Ok(lines.map(|lines| Sealing { lines, wal, names }))
+}
+
+/// The records of WAL objects. None where one of them cannot be read.
+pub(crate) async fn lines_of_wal(
+    objects: &impl Objects,
+    scope: &Scope,
+    wal: impl IntoIterator<Item = &String>,
+) -> Result<Option<Vec<Line>>> {
+    let keys = wal.into_iter().filter_map(|name| key::named(scope, name));
+    let keys: Vec<Key> = keys.collect();
     let mut lines: Vec<Line> = Vec::new();
     for (key, got) in fetch::all(objects, keys).await? {
         let (Ok(bytes), Some(ulid)) = (got, self::ulid(&key)) else { return Ok(None) };
@@ -388,5 +399,5 @@ pub(crate) async fn read_again(
         };
         lines.extend(more);
     }
-    Ok(Some(Sealing { lines, wal, names }))
+    Ok(Some(lines))
 }

@@ -3,6 +3,7 @@
 mod attach;
 mod attachments;
 mod authority;
+mod behind;
 mod budget;
 mod changes;
 mod collect;

@@ -109,7 +109,7 @@ pub const TABLE: &[Row] = &[
         "what only an old head holds is forgotten",
     ),
     row("names-of-hash-alone", (Mutant::NamesOfHashAlone, 0), "P", "a DELETE hits a new object"),
-    row("no-void-rule", (Mutant::NoVoidRule, 75), "P", "a compactor that slept names what is gone"),
+    row("no-void-rule", (Mutant::NoVoidRule, 79), "P", "a compactor that slept names what is gone"),
     row(
         "tombstone-loses",
         (Mutant::TombstoneLoses, 4),
@@ -212,6 +212,11 @@ impl Mutant {
             _ => rules.void_after,
         };
         Rules { void_after, ..*rules }
+    }
+
+    /// Hosts mend: what a compactor that slept named and is gone is found behind the heads again, and nobody would see the harm.
+    pub fn mends(self) -> bool {
+        self != Mutant::NoVoidRule
     }
 
     /// The numbers that a collection goes by.

@@ -31,6 +31,7 @@ const ONCE: &[(u64, &str)] = &[
         "a poll by a clock that was set ahead took the present for seen, with lists that are late",
     ),
     (981, "a segment that the newest manifest named was removed, because no list showed that"),
+    (1146, "what was sealed apart from the same objects held collections up, once one was removed"),
 ];
 
 #[test]

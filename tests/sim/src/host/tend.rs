@@ -42,7 +42,15 @@ impl Host {
         let collection = &world.mutant.rules_of_collection(&world.plan.rules);
         let mut corrupt = 0;
         for _ in 0..STEPS {
-            let step = journal::compact(&outside, scope, ledger, rules).await?;
+            let step = match journal::compact(&outside, scope, ledger, rules).await {
+                // What is gone may still be held behind the heads.
+                Err(error) if error.reason == "not_yet_visible" && world.mutant.mends() => {
+                    let step = journal::mend(&outside, scope, ledger, rules).await?;
+                    world.trace(|| format!("host {}: regains {user}: {step:?}", self.id));
+                    continue;
+                }
+                step => step?,
+            };
             world.counts.add(&world.counts.sealed, step.sealed);
             world.trace(|| format!("host {}: compacts {user}: {step:?}", self.id));
             corrupt = step.corrupt.len();
@@ -58,7 +66,7 @@ impl Host {
                 break;
             }
         }
-        if corrupt > 0 {
+        if corrupt > 0 && world.mutant.mends() {
             let step = journal::mend(&outside, scope, ledger, rules).await?;
             world.trace(|| format!("host {}: mends {user}: {step:?}", self.id));
         }

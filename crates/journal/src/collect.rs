@@ -14,6 +14,7 @@ use crate::index_parts;
 use crate::ledger;
 use crate::rules::Rules;
 use crate::survey::{Segments, Survey, covered, segments, survey};
+use futures::future::join;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::graves::Graves;
@@ -51,11 +52,13 @@ pub async fn collect<I>(
     let erased = erasure.as_ref().map(|erasure| Erased::by(erasure.at)).unwrap_or_default();
     let ended = erasure.and_then(|erasure| erasure.receipt).is_some_and(|receipt| receipt.last);
     let now = outside.clock.now();
-    let survey = match survey(objects, scope, rules, now, erased).await {
+    let surveyed = survey(objects, scope, rules, now, erased);
+    let (survey, lists) = join(surveyed, Lists::of(objects, scope)).await;
+    let survey = match survey {
         Err(error) if !fetch::concerns_one(&error) => return Err(error),
         survey => survey,
     };
-    let mut lists = Lists::of(objects, scope).await?;
+    let mut lists = lists?;
     let mut collected = Collected { next: Next::Done, removed: 0, bytes: 0, corrupt: Vec::new() };
     // Copies go whatever else is the matter.
     let wal = lists.wal.iter().map(|seen| &seen.key);

@@ -132,9 +132,18 @@ impl Tending {
         let Ok(journals) = self.index.journals().await else { return };
         for Loaded { scope, .. } in journals {
             let (index, store) = (self.index.clone(), self.tender.store.clone());
+            let user = scope.clone();
             let done = apart(async move || expired(&index, &bucket(store)?, &scope).await).await;
-            if let Err(error) = done {
-                tracing::warn!("{}: what has passed is written down later: {error}", error.reason);
+            match done {
+                // The walk that follows is to remove what holds it.
+                Ok(true) => self.written.add(&user),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(
+                        "{}: what has passed is written down later: {error}",
+                        error.reason
+                    )
+                }
             }
         }
     }
@@ -304,12 +313,12 @@ async fn next(ticks: &mut Option<tokio::time::Interval>) {
     }
 }
 
-/// Writes down what has passed of a user's messages, and deletes what has ended.
-async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+/// Writes down what has passed of a user's messages, and deletes what has ended: was there any?
+async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core::Result<bool> {
     let found = index.find_user(scope.clone(), Reading::default()).await?;
     let until = found.horizon.filter(|_| found.unsaid > 0);
     if until.is_none() && found.ended.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let (offset, seen) = (index.clock_offset().unwrap_or(0), found.frontier);
     let now = SystemClock.now().saturating_add_signed(offset);
@@ -318,5 +327,6 @@ async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core:
     let outside = Outside { objects: store, clock: &SystemClock, ids: &SystemIds };
     let written = rewrite(&outside, scope, &seen, offset, records).await?;
     tracing::info!(messages = found.unsaid, things = found.ended.len(), "written down as passed");
-    index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await
+    index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await?;
+    Ok(true)
 }

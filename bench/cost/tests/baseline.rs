@@ -26,7 +26,7 @@ fn three_days_of_single_messages_cost_what_they_did() {
         Bill {
             puts: 3_009,
             gets: 3_029,
-            lists: 51,
+            lists: 45,
             deletes: 3_001,
             written: 15_803_209,
             read: 9_863_740,
@@ -44,7 +44,7 @@ fn three_days_of_batches_cost_what_they_did() {
         Bill {
             puts: 197,
             gets: 217,
-            lists: 42,
+            lists: 36,
             deletes: 189,
             written: 8_588_460,
             read: 8_621_766,
@@ -63,7 +63,7 @@ fn a_month_of_a_small_user_costs_what_it_did() {
         Bill {
             puts: 109,
             gets: 247,
-            lists: 315,
+            lists: 225,
             deletes: 102,
             written: 531_496,
             read: 623_440,

@@ -20,7 +20,7 @@ use holdfast_core::{Result, Scope, key};
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-/// Removes the bytes of attachments that may go, at most so much as one step takes.
+/// Removes the bytes of attachments that may go of those that were `seen`, at most so much as one step takes.
 ///
 /// # Errors
 /// What the store may answer, and what a read of the journal may meet: nothing is removed then.
@@ -29,10 +29,10 @@ pub(crate) async fn collect<I>(
     scope: &Scope,
     ledger: &Ledger,
     rules: &Rules,
+    mut seen: Vec<Seen>,
     collected: &mut Collected,
 ) -> Result<()> {
     let objects = outside.objects;
-    let mut seen = crate::collect::listed(objects, &key::attachments(scope)).await?;
     if seen.is_empty() {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub(crate) async fn collect<I>(
         collected.next = Next::More;
         doomed.truncate(rules.step_objects);
     }
-    remove(objects, doomed.into_iter().map(|one| (one.key, one.bytes)), collected).await
+    remove(objects, doomed, collected).await
 }
 
 /// Names of the parts that the journal's records keep.

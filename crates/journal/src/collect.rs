@@ -4,16 +4,17 @@
 //! or no longer names it, (b) no present head and no manifest younger than the grace names it, and (c) every segment of
 //! every present head was just read back and holds what it held. What nothing ever named goes after twice the grace. What an
 //! erase settles and its sweeps did not meet, because it came after its receipt, goes as soon as it is found. Bytes of
-//! attachments have rules of their own: see [`attachments`].
+//! attachments and index parts have rules of their own: see [`attachments`] and [`index_parts`].
 
 use crate::attachments;
 use crate::compact::Next;
 use crate::fetch;
 use crate::heads::ulid;
+use crate::index_parts;
 use crate::ledger;
 use crate::rules::Rules;
 use crate::survey::{Segments, Survey, covered, segments, survey};
-use futures::future::try_join4;
+use futures::future::join;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::graves::Graves;
@@ -32,7 +33,7 @@ pub struct Collected {
     pub removed: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Objects of the present heads that are not what was written: nothing is removed while there are any.
+    /// Objects of the present heads that are not what was written: nothing but index parts is removed while there are any.
     pub corrupt: Vec<Key>,
 }
 
@@ -46,73 +47,79 @@ pub async fn collect<I>(
     ledger: &Ledger,
     rules: &Rules,
 ) -> Result<Collected> {
-    let mut collected = of_journal(outside, scope, ledger, rules).await?;
-    if collected.next == Next::Done && collected.corrupt.is_empty() {
-        attachments::collect(outside, scope, ledger, rules, &mut collected).await?;
-    }
-    Ok(collected)
-}
-
-async fn of_journal<I>(
-    outside: &Outside<'_, impl Objects, impl Clock, I>,
-    scope: &Scope,
-    ledger: &Ledger,
-    rules: &Rules,
-) -> Result<Collected> {
     let objects = outside.objects;
     let erasure = ledger::erasure(objects, ledger, scope).await?;
     let erased = erasure.as_ref().map(|erasure| Erased::by(erasure.at)).unwrap_or_default();
     let ended = erasure.and_then(|erasure| erasure.receipt).is_some_and(|receipt| receipt.last);
     let now = outside.clock.now();
-    let survey = survey(objects, scope, rules, now, erased).await?;
-    let mut collected =
-        Collected { next: Next::Done, removed: 0, bytes: 0, corrupt: survey.look.corrupt.clone() };
-    let lists = [key::wal(scope), key::segments(scope), key::covers(scope)];
-    let [wal, seg, cov] = lists.map(async |prefix| listed(objects, &prefix).await);
-    let manifests = async { Ok(parsed(&key::manifests(scope), &survey.look.listed)) };
-    let (mut wal, mut seg, mut cov, mut man) = try_join4(wal, seg, cov, manifests).await?;
-    // Ages are by the store's clock, which may not agree with ours.
-    let ages = Ages { now: now.saturating_sub(rules.margin), rules };
-    let mut late = Vec::new();
-    for list in [&mut wal, &mut seg, &mut cov, &mut man] {
-        // These go with the erase, and here those that came too late for it.
-        late.extend(list.extract_if(.., |seen| erased.settles(&seen.key)));
-    }
-    late.truncate(rules.step_objects);
+    let surveyed = survey(objects, scope, rules, now, erased);
+    let (survey, lists) = join(surveyed, Lists::of(objects, scope)).await;
+    let survey = match survey {
+        Err(error) if !fetch::concerns_one(&error) => return Err(error),
+        survey => survey,
+    };
+    let mut lists = lists?;
+    let mut collected = Collected { next: Next::Done, removed: 0, bytes: 0, corrupt: Vec::new() };
+    // Copies go whatever else is the matter.
+    let wal = lists.wal.iter().map(|seen| &seen.key);
+    let purged = index_parts::last_purge(survey.as_ref().ok(), wal);
+    let judge = index_parts::Judge { rules, now, erased, ended, purged };
+    remove(objects, judge.going(std::mem::take(&mut lists.idx)), &mut collected).await?;
+    let survey = survey?;
+    collected.corrupt.clone_from(&survey.look.corrupt);
+    let attached = std::mem::take(&mut lists.att);
+    lists.man = parsed(&key::manifests(scope), &survey.look.listed);
+    let late = lists.late(erased);
     if ended && !late.is_empty() {
         collected.next = Next::More;
-        remove(objects, late.into_iter().map(|seen| (seen.key, seen.bytes)), &mut collected)
-            .await?;
+        remove(objects, late.into_iter().take(rules.step_objects), &mut collected).await?;
         return Ok(collected);
     }
-    let doomed = Vec::new();
-    let mut going = Going { ages, objects, scope, survey: &survey, man, doomed };
-    let Some(word) = going.word().await? else { return Ok(collected) };
+    // Ages are by the store's clock, which may not agree with ours.
+    let ages = Ages { now: now.saturating_sub(rules.margin), rules };
+    of_journal(objects, scope, ages, &survey, lists, &mut collected).await?;
+    if collected.next == Next::Done && collected.corrupt.is_empty() {
+        attachments::collect(outside, scope, ledger, rules, attached, &mut collected).await?;
+    }
+    Ok(collected)
+}
+
+/// What segments hold by now, and what nothing names.
+async fn of_journal(
+    objects: &impl Objects,
+    scope: &Scope,
+    ages: Ages<'_>,
+    survey: &Survey,
+    lists: Lists,
+    collected: &mut Collected,
+) -> Result<()> {
+    let (step, Lists { wal, seg, cov, man, .. }) = (ages.rules.step_objects, lists);
+    let mut going = Going { ages, objects, scope, survey, man, doomed: Vec::new() };
+    let Some(word) = going.word().await? else { return Ok(()) };
     going.manifests(&word);
     going.sealed(&word, seg, cov).await?;
     going.wal(&word, wal);
     let mut doomed = going.doomed;
     if doomed.is_empty() || !collected.corrupt.is_empty() {
-        return Ok(collected);
+        return Ok(());
     }
     collected.corrupt = read_back(objects, &survey.segments).await?;
     if !collected.corrupt.is_empty() {
-        return Ok(collected);
+        return Ok(());
     }
-    if doomed.len() > rules.step_objects {
+    if doomed.len() > step {
         collected.next = Next::More;
-        doomed.truncate(rules.step_objects);
+        doomed.truncate(step);
     }
-    remove(objects, doomed, &mut collected).await?;
-    Ok(collected)
+    remove(objects, doomed, collected).await
 }
 
 pub(crate) async fn remove(
     objects: &impl Objects,
-    doomed: impl IntoIterator<Item = (Key, u64)>,
+    doomed: impl IntoIterator<Item = Seen>,
     collected: &mut Collected,
 ) -> Result<()> {
-    for (key, bytes) in doomed {
+    for Seen { key, bytes, .. } in doomed {
         objects.delete(&key).await?;
         collected.removed += 1;
         collected.bytes += bytes;
@@ -128,9 +135,46 @@ pub(crate) struct Seen {
     pub modified: u64,
 }
 
-/// What lies below the prefix under names of ours.
-pub(crate) async fn listed(objects: &impl Objects, prefix: &Prefix) -> Result<Vec<Seen>> {
-    Ok(parsed(prefix, &fetch::list(objects, prefix).await?))
+/// What lies there of a user, under names of ours.
+#[derive(Default)]
+struct Lists {
+    wal: Vec<Seen>,
+    seg: Vec<Seen>,
+    cov: Vec<Seen>,
+    /// As the survey saw them.
+    man: Vec<Seen>,
+    idx: Vec<Seen>,
+    att: Vec<Seen>,
+}
+
+impl Lists {
+    /// One list of all: of most users it is one page, and each part by itself would be one too.
+    async fn of(objects: &impl Objects, scope: &Scope) -> Result<Self> {
+        let (prefix, attachments) = (key::user(scope), key::attachments(scope));
+        let mut lists = Self::default();
+        for seen in parsed(&prefix, &fetch::list(objects, &prefix).await?) {
+            match seen.key.part() {
+                Part::Wal => lists.wal.push(seen),
+                Part::Segment => lists.seg.push(seen),
+                Part::Cover => lists.cov.push(seen),
+                Part::Index => lists.idx.push(seen),
+                Part::Other if seen.key.as_str().starts_with(attachments.as_str()) => {
+                    lists.att.push(seen);
+                }
+                Part::Manifest | Part::Other => {}
+            }
+        }
+        Ok(lists)
+    }
+
+    /// Takes out what the erase settles: it goes with that, and here what came too late for it.
+    fn late(&mut self, erased: Erased) -> Vec<Seen> {
+        let lists = [&mut self.wal, &mut self.seg, &mut self.cov, &mut self.man];
+        let late = |list: &mut Vec<Seen>| {
+            list.extract_if(.., |seen| erased.settles(&seen.key)).collect::<Vec<_>>()
+        };
+        lists.into_iter().flat_map(late).collect()
+    }
 }
 
 fn parsed(prefix: &Prefix, listed: &[Listed]) -> Vec<Seen> {
@@ -180,7 +224,7 @@ struct Going<'a, O> {
     scope: &'a Scope,
     survey: &'a Survey,
     man: Vec<Seen>,
-    doomed: Vec<(Key, u64)>,
+    doomed: Vec<Seen>,
 }
 
 impl<O: Objects> Going<'_, O> {
@@ -228,7 +272,7 @@ impl<O: Objects> Going<'_, O> {
             let superseded = before.contains(name) && self.ages.past_grace(seen);
             let void = self.survey.look.void.contains(&seen.key) && self.ages.past_orphan(seen);
             if !kept && (superseded || void) {
-                self.doomed.push((seen.key.clone(), seen.bytes));
+                self.doomed.push(seen.clone());
             }
         }
     }
@@ -239,7 +283,7 @@ impl<O: Objects> Going<'_, O> {
         for seen in wal.into_iter().filter(|seen| self.ages.past_grace(seen)) {
             let name = key::name(self.scope, &seen.key);
             if word.covered.contains(name) && held.contains(name) {
-                self.doomed.push((seen.key, seen.bytes));
+                self.doomed.push(seen);
             }
         }
     }
@@ -277,11 +321,9 @@ impl<O: Objects> Going<'_, O> {
                 None => orphan && !named.any.contains(&ulid),
             };
             // The cover goes in a later collection: should somebody name the segment still, it tells what that held.
-            let parts: Vec<_> = pair.into_iter().map(|seen| (seen.key, seen.bytes)).collect();
-            let segment = |part: &&(Key, u64)| part.0.part() == Part::Segment;
-            match parts.iter().find(segment) {
+            match pair.iter().find(|seen| seen.key.part() == Part::Segment) {
                 Some(segment) if may_go => self.doomed.push(segment.clone()),
-                None if may_go && !named.any.contains(&ulid) => self.doomed.extend(parts),
+                None if may_go && !named.any.contains(&ulid) => self.doomed.extend(pair),
                 _ => {}
             }
         }

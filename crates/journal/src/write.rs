@@ -1,6 +1,7 @@
 //! Writing: one PUT of a new key a call, acknowledged only when it is durable.
 
 use bytes::Bytes;
+use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::graves::Of;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::purge::Purge;
@@ -155,8 +156,19 @@ pub(crate) fn dated_well(objects: &impl Objects, offset: i64) -> Result<()> {
     if back.unsigned_abs() <= CLOCK_UNCERTAINTY {
         return Ok(());
     }
+    Err(set_meanwhile())
+}
+
+fn set_meanwhile() -> Error {
     let detail = "this machine's clock was set while it wrote: repeat the request";
-    Err(Error::because(Case::Unavailable, "outcome_unknown", detail))
+    Error::because(Case::Unavailable, "outcome_unknown", detail)
+}
+
+/// Does the answer since show that our clock had been set ahead, by more than `before` allowed for? A name by it is newer
+/// than whatever anybody lists.
+fn named_ahead(objects: &impl Objects, before: Option<i64>) -> bool {
+    let told = before.zip(objects.skew().offset());
+    told.is_some_and(|(before, now)| before.saturating_sub(now) > MAX_SKEW)
 }
 
 /// Milliseconds to add to our clock, by the answer that came since: what it showed before counts, too, because a slow
@@ -214,7 +226,7 @@ async fn put(
     let bytes = Bytes::from(object.encode()?);
     let purges = object.records.iter().any(|record| Purge::of(record).is_some());
     for earlier in 0..TRIES {
-        let minted = now(offset);
+        let (minted, before) = (now(offset), outside.objects.skew().offset());
         let ulid = fresh(minted.max(above), outside.ids);
         above = ulid.timestamp_ms() + 1;
         let key = match purges {
@@ -224,6 +236,9 @@ async fn put(
         let put = outside.objects.put(&key, bytes.clone()).await;
         // A copy that came too late to be acknowledged is there all the same.
         put.map_err(|e| if earlier == 0 { e } else { too_slow().caused_by(e) })?;
+        if named_ahead(outside.objects, before) {
+            return Err(set_meanwhile());
+        }
         // A clock that was set back since the last answer made the name older than it says.
         offset = latest(outside.objects, offset);
         if now(offset).saturating_sub(minted) <= MAX_WRITE {

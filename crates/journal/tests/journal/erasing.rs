@@ -82,6 +82,9 @@ pub async fn everything(world: &World) -> String {
         if key.as_str().contains("/cov/") {
             all.push_str(&format!("{:?}", Cover::decode(&bytes).unwrap()));
         }
+        if key.as_str().contains("/idx/") {
+            all.push_str(&crate::index_parts::unpacked(&bytes));
+        }
     }
     all
 }

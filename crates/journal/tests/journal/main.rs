@@ -13,6 +13,7 @@ mod erasing;
 mod exported;
 mod following;
 mod forking;
+mod index_parts;
 mod keys;
 mod mending;
 mod polling;

@@ -45,7 +45,7 @@ async fn put(world: &World, drafts: Vec<Draft>) {
     world.pass(1);
 }
 
-async fn bury(world: &World, of: Of, session: &str, id: &str, physical: bool) {
+pub async fn bury(world: &World, of: Of, session: &str, id: &str, physical: bool) {
     let body = of.encode_as(physical).unwrap();
     let (kind, id) = (Kind::Tombstone, id.to_owned());
     let tombstone = Draft { kind, id, session: named(session), body };

@@ -43,6 +43,8 @@ pub struct World {
     pub last_is_done: Cell<bool>,
     /// What the store's answers have said of the clock.
     pub skew: Cell<Skew>,
+    /// What the answers to the next PUTs say of it.
+    pub skews: RefCell<VecDeque<Skew>>,
     names: Cell<u64>,
 }
 
@@ -67,6 +69,7 @@ impl World {
             dies_after: Cell::new(None),
             last_is_done: Cell::new(false),
             skew: Cell::default(),
+            skews: RefCell::default(),
             names: Cell::new(0),
         }
     }
@@ -211,6 +214,7 @@ impl Objects for World {
         let dying = self.alive()?;
         self.puts.borrow_mut().push((key.clone(), bytes.clone()));
         self.now.set(self.now.get() + self.delays.borrow_mut().pop_front().unwrap_or(0));
+        self.skew.set(self.skews.borrow_mut().pop_front().unwrap_or(self.skew.get()));
         self.answered(dying, self.memory.put(key, bytes).await)
     }
 

@@ -1,7 +1,8 @@
 //! Writing: one PUT, no read, and what the writer knew.
 
-use crate::world::{NOW, World, body, draft, ids, scope, session, writer};
+use crate::world::{MINUTE, NOW, World, body, draft, ids, scope, session, writer};
 use futures::executor::block_on;
+use holdfast_core::clock::Skew;
 use holdfast_core::message::MessageVectors;
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::record::{Kind, Record, Stamp, WalObject};
@@ -230,5 +231,31 @@ fn two_writers_who_know_nothing_of_each_other_are_both_read() {
         let listed: Vec<Key> = list(&world, &scope()).await.unwrap();
         assert_eq!(Journal::new(scope()).missing(listed).len(), 2);
         assert_eq!(world.load().await.frontier().keys.len(), 2);
+    });
+}
+
+#[test]
+fn what_was_named_by_a_clock_that_was_set_ahead_meanwhile_is_not_acknowledged() {
+    block_on(async {
+        let (world, ahead) = (World::new(), 3 * 60 * MINUTE);
+        let told = |ahead: u64| {
+            let mut skew = Skew::default();
+            skew.observe(NOW + ahead, NOW + ahead, NOW);
+            skew
+        };
+        world.skew.set(told(0));
+        // An answer of three hours tells nothing; the next one tells that they were none.
+        world.delays.borrow_mut().push_back(ahead);
+        world.skews.borrow_mut().extend([told(0), told(ahead)]);
+        let error = world.store(&Frontier::default(), &["a"]).await.unwrap_err();
+        assert_eq!((error.reason, world.puts.borrow().len()), ("outcome_unknown", 2));
+        // By what the answers say it is named well, also where the clock that is asked goes by them.
+        for (corrected, offset) in [(NOW + ahead, told(ahead).offset().unwrap()), (NOW, 0)] {
+            world.now.set(corrected);
+            let (scope, known) = (scope(), Frontier::default());
+            let pen = Pen { scope: &scope, by: writer(), known: &known, offset };
+            let written = write(&world.outside(), pen, vec![draft("a")]).await.unwrap();
+            assert!(written.orders[0].ulid.timestamp_ms().abs_diff(NOW) < MINUTE);
+        }
     });
 }

@@ -1,13 +1,14 @@
 //! Messages that are older than they are kept: written into the bucket as they would have been a month ago.
 
+use crate::doctor::bucket_of;
+use crate::upkeep::until;
+use crate::verify::files;
 use bytes::Bytes;
 use holdfast_core::message::{Message, MessageBody, Role};
 use holdfast_core::ports::Objects;
 use holdfast_core::record::{Header, Kind, Record, Stamp, WalObject, Writer, WriterKind};
 use holdfast_core::{Hlc, Scope, SessionId, TenantId, UserId, key};
 use holdfast_faults::{Api, Installation};
-use holdfast_objects::Settings;
-use holdfast_ports::bucket;
 use http::Method;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,8 +18,14 @@ const DAY: u64 = 86_400_000;
 
 /// Puts a message of `days` ago into the bucket, as a host of then would have.
 async fn stored_before(installation: &Installation, days: u64, id: &str) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
-    let then = now - days * DAY;
+    stored_at(installation, now() - days * DAY, id).await;
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+async fn stored_at(installation: &Installation, then: u64, id: &str) {
     let by = Writer { kind: WriterKind::Service, key: "root".to_owned() };
     let stamp = Stamp { at: Hlc::at(then), by };
     let message = Message::saying(Role::User, format!("{id} about marzipan"));
@@ -26,20 +33,20 @@ async fn stored_before(installation: &Installation, days: u64, id: &str) {
     let session = SessionId::parse("talk").unwrap();
     let record = Record::new(Kind::Message, id, &session, &stamp, body);
     let bytes = WalObject { header: Header::default(), records: vec![record] }.encode().unwrap();
-    let scope =
-        Scope { tenant: TenantId::parse("default").unwrap(), user: UserId::parse("ann").unwrap() };
     let bytes = Bytes::from(bytes);
-    let key = key::wal_object(&scope, Ulid::from_parts(then, u128::from(days)), &bytes);
-    let server = installation.server().unwrap();
-    let settings = Settings {
-        endpoint: server.endpoint.clone(),
-        region: server.region.clone(),
-        bucket: server.bucket.clone(),
-        access_key: server.access_key.clone(),
-        secret_key: server.secret_key.clone(),
-        ..Settings::default()
-    };
-    bucket(settings).unwrap().put(&key, bytes).await.unwrap();
+    let key = key::wal_object(&ann(), Ulid::from_parts(then, 7), &bytes);
+    bucket_of(installation.server().unwrap()).put(&key, bytes).await.unwrap();
+}
+
+fn ann() -> Scope {
+    Scope { tenant: TenantId::parse("default").unwrap(), user: UserId::parse("ann").unwrap() }
+}
+
+/// Puts an index part of that moment.
+async fn copied(installation: &Installation, then: u64) {
+    let bytes = Bytes::from_static(b"a copy");
+    let key = key::index_part(&ann(), Ulid::from_parts(then, 7), &bytes);
+    bucket_of(installation.server().unwrap()).put(&key, bytes).await.unwrap();
 }
 
 async fn ids(api: &Api) -> Vec<String> {
@@ -119,4 +126,22 @@ async fn the_installations_retention_holds_for_all_and_a_users_may_only_be_short
     let at = json!({"at": "2040-01-01T00:00:00Z", "deleted": true});
     let done = api.post_for(200, "/v1/users/ann/restore", &at).await.json();
     assert_eq!(done["restored"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_what_passed_goes_with_the_walk_that_writes_that_down_though_nobody_wrote() {
+    let installation = Installation::rclone().with("upkeep_interval_ms", "500");
+    let folder = installation.server().unwrap().folder().to_owned();
+    // It passes while the host looks on.
+    stored_at(&installation, now() - 30 * DAY + 20_000, "a").await;
+    let (host, _kept) = installation.start_beside();
+    let api = Api::of(&host);
+    until("all users were looked at", || files(&folder, "/op/swept/").len() == 1).await;
+    assert_eq!(ids(&api).await, ["a"]);
+    copied(&installation, now() - 1_000).await;
+    copied(&installation, now()).await;
+    keep(&api, 30).await;
+    until("the user who was written is tended", || files(&folder, "/idx/").len() < 2).await;
+    until("the copy is gone", || files(&folder, "/idx/").is_empty()).await;
+    assert!(!files(&folder, ".purge.jsonl").is_empty(), "for what passed, and for nothing else");
 }

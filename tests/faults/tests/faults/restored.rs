@@ -1,11 +1,26 @@
 //! A bucket that is restored from a backup of before an erase: with a ledger outside the bucket nobody is back.
 
+use crate::doctor::bucket_of;
+use bytes::Bytes;
+use holdfast_core::ports::Objects;
+use holdfast_core::{Scope, TenantId, UserId, key};
 use holdfast_faults::{Api, Installation, copy};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
+use ulid::Ulid;
 
 const SECRET: &str = "the canary sings at dawn";
+
+/// Puts what an index might have made of the user's journal just now: a copy of the text.
+async fn copied(installation: &Installation) {
+    let bucket = bucket_of(installation.server().expect("a server"));
+    let scope =
+        Scope { tenant: TenantId::parse("default").unwrap(), user: UserId::parse("ann").unwrap() };
+    let made = Ulid::from_parts(bucket.now(), 7);
+    let bytes = Bytes::from_static(SECRET.as_bytes());
+    bucket.put(&key::index_part(&scope, made, &bytes), bytes).await.expect("an index part");
+}
 
 /// Whether any file below the folder holds the text.
 fn holds(folder: &Path, text: &str) -> bool {
@@ -40,8 +55,10 @@ async fn who_was_erased_is_not_back_in_a_bucket_from_a_backup() {
     let api = Api::of(&host);
     let message = json!({"user_id": "ann", "id": "m", "role": "user", "content": SECRET});
     api.post_for(201, "/v1/sessions/s/messages", &message).await;
+    copied(&installation).await;
     copy(&bucket, &backup);
-    api.post_for(200, "/v1/users/ann/erase", &json!({})).await;
+    let erased = api.post_for(200, "/v1/users/ann/erase", &json!({})).await.json();
+    assert_eq!(erased["removed"]["idx"], 1, "{erased}");
     assert!(!knows(&api).await && !holds(&bucket, SECRET));
     host.stop();
 

@@ -62,7 +62,7 @@ async fn all_users_of_a_running_host_are_tended_by_calls_and_what_is_read_stays_
 }
 
 /// Waits until it is so.
-async fn until(what: &str, so: impl Fn() -> bool) {
+pub async fn until(what: &str, so: impl Fn() -> bool) {
     let waiting = async {
         while !so() {
             tokio::time::sleep(Duration::from_millis(50)).await;

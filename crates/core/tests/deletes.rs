@@ -3,12 +3,12 @@
 
 mod support;
 
-use holdfast_core::{Order, SessionId};
 use holdfast_core::fold::{Applied, View};
 use holdfast_core::graves::Of;
 use holdfast_core::message::Role;
 use holdfast_core::record::{Kind, Record, Stamp, WriterKind};
 use holdfast_core::session::SessionFields;
+use holdfast_core::{Order, SessionId};
 use serde_json::value::RawValue;
 use support::{at, by, fields, order, record, saying, tombstone};
 

@@ -81,10 +81,8 @@ impl<N: Nearest> UserView<N> {
             return Ok(None);
         }
         let bytes = [&HEAD[..], &lz4_flex::compress_prepend_size(&plain)].concat();
-        // Who writes the same at the same time gives it the same name.
-        let salt = key::hash32(&bytes);
-        let salt = salt.get(..20).and_then(|hex| u128::from_str_radix(hex, 16).ok());
-        let ulid = Ulid::from_parts(self.listed.get(), salt.unwrap_or_default());
+        // The hash that follows tells parts of one moment apart.
+        let ulid = Ulid::from_parts(self.listed.get(), plain.len() as u128);
         Ok(Some((key::index_part(&self.scope, ulid, &bytes), bytes)))
     }
 

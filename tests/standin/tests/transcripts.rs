@@ -83,7 +83,8 @@ fn call(standin: &Standin, path: &str, body: &Value) -> Value {
 
 /// Names of the user's index parts.
 fn parts(store: &Server, user: &str) -> Vec<String> {
-    let folder = store.folder().join(&store.bucket).join(format!("v1/t/default/u/{user}/idx"));
+    let folder =
+        store.folder().join("data").join(&store.bucket).join(format!("v1/t/default/u/{user}/idx"));
     let files = std::fs::read_dir(folder).into_iter().flatten();
     files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
@@ -93,7 +94,8 @@ fn an_instance_starts_from_what_another_one_left_in_the_bucket() {
     let (store, user) = (store(), "reads-much");
     let standin = start(&spin_toml(), &variables(&store));
     let found = || {
-        let question = json!({"user_id": user, "query": "harbour 777", "mode": "keyword", "top_k": 3});
+        let question =
+            json!({"user_id": user, "query": "harbour 777", "mode": "keyword", "top_k": 3});
         let answer = call(&standin, "/v1/search", &question);
         let ids = answer["data"].as_array().unwrap().iter();
         ids.map(|hit| hit["message"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()

@@ -57,9 +57,12 @@ impl View {
 
     /// Hides all messages of an id where they stand.
     fn hide_message(&mut self, key: &Rc<str>, id: &str) -> Vec<Number> {
+        let known = self.sessions.get(key).and_then(|session| session.ids.get(id));
+        let numbers = known.cloned().unwrap_or_default();
+        // What is left of a purged message is hidden already.
+        let shown = numbers.iter().filter(|number| self.is_shown(**number)).count();
         let Some(session) = self.sessions.get_mut(key) else { return Vec::new() };
-        let numbers = session.ids.get(id).cloned().unwrap_or_default();
-        session.hidden += numbers.len();
+        session.hidden += shown;
         let ends = [session.first, session.last];
         let orders: Vec<Order> = numbers.iter().filter_map(|number| self.hide(*number)).collect();
         if orders.iter().any(|order| ends.contains(&Some(*order))) {

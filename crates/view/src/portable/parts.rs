@@ -4,14 +4,15 @@ use super::until::Until;
 use super::{Portable, User};
 use crate::Source;
 use bytes::Bytes;
-use holdfast_core::key::{self, hash32};
 use holdfast_core::ports::{Clock, Objects};
-use holdfast_core::{Key, Part, Result};
-use holdfast_journal as journal;
+use holdfast_core::{Hlc, Key, Part, Result, key};
+use holdfast_journal::{self as journal, Rules};
 use std::cell::{Cell, RefCell};
 
 /// A part is left anew once it would hold such a part more.
 const GROWTH: usize = 8;
+/// A part holds no more bytes of texts: who writes it has them three times over.
+const MOST: usize = 16 << 20;
 
 /// What is known of a user's index parts.
 #[derive(Default)]
@@ -53,7 +54,8 @@ impl<B: Objects, C: Clock> Portable<B, C> {
         user.parts.listed.replace(Some(keys));
         let Some(newest) = newest else { return Ok(()) };
         let Some(bytes) = self.bucket.get(&newest).await? else { return Ok(()) };
-        if newest.hash() == Some(&hash32(&bytes)) && user.view.restore(&bytes)? {
+        // The bucket has checked the hash in its name.
+        if user.view.restore(&bytes)? {
             let texts = user.view.journal.borrow().view().text_bytes();
             user.parts.taken.set(texts);
         }
@@ -66,8 +68,12 @@ impl<B: Objects, C: Clock> Portable<B, C> {
         let taken = user.parts.taken.get();
         let texts = user.view.journal.borrow().view().text_bytes();
         let due = texts.saturating_sub(taken) >= self.limits.part_least.max(taken / GROWTH);
-        let room = user.view.weight() <= self.limits.memory / 2;
-        let Some(before) = user.parts.listed.take().filter(|_| due && room) else { return };
+        // A collection would take one that may not know of an erase.
+        let erased = user.view.journal.borrow().erased().at();
+        let margin = Rules::default().margin;
+        let unsure = |at: Hlc| at.milliseconds().saturating_add(margin) >= user.view.listed.get();
+        let due = due && texts <= MOST && !erased.is_some_and(unsure);
+        let Some(before) = user.parts.listed.take().filter(|_| due) else { return };
         let Ok(Some((key, bytes))) = user.view.part() else { return };
         if self.bucket.put(&key, Bytes::from(bytes)).await.is_err() {
             return;

@@ -3,9 +3,9 @@
 use crate::world::*;
 use holdfast_core::graves::Of;
 use holdfast_core::message::Message;
-use holdfast_core::{Case, Key, key};
 use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
+use holdfast_core::{Case, Key, key};
 use holdfast_search::Int8Scan;
 use holdfast_view::{Limits, Space, UserView, unpack};
 use rand::rngs::StdRng;

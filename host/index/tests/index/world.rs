@@ -280,7 +280,8 @@ pub fn vectors(text: &str, salt: u32) -> MessageVectors {
 pub fn embed(text: &str) -> Vec<f32> {
     let mut values = vec![0.1; 8];
     for word in text.split_whitespace() {
-        let at = word.bytes().fold(7usize, |at, byte| at * 31 + usize::from(byte)) % 8;
+        let at =
+            word.bytes().fold(7usize, |at, byte| at.wrapping_mul(31).wrapping_add(byte.into())) % 8;
         values[at] += 1.0;
     }
     values

@@ -47,7 +47,8 @@ impl Vectors {
             if chunks.len() != len as usize {
                 return Err(Error::corrupt("saved vectors do not fit their messages"));
             }
-            new.set(doc, &chunks)?;
+            let wrong = |e| Error::corrupt("saved vectors are none").caused_by(e);
+            new.set(doc, &chunks).map_err(wrong)?;
         }
         Ok(new)
     }

@@ -402,12 +402,6 @@ impl View {
         Some(Found::new(number, entry, first, rank))
     }
 
-    /// All messages that are shown, by number: their sessions, and the ids that they were stored with.
-    pub fn shown_ids(&self) -> impl Iterator<Item = (Number, &str, &str)> {
-        let shown = (0..).zip(&self.entries).filter(|(_, entry)| !entry.hidden);
-        shown.map(|(number, entry)| (number, &*entry.session, &*entry.id))
-    }
-
     /// Messages of a session that come after `after` in the direction asked for, at most `limit`, and whether more follow.
     pub fn page(
         &self,

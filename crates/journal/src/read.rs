@@ -346,21 +346,6 @@ impl Journal {
         self.forgive();
     }
 
-    /// Segments all of whose WAL objects are known are finished.
-    pub(crate) fn finish_known(&mut self) {
-        let folded = |name: &String| {
-            heads::ulid_of_name(name).is_some_and(|ulid| self.folded.contains(ulid.0))
-        };
-        let known = self.pending.covers_awaited().filter_map(|(seg, cover)| {
-            let cover = cover.filter(|cover| cover.wal.iter().all(folded))?;
-            Some((ulid(seg)?, cover.clone()))
-        });
-        for (ulid, cover) in known.collect::<Vec<_>>() {
-            self.finish(ulid, &cover);
-        }
-        self.forgive();
-    }
-
     /// What is known by now is owed no longer.
     pub(crate) fn forgive(&mut self) {
         let mut owed = std::mem::take(&mut self.owed);

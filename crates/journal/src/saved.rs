@@ -1,5 +1,6 @@
 //! A journal as an index part keeps it: what was read of it, and the fold of that.
 
+use crate::heads;
 use crate::read::Journal;
 use holdfast_core::arrival::Arrivals;
 use holdfast_core::fold::{SavedView, Within};
@@ -86,6 +87,21 @@ impl Journal {
         self.purging = saved.purging;
         self.finish_known();
         Ok(true)
+    }
+
+    /// Segments all of whose WAL objects are known are finished.
+    fn finish_known(&mut self) {
+        let folded = |name: &String| {
+            heads::ulid_of_name(name).is_some_and(|ulid| self.folded.contains(ulid.0))
+        };
+        let known = self.pending.covers_awaited().filter_map(|(seg, cover)| {
+            let cover = cover.filter(|cover| cover.wal.iter().all(folded))?;
+            Some((heads::ulid(seg)?, cover.clone()))
+        });
+        for (ulid, cover) in known.collect::<Vec<_>>() {
+            self.finish(ulid, &cover);
+        }
+        self.forgive();
     }
 
     /// Bytes that are still to be read, as far as they are known: of what is sealed, its frames.

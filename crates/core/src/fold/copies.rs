@@ -7,6 +7,12 @@ use crate::message::MessageVectors;
 use std::rc::Rc;
 
 impl View {
+    /// All messages that are shown, by number: their sessions, and the ids that they were stored with.
+    pub fn shown_ids(&self) -> impl Iterator<Item = (Number, &str, &str)> {
+        let shown = (0..).zip(&self.entries).filter(|(_, entry)| !entry.hidden);
+        shown.map(|(number, entry)| (number, &*entry.session, &*entry.id))
+    }
+
     /// The copies of a message that deletes left, by the hybrid time that deletes are compared with: the one that stands
     /// first. Those of the same time are one.
     pub fn sources(&self, number: Number) -> Vec<Hlc> {

@@ -220,7 +220,6 @@ impl<N: Nearest> Shelf<N> {
             self.near = self.near.anew();
             self.outdated = false;
         }
-        self.near.follow(self.index.vectors());
         Ok(())
     }
 
@@ -235,6 +234,10 @@ impl<N: Nearest> Shelf<N> {
         scratch: &mut Scratch,
     ) -> Result<Recall> {
         self.settle(view)?;
+        // Coding vectors takes time, and words need none.
+        if question.vector.is_some() {
+            self.near.follow(self.index.vectors());
+        }
         search(&self.index, &*self.near.on(self.index.vectors()), question, scratch)
     }
 

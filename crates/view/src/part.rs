@@ -32,11 +32,14 @@ struct SavedPart<'a> {
     #[serde(borrow)]
     index: SavedIndex<'a>,
     #[serde(borrow)]
-    sources: Vec<(Number, Vec<(u64, Vec<SavedVector<'a>>)>)>,
+    sources: Vec<SavedSources<'a>>,
 }
 
 /// A chunk's first byte, its end, and its vector as little-endian halves.
 type SavedVector<'a> = (u32, u32, Cow<'a, [u8]>);
+
+/// A message, and the vectors that each of its copies brought.
+type SavedSources<'a> = (Number, Vec<(u64, Vec<SavedVector<'a>>)>);
 
 fn saved_vector(vector: &ChunkVector) -> SavedVector<'static> {
     let bytes = vector.values.iter().flat_map(|value| value.to_le_bytes());
@@ -67,7 +70,7 @@ impl<N: Nearest> UserView<N> {
                 all.iter().map(|(hlc, held)| (hlc.0, held.iter().map(saved_vector).collect()));
             (*number, all.collect())
         });
-        let mut sources: Vec<(Number, Vec<(u64, Vec<SavedVector<'_>>)>)> = sources.collect();
+        let mut sources: Vec<SavedSources<'_>> = sources.collect();
         sources.sort_unstable_by_key(|(number, _)| *number);
         let part = SavedPart {
             space: &self.space.id,

@@ -55,6 +55,10 @@ type At = (u64, u64, u64, u32);
 
 /// A record of several: order, what deletes are compared with, and its writer's number.
 type SavedStanding = (At, u64, u32);
+/// A session, up to when it was deleted, and its deleted messages.
+type SavedDeleted<'a> = (&'a str, Option<At>, Vec<(&'a str, At)>);
+/// Space, chunks, and components as little-endian halves.
+type SavedVectors<'a> = (&'a str, Vec<(u32, u32)>, Cow<'a, [u8]>);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedSession<'a> {
@@ -93,7 +97,7 @@ struct SavedGraves<'a> {
     erased: Option<u64>,
     passed: Option<(u64, At)>,
     #[serde(borrow)]
-    sessions: Vec<(&'a str, Option<At>, Vec<(&'a str, At)>)>,
+    sessions: Vec<SavedDeleted<'a>>,
     #[serde(borrow)]
     things: Vec<(&'a str, &'a str, &'a str, At)>,
 }
@@ -116,7 +120,7 @@ struct SavedVersion<'a> {
     sources: Cow<'a, str>,
     expires_at: Option<u64>,
     #[serde(borrow)]
-    vectors: Vec<(&'a str, Vec<(u32, u32)>, Cow<'a, [u8]>)>,
+    vectors: Vec<SavedVectors<'a>>,
 }
 
 /// Numbers of writers while a view is saved.

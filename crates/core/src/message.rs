@@ -11,6 +11,7 @@ use half::f16;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 
 /// Who says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -176,6 +177,25 @@ pub struct MessageVectors {
     pub chunks: Vec<(u32, u32)>,
     /// Components, flat.
     pub values: Vec<f16>,
+}
+
+/// Components of vectors as an index part keeps them: little-endian halves, read without a copy.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Halves<'a>(#[serde(borrow)] Cow<'a, [u8]>);
+
+impl Halves<'static> {
+    /// Of these components.
+    pub fn of<'v>(values: impl IntoIterator<Item = &'v f16>) -> Self {
+        Self(Cow::Owned(values.into_iter().flat_map(|value| value.to_le_bytes()).collect()))
+    }
+}
+
+impl Halves<'_> {
+    /// The components.
+    pub fn values(&self) -> Vec<f16> {
+        let (halves, _) = self.0.as_chunks::<2>();
+        halves.iter().map(|half| f16::from_le_bytes(*half)).collect()
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::sessions::Sessions;
 use crate::vectors::Vectors;
 use crate::words::{Posting, Words};
 use crate::{DocNo, Entry, Language};
-use half::f16;
+use holdfast_core::message::Halves;
 use holdfast_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub struct SavedIndex<'a> {
     #[serde(borrow)]
     entries: Vec<SavedEntry<'a>>,
     #[serde(borrow)]
-    words: Vec<(&'a str, Cow<'a, [u8]>)>,
+    words: Vec<SavedWord<'a>>,
     #[serde(borrow)]
     sessions: Vec<(&'a str, Vec<DocNo>)>,
     own: Vec<u32>,
@@ -55,14 +55,22 @@ struct SavedEntry<'a> {
     attributes: Option<Cow<'a, str>>,
 }
 
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct SavedWord<'a> {
+    term: &'a str,
+    /// Of [`POSTING`] bytes each.
+    #[serde(borrow)]
+    postings: Cow<'a, [u8]>,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedVectors<'a> {
     dimensions: usize,
     /// Of those that are found: message and rows.
     spans: Vec<(DocNo, u32)>,
-    /// Components of all their rows, as little-endian halves.
+    /// Components of all their rows.
     #[serde(borrow)]
-    values: Cow<'a, [u8]>,
+    values: Halves<'a>,
 }
 
 fn broken(what: &str) -> Error {
@@ -105,7 +113,7 @@ impl SavedIndex<'_> {
     pub fn restore(self) -> Result<UserIndex> {
         let mut index = UserIndex::new(language(self.fallback)?);
         index.words = Words::restored(self.words);
-        index.sessions = Sessions::restored(self.sessions, self.own);
+        index.sessions = Sessions::of(self.sessions, self.own);
         index.speakers = Interner::restored(&self.speakers);
         index.strings = Interner::restored(&self.strings);
         index.vectors = self.vectors.restore(self.entries.len())?;
@@ -170,28 +178,30 @@ impl SavedEntry<'_> {
 const POSTING: usize = 6;
 
 impl Words {
-    fn saved(&self) -> Vec<(&str, Cow<'_, [u8]>)> {
+    fn saved(&self) -> Vec<SavedWord<'_>> {
         let bytes = |posting: &Posting| {
             let ([a, b, c, d], [e, f]) = (posting.doc.to_le_bytes(), posting.count.to_le_bytes());
             [a, b, c, d, e, f]
         };
         let all = self.terms().filter(|(_, postings)| !postings.is_empty());
-        let all = all
-            .map(|(term, postings)| (term, Cow::Owned(postings.iter().flat_map(bytes).collect())));
+        let all = all.map(|(term, postings)| SavedWord {
+            term,
+            postings: Cow::Owned(postings.iter().flat_map(bytes).collect()),
+        });
         let mut all: Vec<_> = all.collect();
         all.sort_unstable();
         all
     }
 
-    fn restored(saved: Vec<(&str, Cow<'_, [u8]>)>) -> Self {
+    fn restored(saved: Vec<SavedWord<'_>>) -> Self {
         let posting = |bytes: &[u8; POSTING]| {
             let [a, b, c, d, e, f] = *bytes;
             let (doc, count) = (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]));
             Posting { doc, count }
         };
         let all = saved.into_iter();
-        Self::of(all.map(|(term, bytes)| {
-            let (postings, _) = bytes.as_chunks::<POSTING>();
+        Self::of(all.map(|SavedWord { term, postings }| {
+            let (postings, _) = postings.as_chunks::<POSTING>();
             (term, postings.iter().map(posting).collect())
         }))
     }
@@ -200,10 +210,6 @@ impl Words {
 impl Sessions {
     fn saved(&self) -> Vec<(&str, Vec<DocNo>)> {
         self.all().map(|(name, docs)| (name, docs.to_vec())).collect()
-    }
-
-    fn restored(saved: Vec<(&str, Vec<DocNo>)>, own: Vec<u32>) -> Self {
-        Self::of(saved, own)
     }
 }
 
@@ -215,7 +221,7 @@ impl Vectors {
         SavedVectors {
             dimensions: self.dimensions(),
             spans: found().map(|(doc, span)| (doc, span.len)).collect(),
-            values: Cow::Owned(values.flat_map(|value| value.to_le_bytes()).collect()),
+            values: Halves::of(values),
         }
     }
 }
@@ -225,8 +231,6 @@ impl SavedVectors<'_> {
         if self.spans.iter().any(|(doc, _)| *doc as usize >= messages) {
             return Err(broken("a vector of no message"));
         }
-        let (halves, _) = self.values.as_chunks::<2>();
-        let values: Vec<f16> = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
-        Vectors::of(self.dimensions, self.spans, values)
+        Vectors::of(self.dimensions, self.spans, self.values.values())
     }
 }

@@ -6,13 +6,12 @@
 //! See `docs/storage.md`.
 
 use crate::UserView;
-use half::f16;
 use holdfast_core::fold::Number;
+use holdfast_core::message::Halves;
 use holdfast_core::{Error, Hlc, Key, Result, key};
 use holdfast_journal::SavedJournal;
 use holdfast_search::{ChunkVector, Nearest, SavedIndex};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use ulid::Ulid;
 
 /// What an index part begins with. Its number is that of this form, of the fold and of the analysis of texts together: a
@@ -35,24 +34,18 @@ struct SavedPart<'a> {
     sources: Vec<SavedSources<'a>>,
 }
 
-/// A chunk's first byte, its end, and its vector as little-endian halves.
-type SavedVector<'a> = (u32, u32, Cow<'a, [u8]>);
+/// A chunk's first byte, its end, and its vector.
+type SavedVector<'a> = (u32, u32, Halves<'a>);
 
 /// A message, and the vectors that each of its copies brought.
 type SavedSources<'a> = (Number, Vec<(u64, Vec<SavedVector<'a>>)>);
 
 fn saved_vector(vector: &ChunkVector) -> SavedVector<'static> {
-    let bytes = vector.values.iter().flat_map(|value| value.to_le_bytes());
-    (vector.start, vector.end, Cow::Owned(bytes.collect()))
+    (vector.start, vector.end, Halves::of(&vector.values))
 }
 
-fn vector((start, end, bytes): SavedVector<'_>) -> ChunkVector {
-    let (halves, _) = bytes.as_chunks::<2>();
-    ChunkVector {
-        start,
-        end,
-        values: halves.iter().map(|half| f16::from_le_bytes(*half)).collect(),
-    }
+fn vector((start, end, halves): SavedVector<'_>) -> ChunkVector {
+    ChunkVector { start, end, values: halves.values() }
 }
 
 impl<N: Nearest> UserView<N> {

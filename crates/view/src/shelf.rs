@@ -1,7 +1,7 @@
 //! The search side of one user: follows the journal's view, message by message, numbered alike.
 
 use crate::doc::{Space, compare, doc};
-use holdfast_core::fold::{Applied, Found, Number, View};
+use holdfast_core::fold::{Applied, Number, View};
 use holdfast_core::message::Message;
 use holdfast_core::{Hlc, Result};
 use holdfast_search::{
@@ -57,11 +57,7 @@ impl<N: Nearest> Shelf<N> {
     ) {
         *self = Self { index, sources, ..self.anew() };
         for (number, session, id) in view.shown_ids() {
-            let hash = hash(session, id);
-            let first = *self.ids.entry(hash).or_insert(number);
-            if first != number {
-                self.twins.entry(hash).or_default().push(number);
-            }
+            self.note_id(view, number, hash(session, id));
         }
     }
 
@@ -128,7 +124,10 @@ impl<N: Nearest> Shelf<N> {
     ) -> Result<()> {
         let at = match view.found(number) {
             Some(found) => {
-                self.note_id(view, &found);
+                let hash = hash(&found.entry.session, &found.entry.id);
+                let twin = self.note_id(view, number, hash);
+                // A newcomer that takes an id from another changes the other's id.
+                self.outdated |= twin && found.conflict_of.is_none();
                 take_in(&mut self.index, doc(&found, message, vectors))?
             }
             // Another record of the same object deletes it.
@@ -138,17 +137,17 @@ impl<N: Nearest> Shelf<N> {
         Ok(())
     }
 
-    /// A newcomer that takes an id from another changes the other's id. One that was deleted has none to be taken.
-    fn note_id(&mut self, view: &View, found: &Found<'_>) {
-        let hash = hash(&found.entry.session, &found.entry.id);
-        let first = self.ids.entry(hash).or_insert(found.number);
-        if view.found(*first).is_none() {
-            *first = found.number;
+    /// Notes under which id a message is to be found: has another the same? One that was deleted has none to be taken.
+    fn note_id(&mut self, view: &View, number: Number, hash: u64) -> bool {
+        let first = self.ids.entry(hash).or_insert(number);
+        if !view.is_shown(*first) {
+            *first = number;
         }
-        if *first != found.number {
-            self.twins.entry(hash).or_default().push(found.number);
-            self.outdated |= found.conflict_of.is_none();
+        let twin = *first != number;
+        if twin {
+            self.twins.entry(hash).or_default().push(number);
         }
+        twin
     }
 
     /// A copy of a message that is there may bring vectors: of all that its copies bring, the lowest stand.

@@ -142,7 +142,8 @@ impl View {
         Some(entry.order)
     }
 
-    fn is_shown(&self, number: Number) -> bool {
+    /// Is the message shown?
+    pub fn is_shown(&self, number: Number) -> bool {
         self.entries.get(number as usize).is_some_and(|entry| !entry.hidden)
     }
 }

@@ -9,13 +9,12 @@ use super::session::{Edit, Parent, Place, Session, Standing, overlaid};
 use super::things::{Things, Version};
 use super::{Entry, Number, View, Within};
 use crate::graves::{Deleted, Graves};
-use crate::message::MessageVectors;
+use crate::message::{Halves, MessageVectors};
 use crate::record::{Kind, Writer};
 use crate::retention::UserFields;
 use crate::session::SessionFields;
 use crate::thing::{Source, ThingKind};
 use crate::{Error, Hlc, Order, Result};
-use half::f16;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -57,8 +56,8 @@ type At = (u64, u64, u64, u32);
 type SavedStanding = (At, u64, u32);
 /// A session, up to when it was deleted, and its deleted messages.
 type SavedDeleted<'a> = (&'a str, Option<At>, Vec<(&'a str, At)>);
-/// Space, chunks, and components as little-endian halves.
-type SavedVectors<'a> = (&'a str, Vec<(u32, u32)>, Cow<'a, [u8]>);
+/// Space, chunks and components.
+type SavedVectors<'a> = (&'a str, Vec<(u32, u32)>, Halves<'a>);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedSession<'a> {
@@ -452,8 +451,7 @@ impl SavedGraves<'_> {
 impl Version {
     fn saved<'a>(&'a self, writers: &mut Writers<'a>) -> Result<SavedVersion<'a>> {
         let vectors = self.vectors.iter().map(|MessageVectors { space, chunks, values }| {
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            (space.as_str(), chunks.clone(), Cow::Owned(bytes))
+            (space.as_str(), chunks.clone(), Halves::of(values))
         });
         Ok(SavedVersion {
             standing: (at(self.order), self.judged.0, writers.number(&self.by)),
@@ -486,10 +484,10 @@ impl SavedVersion<'_> {
     fn restore(self, writers: &[Writer]) -> Result<Version> {
         let Standing { order, judged, by } = standing(self.standing, writers)?;
         let sources: Vec<Source> = of_json(&self.sources)?;
-        let vectors = self.vectors.into_iter().map(|(space, chunks, bytes)| {
-            let (halves, _) = bytes.as_chunks::<2>();
-            let values = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
-            MessageVectors { space: space.to_owned(), chunks, values }
+        let vectors = self.vectors.into_iter().map(|(space, chunks, halves)| MessageVectors {
+            space: space.to_owned(),
+            chunks,
+            values: halves.values(),
         });
         let (vectors, text) = (vectors.collect(), self.text.into());
         Ok(Version { order, by, text, sources, expires_at: self.expires_at, vectors, judged })

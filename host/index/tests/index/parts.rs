@@ -321,6 +321,9 @@ async fn a_part_of_before_an_erase_counts_for_nothing() {
     // One that lands late, under a name of after the erase.
     replace(&world, kept.to_vec()).await;
     assert_eq!(count(&world.instance(eager())).await, 0);
+    // Nor where only the ledger tells of the erase yet.
+    world.remove_wal().await;
+    assert_eq!(count(&world.instance(eager())).await, 0);
     world.say("u", "new", "after it").await;
     assert_eq!(count(&world.instance(eager())).await, 1);
 }

@@ -58,8 +58,8 @@ pub async fn erase(
             None
         }
     };
-    remove(state, scope, &by).await?;
-    Ok((last(state, scope).await?, frontier))
+    let more = remove(state, scope, &by).await? == Next::More;
+    Ok((Shown { more, ..last(state, scope).await? }, frontier))
 }
 
 /// What is known of the user's last erase.
@@ -104,14 +104,14 @@ fn unknown() -> Error {
     Error::new(Case::NotFound, "this user was never erased, or not by this id")
 }
 
-async fn remove(state: &State, scope: &Scope, by: &Writer) -> Result<()> {
+async fn remove(state: &State, scope: &Scope, by: &Writer) -> Result<Next> {
     let clock = state.bucket.clock();
     let outside = Outside { objects: &state.bucket, clock: &clock, ids: &GuestIds };
     let begun = state.bucket.now();
-    while sweep(&outside, &state.ledger(), scope, by).await? == Next::More {
-        if state.bucket.now().saturating_sub(begun) >= SWEEP {
-            break;
+    loop {
+        let next = sweep(&outside, &state.ledger(), scope, by).await?;
+        if next == Next::Done || state.bucket.now().saturating_sub(begun) >= SWEEP {
+            return Ok(next);
         }
     }
-    Ok(())
 }

@@ -86,6 +86,12 @@ impl Erased {
         }
     }
 
+    /// The object was there while the erase reached what is named then (`modified`: Unix milliseconds of the store's), and has
+    /// a later name, by a clock that had been set ahead: no sweep takes it, whatever it holds.
+    pub fn misses(self, key: &Key, modified: u64) -> bool {
+        self.reaches(modified) && moment(key).is_some_and(|named| !self.reaches(named))
+    }
+
     /// The object may be gone because of the erase.
     pub fn may_lack(self, key: &Key) -> bool {
         moment(key).is_some_and(|moment| self.reaches(moment))

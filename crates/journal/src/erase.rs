@@ -3,7 +3,8 @@
 //! The mark lies in the ledger and, for those who follow the journal, in the journal. A sweep removes what is named below
 //! the erase and a little after it, but WAL objects of that moment that hold something newer. It says in the ledger what it
 //! is about to remove before it does, so that the receipt is right wherever it dies. A second sweep a day later takes what
-//! came late.
+//! came late. What a clock that had been set ahead named later than an erase reaches is no sweep's, because others may
+//! wait for the name: compactions seal it without what is hidden, and the receipt is not final before it is gone.
 
 use crate::compact::Next;
 use crate::exported::exported;
@@ -22,10 +23,10 @@ use holdfast_core::erase::{Erased, LEAD, Ledger, Marker, Receipt, Sweep, encode,
 use holdfast_core::graves::Graves;
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
-use holdfast_core::record::{Kind, Record, Stamp, WalObject, Writer, WriterKind};
+use holdfast_core::record::{Kind, Line, Record, Stamp, WalObject, Writer, WriterKind};
 use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
-use holdfast_core::{Hlc, Key, Part, Prefix, Result, Scope, clock, key};
+use holdfast_core::{Hlc, Key, Part, Prefix, Result, Scope, clock, key, segment};
 use std::collections::HashSet;
 use ulid::Ulid;
 
@@ -144,6 +145,9 @@ pub async fn sweep(
         return Ok(Next::More);
     }
     let versions = purged.versions.and(exports.versions);
+    if last && holds_hidden(outside.objects, found.missed, erasure.at).await? {
+        return Ok(Next::Done);
+    }
     let sweeps = ledger::sweeps(outside.objects, &prefix, erasure.ulid).await?;
     let now = outside.clock.now();
     let receipt = Receipt::new(erasure.at, now, last, &sweeps, versions);
@@ -179,6 +183,8 @@ struct Found {
     whole: bool,
     /// The erase's own record is in the journal.
     marked: bool,
+    /// It reaches none of these, and they may hold what it hides.
+    missed: Vec<Key>,
 }
 
 /// What an erase takes, at most so much as one step removes.
@@ -200,6 +206,7 @@ async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
                 Some(_) if erased.settles(&key) => found.doomed.push(key),
                 Some(_) if key.part() == Part::Wal && erased.may_lack(&key) => unsure.wal.push(key),
                 None if erased.reaches(one.modified) => found.doomed.push(key),
+                Some(_) if erased.misses(&key, one.modified) => found.missed.push(key),
                 _ => {}
             }
         }
@@ -261,6 +268,29 @@ impl Found {
         self.doomed.extend(unsure.attached.into_iter().filter(unnamed));
         Ok(())
     }
+}
+
+/// Does one of these WAL objects and segments hold what the erase hides? What cannot be read tells nothing.
+async fn holds_hidden(objects: &impl Objects, keys: Vec<Key>, at: Hlc) -> Result<bool> {
+    let mut graves = Graves::default();
+    graves.erase(at);
+    // One after the other: a segment may be large.
+    for key in keys {
+        let open = |bytes: Bytes| match (key.part(), ulid(&key)) {
+            (Part::Wal, Some(ulid)) => WalObject::lines(ulid, &bytes).map(|(_, lines)| lines),
+            (Part::Segment, _) => segment::open(&bytes, &segment::cover_within(&bytes)?),
+            _ => Ok(Vec::new()),
+        };
+        let lines = match fetch::get(objects, &key).await.and_then(open) {
+            Err(error) if !fetch::concerns_one(&error) => return Err(error),
+            lines => lines.unwrap_or_default(),
+        };
+        let hides = |line: &Line| line.record().is_ok_and(|one| graves.hides(&one, line.order));
+        if lines.iter().any(hides) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Names of the parts of an attachment; none of another record.

@@ -38,7 +38,8 @@ impl Sealing {
 /// WAL objects that no segment of the present heads covers, by their ULID.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    listed: BTreeMap<Ulid, (Key, String, u64)>,
+    listed: BTreeMap<Ulid, Entry>,
+    erased: Erased,
     /// Those that cannot be read, and never will be.
     pub corrupt: Vec<Key>,
     /// Those that are gone: sealed and removed meanwhile.
@@ -55,7 +56,7 @@ pub(crate) async fn listed_tail(objects: &impl Objects, scope: &Scope) -> Result
         let key = Key::below(&prefix, &one.key)?;
         let ulid = ulid(&key).filter(|_| key.hash().is_some())?;
         let name = key::name(scope, &key).to_owned();
-        Some(Entry { ulid, name, key, bytes: one.size })
+        Some(Entry { ulid, name, key, bytes: one.size, modified: one.modified })
     };
     Ok(listed.into_iter().filter_map(entry).collect())
 }
@@ -67,32 +68,36 @@ pub(crate) struct Entry {
     name: String,
     key: Key,
     bytes: u64,
+    modified: u64,
 }
 
 impl Tail {
     pub(crate) fn new(listed: Vec<Entry>, covered: &HashSet<&str>, erased: Erased) -> Self {
         let counts = listed.into_iter().filter(|one| !erased.settles(&one.key));
         let uncovered = counts.filter(|one| !covered.contains(one.name.as_str()));
-        let listed = uncovered.map(|one| (one.ulid, (one.key, one.name, one.bytes))).collect();
-        Self { listed, corrupt: Vec::new(), gone: HashSet::new(), unseen: Vec::new() }
+        let listed = uncovered.map(|one| (one.ulid, one)).collect();
+        Self { listed, erased, corrupt: Vec::new(), gone: HashSet::new(), unseen: Vec::new() }
     }
 
     /// How much it is.
     pub(crate) fn lag(&self) -> Lag {
         let oldest = self.listed.first_key_value().map(|(ulid, _)| ulid.timestamp_ms());
-        let bytes = self.listed.values().map(|(_, _, bytes)| bytes).sum();
+        let bytes = self.listed.values().map(|one| one.bytes).sum();
         Lag { objects: self.listed.len(), bytes, oldest }
     }
 
-    /// Is it worth sealing?
+    /// Is it worth sealing? What an erase misses is, at once: it goes by being sealed.
     pub(crate) fn is_due(&self, rules: &Rules, now: u64) -> bool {
         let Lag { objects, bytes, oldest } = self.lag();
         let past = |at: u64, after: u64| at.saturating_add(after) <= now;
-        let purges = self.listed.iter().filter(|(_, (_, name, _))| key::is_purging(name));
-        let purge = purges.map(|(ulid, _)| ulid.timestamp_ms()).min();
+        let mut all = self.listed.values();
+        let purges = all.clone().filter(|one| key::is_purging(&one.name));
+        let purge = purges.map(|one| one.ulid.timestamp_ms()).min();
         let old = oldest.is_some_and(|at| past(at, rules.seal_after))
             || purge.is_some_and(|at| past(at, rules.purge_after));
-        objects > 0 && (objects >= rules.least_objects || bytes >= rules.least_bytes || old)
+        let mut missed = || all.any(|one| self.erased.misses(&one.key, one.modified));
+        objects > 0
+            && (objects >= rules.least_objects || bytes >= rules.least_bytes || old || missed())
     }
 
     /// Reads as much as one step takes, oldest first, and what it names that no list shows. A corrupt object is left, and
@@ -142,7 +147,7 @@ impl Tail {
 
     fn first(&self, rules: &Rules) -> Vec<Key> {
         let (mut keys, mut read) = (Vec::new(), 0_u64);
-        for (key, _, bytes) in self.listed.values() {
+        for Entry { key, bytes, .. } in self.listed.values() {
             // A large one stays as it is: it would not fit a segment.
             if *bytes > rules.segment_bytes {
                 continue;
@@ -158,7 +163,7 @@ impl Tail {
 
     /// Leaves out what is covered by now.
     pub(crate) fn leave(&mut self, covered: &HashSet<&str>) {
-        self.listed.retain(|_, (_, name, _)| !covered.contains(name.as_str()));
+        self.listed.retain(|_, one| !covered.contains(one.name.as_str()));
         self.unseen.retain(|name| !covered.contains(name.as_str()));
     }
 

@@ -25,6 +25,7 @@ const ONCE: &[(u64, &str)] = &[
     (742, "a fork that could not be joined, with erases"),
     (755, "a manifest by a clock that was hours ahead hid what was written before that time"),
     (897, "a clock that was set back between an answer and a write made its name too old"),
+    (948, "what a clock that was set ahead named later than an erase reaches stayed for a week"),
     (949, "a segment by a clock that was ahead of the merge that took it stayed for ever"),
     (
         970,
@@ -32,6 +33,7 @@ const ONCE: &[(u64, &str)] = &[
     ),
     (981, "a segment that the newest manifest named was removed, because no list showed that"),
     (1146, "what was sealed apart from the same objects held collections up, once one was removed"),
+    (1389, "what a clock that was set ahead named later than an erase reaches stayed for a week"),
 ];
 
 #[test]

@@ -103,7 +103,7 @@ pub async fn begin(world: &World) -> Result<(Erasure, Frontier)> {
     begun
 }
 
-async fn step(world: &World) -> Result<Next> {
+pub async fn step(world: &World) -> Result<Next> {
     sweep(&world.outside(), &ledger(), &scope(), &writer()).await
 }
 

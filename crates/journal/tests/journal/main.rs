@@ -16,6 +16,7 @@ mod forking;
 mod index_parts;
 mod keys;
 mod mending;
+mod missed;
 mod polling;
 mod purging;
 mod reading;

@@ -112,7 +112,8 @@ impl Dense for Int8View<'_> {
 fn encode(values: &[f32], codes: &mut Vec<i8>) -> f32 {
     let largest = values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
     let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-    codes.extend(values.iter().map(|value| (value / scale).round() as i8));
+    let steps = 1.0 / scale;
+    codes.extend(values.iter().map(|value| (value * steps).round_ties_even() as i8));
     scale
 }
 

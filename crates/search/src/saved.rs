@@ -1,14 +1,14 @@
 //! An index as an index part keeps it: what cannot be had quickly from something else in it, in plain types.
 //!
-//! An index that is [restored](SavedIndex::restore) answers everything as the one that was saved, and takes more in. A change of
-//! what is here, or of what becomes of a text (words, stems, stop words), is a new version of index parts (`holdfast_view`).
+//! An index that is [restored](SavedIndex::restore) answers everything as the one that was saved, and takes more in. Components of
+//! vectors are kept beside the rest: they are most of it, and no packing makes them smaller. A change of what is here, or of what becomes of a text (words, stems, stop words), is a new version of index parts (`holdfast_view`).
 
 use crate::index::{Interner, UserIndex};
 use crate::sessions::Sessions;
 use crate::vectors::Vectors;
 use crate::words::{Posting, Words};
 use crate::{DocNo, Entry, Language};
-use holdfast_core::message::Halves;
+use half::f16;
 use holdfast_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,9 +68,9 @@ struct SavedVectors<'a> {
     dimensions: usize,
     /// Of those that are found: message and rows.
     spans: Vec<(DocNo, u32)>,
-    /// Components of all their rows.
+    /// 1 / length of each row, of [`NORM`] bytes each: to find it anew is most of what vectors cost.
     #[serde(borrow)]
-    values: Halves<'a>,
+    inverse_norms: Cow<'a, [u8]>,
 }
 
 fn broken(what: &str) -> Error {
@@ -103,20 +103,26 @@ impl UserIndex {
             vectors: self.vectors.saved(),
         }
     }
+
+    /// Components of the vectors of what is [saved](Self::saved): f16, little-endian.
+    pub fn saved_components(&self) -> Vec<u8> {
+        let rows = self.vectors.found().filter_map(|row| self.vectors.row(row));
+        rows.flatten().flat_map(|value| value.to_le_bytes()).collect()
+    }
 }
 
 impl SavedIndex<'_> {
-    /// The index that was saved.
+    /// The index that was saved, with the components of its vectors.
     ///
     /// # Errors
     /// `corrupt` when it is none.
-    pub fn restore(self) -> Result<UserIndex> {
+    pub fn restore(self, components: &[u8]) -> Result<UserIndex> {
         let mut index = UserIndex::new(language(self.fallback)?);
         index.words = Words::restored(self.words);
         index.sessions = Sessions::of(self.sessions, self.own);
         index.speakers = Interner::restored(&self.speakers);
         index.strings = Interner::restored(&self.strings);
-        index.vectors = self.vectors.restore(self.entries.len())?;
+        index.vectors = self.vectors.restore(self.entries.len(), components)?;
         for saved in self.entries {
             let number = index.entries.len() as DocNo;
             let entry = saved.restore()?;
@@ -213,24 +219,36 @@ impl Sessions {
     }
 }
 
+/// Bytes of a number of [`f32`], little-endian.
+const NORM: usize = 4;
+
 impl Vectors {
+    /// Rows of those that are found.
+    fn found(&self) -> impl Iterator<Item = u32> {
+        let spans = self.spans().iter().filter(|span| span.doc.is_some());
+        spans.flat_map(|span| span.start..span.start + span.len)
+    }
+
     fn saved(&self) -> SavedVectors<'_> {
-        let found = || self.spans().iter().filter_map(|span| Some((span.doc?, span)));
-        let rows = found().flat_map(|(_, span)| span.start..span.start + span.len);
-        let values = rows.filter_map(|row| self.row(row)).flatten();
+        let spans = self.spans().iter().filter_map(|span| Some((span.doc?, span.len)));
+        let norms = self.found().filter_map(|row| self.inverse_norm(row));
         SavedVectors {
             dimensions: self.dimensions(),
-            spans: found().map(|(doc, span)| (doc, span.len)).collect(),
-            values: Halves::of(values),
+            spans: spans.collect(),
+            inverse_norms: Cow::Owned(norms.flat_map(f32::to_le_bytes).collect()),
         }
     }
 }
 
 impl SavedVectors<'_> {
-    fn restore(self, messages: usize) -> Result<Vectors> {
+    fn restore(self, messages: usize, components: &[u8]) -> Result<Vectors> {
         if self.spans.iter().any(|(doc, _)| *doc as usize >= messages) {
             return Err(broken("a vector of no message"));
         }
-        Vectors::of(self.dimensions, self.spans, self.values.values())
+        let (halves, _) = components.as_chunks::<2>();
+        let values = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
+        let (norms, _) = self.inverse_norms.as_chunks::<NORM>();
+        let norms = norms.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Vectors::of(self.dimensions, self.spans, values, norms)
     }
 }

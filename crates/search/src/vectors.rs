@@ -30,27 +30,33 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// These vectors, of one message after the other: how many rows each has, and the components of all rows.
+    /// These vectors, of one message after the other: how many rows each has, the components of all rows, and 1 / length of
+    /// each row.
     ///
     /// # Errors
     /// `corrupt` when they do not fit each other.
     pub(crate) fn of(
         dimensions: usize,
-        spans: Vec<(DocNo, u32)>,
+        saved: Vec<(DocNo, u32)>,
         values: Vec<f16>,
+        inverse_norms: Vec<f32>,
     ) -> Result<Self> {
-        let mut new = Self { dimensions, ..Self::default() };
-        let mut rows = values.chunks_exact(dimensions.max(1));
-        for (doc, len) in spans {
-            let chunk = |values: &[f16]| ChunkVector { start: 0, end: 0, values: values.to_vec() };
-            let chunks: Vec<_> = rows.by_ref().take(len as usize).map(chunk).collect();
-            if chunks.len() != len as usize {
-                return Err(Error::corrupt("saved vectors do not fit their messages"));
+        let (mut spans, mut span_of, mut rows) = (Vec::with_capacity(saved.len()), Vec::new(), 0);
+        let wrong = || Error::corrupt("saved vectors do not fit their messages");
+        for (doc, len) in saved {
+            if span_of.len() <= doc as usize {
+                span_of.resize(doc as usize + 1, NONE);
             }
-            let wrong = |e| Error::corrupt("saved vectors are none").caused_by(e);
-            new.set(doc, &chunks).map_err(wrong)?;
+            let at = span_of.get_mut(doc as usize).filter(|at| **at == NONE).ok_or_else(wrong)?;
+            *at = spans.len() as u32;
+            spans.push(Span { doc: Some(doc), start: rows, len });
+            rows = rows.checked_add(len).ok_or_else(wrong)?;
         }
-        Ok(new)
+        let fits = (rows as usize).checked_mul(dimensions) == Some(values.len());
+        if !fits || inverse_norms.len() != rows as usize {
+            return Err(wrong());
+        }
+        Ok(Self { dimensions, values, inverse_norms, spans, span_of })
     }
 
     /// Components of a vector; 0 while there is none.

@@ -30,7 +30,7 @@ pub use holdfast_core::fold::Wanted;
 pub use holdfast_core::retention::Ended;
 pub use holdfast_core::token::Frontier;
 pub use holdfast_search::{Boosts, Mode, Stage};
-pub use part::unpack;
+pub use part::{pack, unpack};
 pub use portable::{Limits, Portable};
 pub use remember::Memory;
 pub use shelf::Shelf;

@@ -1,9 +1,10 @@
 //! Index parts: a user's whole view as one object, for an index in an instance that may vanish.
 //!
 //! A copy of what the journal says, made by who had to read much of it, so that the next one reads only what came since. It
-//! may go at any time, and one that cannot be read is as good as none. `"hfidx01\n"`, then an LZ4 block that its length
-//! (4 bytes, little-endian) stands before, of the Postcard form of what the `Saved…` types say. Texts stand in it as they are.
-//! See `docs/storage.md`.
+//! may go at any time, and one that cannot be read is as good as none. `"hfidx02\n"`, the XXH3 of all that follows, the
+//! length of an LZ4 block, the block with the length that it unpacks to before it, and the components of vectors (f16); numbers
+//! are little-endian, lengths of 4 bytes. The block is of the Postcard form of what the `Saved…` types say. Texts stand in it as
+//! they are. See `docs/storage.md`.
 
 use crate::UserView;
 use holdfast_core::fold::Number;
@@ -12,15 +13,16 @@ use holdfast_core::{Error, Hlc, Key, Result, key};
 use holdfast_journal::SavedJournal;
 use holdfast_search::{ChunkVector, Nearest, SavedIndex};
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
 use ulid::Ulid;
 
 /// What an index part begins with. Its number is that of this form, of the fold and of the analysis of texts together: a
 /// part of another number is none. `parts_at_rest` among the tests of
 /// `host/index` say when it has to change.
-const HEAD: &[u8; 8] = b"hfidx01\n";
+const HEAD: &[u8; 8] = b"hfidx02\n";
 
 /// No part unpacks to more bytes than this.
-const MOST: usize = 64 << 20;
+pub(crate) const MOST: usize = 64 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct SavedPart<'a> {
@@ -73,10 +75,11 @@ impl<N: Nearest> UserView<N> {
         };
         let encoding = |e| Error::internal("an index part cannot be written").caused_by(e);
         let plain = postcard::to_allocvec(&part).map_err(encoding)?;
-        if plain.len() > MOST {
+        let components = shelf.index.saved_components();
+        if plain.len() + components.len() > MOST {
             return Ok(None);
         }
-        let bytes = [&HEAD[..], &lz4_flex::compress_prepend_size(&plain)].concat();
+        let bytes = pack(&plain, &components);
         // The hash that follows tells parts of one moment apart.
         let ulid = Ulid::from_parts(self.listed.get(), plain.len() as u128);
         Ok(Some((key::index_part(&self.scope, ulid, &bytes), bytes)))
@@ -88,13 +91,12 @@ impl<N: Nearest> UserView<N> {
     /// # Errors
     /// `corrupt` when it cannot be read; nothing is taken in then.
     pub fn restore(&self, bytes: &[u8]) -> Result<bool> {
-        let Some(packed) = bytes.strip_prefix(HEAD) else { return Ok(false) };
-        let plain = unpacked(packed)?;
+        let Some((plain, components)) = unpack(bytes)? else { return Ok(false) };
         let part: SavedPart<'_> = postcard::from_bytes(&plain).map_err(wrong)?;
         if part.space != self.space.id {
             return Ok(false);
         }
-        let index = part.index.restore()?;
+        let index = part.index.restore(components)?;
         let sources = part.sources.into_iter().map(|(number, all)| {
             let all = all.into_iter();
             let all = all.map(|(hlc, held)| (Hlc(hlc), held.into_iter().map(vector).collect()));
@@ -113,21 +115,41 @@ impl<N: Nearest> UserView<N> {
     }
 }
 
-/// The bytes that an index part unpacks to: texts stand in them as they are.
-///
-/// # Errors
-/// `corrupt` when it is none of this form.
-pub fn unpack(part: &[u8]) -> Result<Vec<u8>> {
-    let packed = part.strip_prefix(HEAD);
-    packed.map_or_else(|| Err(Error::corrupt("not an index part of this form")), unpacked)
+/// An index part of these bytes and the components of these vectors.
+pub fn pack(plain: &[u8], components: &[u8]) -> Vec<u8> {
+    let packed = lz4_flex::compress_prepend_size(plain);
+    let length = (packed.len() as u32).to_le_bytes();
+    let mut part = [&HEAD[..], &[0; 8], &length, &packed, components].concat();
+    let behind_head = part.split_first_chunk_mut::<8>().map(|(_, rest)| rest);
+    if let Some((hash, rest)) = behind_head.and_then(<[u8]>::split_first_chunk_mut::<8>) {
+        *hash = XxHash3_64::oneshot(rest).to_le_bytes();
+    }
+    part
 }
 
-fn unpacked(packed: &[u8]) -> Result<Vec<u8>> {
-    let (size, _) = packed.split_first_chunk::<4>().unwrap_or((&[255; 4], &[]));
+/// What an index part holds: bytes in which texts stand as they are, and components of vectors. None of another form.
+///
+/// # Errors
+/// `corrupt` when it is not what was written.
+pub fn unpack(part: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>> {
+    let Some(rest) = part.strip_prefix(HEAD) else { return Ok(None) };
+    let (hash, rest) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
+    if u64::from_le_bytes(*hash) != XxHash3_64::oneshot(rest) {
+        return Err(Error::corrupt("an index part is not what was written"));
+    }
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+    let packed = rest.split_at_checked(u32::from_le_bytes(*length) as usize);
+    let (packed, components) = packed.ok_or_else(cut)?;
+    let (size, _) = packed.split_first_chunk::<4>().ok_or_else(cut)?;
     if u32::from_le_bytes(*size) as usize > MOST {
         return Err(Error::corrupt("an index part is too large"));
     }
-    lz4_flex::decompress_size_prepended(packed).map_err(wrong)
+    let plain = lz4_flex::decompress_size_prepended(packed).map_err(wrong)?;
+    Ok(Some((plain, components)))
+}
+
+fn cut() -> Error {
+    Error::corrupt("an index part is cut")
 }
 
 fn wrong(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

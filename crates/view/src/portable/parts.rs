@@ -2,7 +2,7 @@
 
 use super::until::Until;
 use super::{Portable, User};
-use crate::Source;
+use crate::{Source, part};
 use bytes::Bytes;
 use holdfast_core::ports::{Clock, Objects};
 use holdfast_core::{Hlc, Key, Part, Result, key};
@@ -48,13 +48,17 @@ impl<B: Objects, C: Clock> Portable<B, C> {
         let prefix = key::index_parts(&user.view.scope);
         let page = self.bucket.list(&prefix, None).await?;
         let erased = user.view.journal.borrow().erased();
-        let keys = page.objects.iter().filter_map(|listed| Key::below(&prefix, &listed.key));
-        let keys: Vec<Key> = keys.filter(|key| key.part() == Part::Index).collect();
-        let newest = keys.iter().rfind(|key| !erased.settles(key)).cloned();
-        user.parts.listed.replace(Some(keys));
-        let Some(newest) = newest else { return Ok(()) };
-        let Some(bytes) = self.bucket.get(&newest).await? else { return Ok(()) };
-        // The bucket has checked the hash in its name.
+        let parts = page.objects.into_iter().filter_map(|listed| {
+            let key = Key::below(&prefix, &listed.key)?;
+            (key.part() == Part::Index).then_some((key, listed.size))
+        });
+        let parts: Vec<(Key, u64)> = parts.collect();
+        let newest = parts.iter().rfind(|(key, _)| !erased.settles(key)).cloned();
+        let newest = newest.filter(|(_, size)| *size <= part::MOST as u64);
+        user.parts.listed.replace(Some(parts.into_iter().map(|(key, _)| key).collect()));
+        let Some((newest, size)) = newest else { return Ok(()) };
+        // As a range, because that is not hashed on the way: a part tells by itself, and sooner, whether it is whole.
+        let Some(bytes) = self.bucket.get_range(&newest, 0, size).await? else { return Ok(()) };
         if user.view.restore(&bytes)? {
             let texts = user.view.journal.borrow().view().text_bytes();
             user.parts.taken.set(texts);

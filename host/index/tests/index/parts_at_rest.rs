@@ -7,7 +7,7 @@ use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Key, key};
 use holdfast_search::Int8Scan;
-use holdfast_view::{Limits, Space, UserView, unpack};
+use holdfast_view::{Limits, Space, UserView, pack, unpack};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::rc::Rc;
@@ -53,7 +53,7 @@ fn view() -> UserView<Int8Scan> {
 async fn a_part_is_written_as_it_always_was() {
     let (key, bytes) = written().await;
     assert_eq!(key.as_str(), key::index_part(&scope("u"), ulid_of(&key), &bytes).as_str());
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/index/golden/part-1.hfx");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/index/golden/part-2.hfx");
     if std::env::var_os("HOLDFAST_NEW_GOLDEN").is_some() {
         std::fs::write(path, &bytes).unwrap();
     }
@@ -67,6 +67,11 @@ async fn a_part_is_written_as_it_always_was() {
     assert!(view().restore(&golden).unwrap());
 }
 
+#[test]
+fn a_part_of_a_form_of_before_is_none() {
+    assert!(!view().restore(include_bytes!("golden/part-1.hfx")).unwrap());
+}
+
 fn ulid_of(key: &Key) -> ulid::Ulid {
     ulid::Ulid::from_string(key.ulid().unwrap()).unwrap()
 }
@@ -74,7 +79,8 @@ fn ulid_of(key: &Key) -> ulid::Ulid {
 #[tokio::test]
 async fn damaged_parts_are_corrupt_or_harmless() {
     let (_, bytes) = written().await;
-    let plain = unpack(&bytes).unwrap();
+    let (plain, components) = unpack(&bytes).unwrap().unwrap();
+    assert!(!components.is_empty());
     let (mut taken, mut refused) = (0, 0);
     for seed in 0..4_000 {
         let mut random = StdRng::seed_from_u64(seed);
@@ -89,7 +95,8 @@ async fn damaged_parts_are_corrupt_or_harmless() {
             }
         }
         let view = view();
-        match view.restore(&[&bytes[..8], &lz4_flex::compress_prepend_size(&damaged)].concat()) {
+        let fewer = components.len() - random.random_range(0..2) * random.random_range(0..20);
+        match view.restore(&pack(&damaged, &components[..fewer])) {
             Ok(true) => {
                 taken += 1;
                 // Wrong answers are what the hash in its name is for; here nothing may break.
@@ -109,8 +116,24 @@ async fn damaged_parts_are_corrupt_or_harmless() {
         }
     }
     assert!(taken > 100 && refused > 1_000, "{taken} taken, {refused} refused");
-    let longer = [&b"hfidx01\n"[..], &u32::MAX.to_le_bytes(), &[0; 40]].concat();
-    assert_eq!(view().restore(&longer).unwrap_err().case, Case::Corrupt);
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_what_was_written_is_corrupt() {
+    let (_, bytes) = written().await;
+    let refused = |bytes: &[u8]| view().restore(bytes).unwrap_err().case == Case::Corrupt;
+    for at in 8..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        assert!(refused(&damaged), "at {at}");
+        assert!(refused(&bytes[..at]), "cut at {at}");
+    }
+    assert!(refused(&[&bytes[..], b"more"].concat()));
+    // Its checksum fits, and it would unpack to more than fits an instance.
+    let mut longer = u32::MAX.to_le_bytes().to_vec();
+    longer.splice(0..0, 4u32.to_le_bytes());
+    let hash = twox_hash::XxHash3_64::oneshot(&longer).to_le_bytes();
+    assert!(refused(&[&bytes[..8], &hash, &longer].concat()));
 }
 
 fn question() -> holdfast_search::Question {

@@ -49,6 +49,7 @@ struct Tender {
     store: holdfast_objects::Settings,
     ledger: Ledger,
     quarantine: Arc<Quarantine>,
+    rules: Rules,
     /// Where messages of all users pass: without that, only loading them all would tell whose do.
     expiring: Option<Index>,
 }
@@ -74,6 +75,7 @@ impl Tending {
                 store: values.store()?,
                 ledger: values.ledger(),
                 quarantine,
+                rules: values.rules()?,
                 expiring,
             },
         })
@@ -95,14 +97,14 @@ impl Tending {
     /// Compacts the loaded users whose journals have grown enough since the last time.
     async fn seal_grown(&mut self) {
         let Ok(journals) = self.index.journals().await else { return };
-        let rules = Rules::default();
+        let rules = self.tender.rules;
         let there = |scope: &Scope| journals.iter().any(|loaded| loaded.scope == *scope);
         self.sealed.retain(|scope, _| there(scope));
         self.purged.retain(|scope, _| there(scope));
         let now = SystemClock.now();
         for Loaded { scope, objects, purging } in journals {
-            let grown =
-                objects >= self.sealed.get(&scope).copied().unwrap_or(0) + rules.least_objects;
+            let grown = objects
+                >= self.sealed.get(&scope).copied().unwrap_or(0) + rules.least_objects.max(1);
             // By then its object is old enough to be sealed at once.
             let purge = purging
                 .filter(|at| at.saturating_add(rules.purge_after) < now)
@@ -245,12 +247,12 @@ impl Tender {
     async fn compacted(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
         let clock = store.clock();
         let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
-        let rules = Rules::default();
-        let open = async || Compaction::open(&outside, scope, &self.ledger, &rules).await;
+        let rules = &self.rules;
+        let open = async || Compaction::open(&outside, scope, &self.ledger, rules).await;
         let opened = match open().await {
             // What is gone may still be held behind the heads.
             Err(error) if error.reason == "not_yet_visible" => {
-                mend(&outside, scope, &self.ledger, &rules).await?;
+                mend(&outside, scope, &self.ledger, rules).await?;
                 open().await?
             }
             opened => opened?,
@@ -267,9 +269,9 @@ impl Tender {
         }
         if !corrupt.is_empty() {
             // Segments and covers are made anew from what they were made of, while that is there.
-            mend(&outside, scope, &self.ledger, &rules).await?;
+            mend(&outside, scope, &self.ledger, rules).await?;
             corrupt =
-                compact(&outside, scope, &self.ledger, &rules).await?.corrupt.into_iter().collect();
+                compact(&outside, scope, &self.ledger, rules).await?.corrupt.into_iter().collect();
         }
         self.quarantine.set(scope, corrupt);
         Ok(())
@@ -278,11 +280,11 @@ impl Tender {
     async fn collected(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
         let clock = store.clock();
         let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
-        let (rules, mut mended) = (Rules::default(), false);
+        let (rules, mut mended) = (&self.rules, false);
         for _ in 0..STEPS {
-            let step = collect(&outside, scope, &self.ledger, &rules).await?;
+            let step = collect(&outside, scope, &self.ledger, rules).await?;
             if !step.corrupt.is_empty() && !mended {
-                mended = mend(&outside, scope, &self.ledger, &rules).await?.merged > 0;
+                mended = mend(&outside, scope, &self.ledger, rules).await?.merged > 0;
                 if mended {
                     continue;
                 }

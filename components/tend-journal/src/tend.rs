@@ -4,11 +4,18 @@ use crate::expire::expire;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Key, Result, Scope, TenantId};
 use holdfast_journal::{Compaction, Next, Rules, Step, next_user, sweep, upkeeper};
-use holdfast_kit::{GuestIds, State};
+use holdfast_kit::{GuestIds, Settings, State};
 
-/// What a step holds in memory fits into an instance; times are those of all hosts.
-fn rules() -> Rules {
-    Rules { segment_bytes: 6 << 20, step_bytes: 8 << 20, ..Rules::default() }
+/// What a step holds in memory fits into an instance; times that others rely on are those of all hosts.
+fn rules(settings: &Settings) -> Rules {
+    Rules {
+        segment_bytes: 6 << 20,
+        step_bytes: 8 << 20,
+        least_objects: settings.compact_objects,
+        least_bytes: settings.compact_bytes,
+        seal_after: settings.compact_age,
+        ..Rules::default()
+    }
 }
 
 /// A walk over users stops at the first user after so many milliseconds.
@@ -54,7 +61,7 @@ pub struct Done {
 pub async fn step(state: &State, scope: &Scope, work: Work) -> Result<Done> {
     let clock = state.bucket.clock();
     let outside = Outside { objects: &state.bucket, clock: &clock, ids: &GuestIds };
-    let rules = rules();
+    let rules = rules(&state.settings);
     let mut done = Done { users: 1, ..Done::default() };
     match work {
         Work::Compact => {

@@ -77,6 +77,9 @@ settings! {
     query_bytes Both Some("8192"), false, "longest query, in bytes";
     retention_days Both Some("0"), false, "messages are kept for so many days, and hidden from then on; a user's own retention may be shorter; 0 is for ever";
     delete_mode Both Some("hide"), false, "what a delete does that names no mode: hide, or physical, which also removes the bytes after the grace";
+    compact_objects Both Some("64"), false, "a journal is sealed into segments once so many objects of it are in none";
+    compact_bytes Both Some("262144"), false, "or so many bytes of them, in bytes";
+    compact_age_ms Both Some("604800000"), false, "or one that is so old, in milliseconds";
     json_depth Both Some("32"), false, "deepest JSON";
     start_deadline_ms Host Some("60000"), false, "how long a host that starts asks a store that does not answer again, in milliseconds; 0 asks once";
     mcp_origins Both Some(""), false, "origins of web pages that may ask `/mcp` (`https://chat.example.com`), comma separated; those of this machine always may";

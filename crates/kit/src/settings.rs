@@ -43,6 +43,12 @@ pub struct Settings {
     pub retention_days: u32,
     /// A delete that names no mode removes the bytes, too.
     pub delete_physically: bool,
+    /// When a journal is worth sealing: objects in no segment,
+    pub compact_objects: usize,
+    /// bytes of them,
+    pub compact_bytes: u64,
+    /// or the age of the oldest, in milliseconds.
+    pub compact_age: u64,
     /// Limits of what is stored.
     pub limits: Limits,
     /// Origins of web pages that may ask `/mcp`.
@@ -89,6 +95,9 @@ impl Settings {
             query_bytes: number("query_bytes").await?,
             retention_days: number("retention_days").await?,
             delete_physically: delete_mode().await?,
+            compact_objects: number("compact_objects").await?,
+            compact_bytes: number("compact_bytes").await?,
+            compact_age: number("compact_age_ms").await?,
             limits: Limits {
                 message_bytes: number("message_bytes").await?,
                 batch_bytes: number("batch_bytes").await?,

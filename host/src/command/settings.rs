@@ -6,6 +6,7 @@ use crate::settings::{InstanceLimits, Settings};
 use anyhow::{Context, Result};
 use holdfast_core::settings::{Reader, SETTINGS, find};
 use holdfast_core::{Case, Error};
+use holdfast_journal::Rules;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -119,6 +120,16 @@ impl Values {
         };
         settings.policy.deadline = self.parsed("s3_deadline_ms")?;
         Ok(settings.check()?)
+    }
+
+    /// The numbers of the protocol: when a journal is worth sealing is as set.
+    pub fn rules(&self) -> Result<Rules> {
+        Ok(Rules {
+            least_objects: self.parsed("compact_objects")?,
+            least_bytes: self.parsed("compact_bytes")?,
+            seal_after: self.parsed("compact_age_ms")?,
+            ..Rules::default()
+        })
     }
 
     /// The runtime below the doors.
@@ -260,6 +271,15 @@ mod tests {
         let error = gather(&[("HOLDFAST_S3_BUKET", "x")], &[]).unwrap_err();
         assert!(format!("{error:#}").contains("did you mean s3_bucket?"), "{error:#}");
         assert!(gather(&[], &["nonsense"]).is_err());
+    }
+
+    #[test]
+    fn journals_are_sealed_by_the_numbers_of_the_protocol_where_nothing_is_set() {
+        assert_eq!(gather(&[], &[]).unwrap().rules().unwrap(), Rules::default());
+        let set = gather(&[("HOLDFAST_COMPACT_OBJECTS", "3")], &[]).unwrap();
+        assert_eq!(set.rules().unwrap(), Rules { least_objects: 3, ..Rules::default() });
+        let wrong = gather(&[("HOLDFAST_COMPACT_BYTES", "many")], &[]).unwrap();
+        assert!(format!("{:#}", wrong.rules().unwrap_err()).contains("compact_bytes"));
     }
 
     #[test]

@@ -97,3 +97,31 @@ async fn whom_a_host_wrote_is_on_a_list_when_it_stops_and_the_next_walk_tends_th
     until("all users were looked at", || files(&folder, "/op/swept/").len() == 1).await;
     until("the list is worked through", || files(&folder, "/dirty/").is_empty()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_is_sealed_by_the_thresholds_that_are_set_by_calls_and_by_the_host_itself() {
+    let installation = Installation::rclone().with("compact_interval_ms", "0");
+    let installation = installation.with("compact_objects", "3");
+    let host = installation.start();
+    let (api, ann) = (Api::of(&host), json!({"user_id": "ann"}));
+    let say = async |api: &Api, n: u32| {
+        let message = json!({"user_id": "ann", "role": "user", "content": format!("says {n}")});
+        let _ = api.post_for(201, "/v1/sessions/s/messages", &message).await;
+    };
+    for (n, sealed) in [(0, 0), (1, 0), (2, 3)] {
+        say(&api, n).await;
+        let done = api.post_for(200, "/v1/upkeep/compact", &ann).await.json();
+        assert_eq!(done["sealed"], sealed, "after {} messages", n + 1);
+    }
+    drop(host);
+
+    let folder = installation.server().expect("a server").folder().to_owned();
+    let segments = || files(&folder, "/seg/").len();
+    let (host, _kept) = installation.with("compact_interval_ms", "200").start_beside();
+    let api = Api::of(&host);
+    say(&api, 3).await;
+    say(&api, 4).await;
+    assert_eq!(segments(), 1);
+    say(&api, 5).await;
+    until("the host has sealed three more", || segments() == 2).await;
+}

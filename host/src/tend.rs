@@ -16,17 +16,20 @@ use holdfast_journal::{
     Compaction, Next, Rules, collect, compact, erasure, last_sweep, mend, next_user, note_dirty,
     note_sweep, rewrite, sweep, tenants, to_do, upkeeper,
 };
-use holdfast_ports::{Bucket, SystemClock, SystemIds, bucket};
+use holdfast_ports::{Bucket, Cache, SystemClock, SystemIds, bucket};
 use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval_at};
+use ulid::Ulid;
 
 /// Steps of one user in a row, at most: others have their turn.
 const STEPS: usize = 64;
 /// How often this host says whom it wrote.
 const NOTE: Duration = Duration::from_secs(60 * 60);
+/// Users of the cache whose erases one walk asks for, at most: a LIST each.
+const KEPT: usize = 1_000;
 /// How often all users are looked at, whoever was written: milliseconds.
 const SWEEP: u64 = 7 * 24 * 60 * 60_000;
 
@@ -41,6 +44,11 @@ pub struct Tending {
     /// The newest purge of a user that was known when its journal was last compacted for that.
     purged: HashMap<Scope, u64>,
     tender: Tender,
+    cache: Cache,
+    /// How many users of the cache were looked at.
+    looked: usize,
+    /// The erase after which this machine's disk kept nothing of a user.
+    forgotten: HashMap<Scope, Ulid>,
 }
 
 /// What a piece of work is done with.
@@ -55,12 +63,13 @@ struct Tender {
 }
 
 impl Tending {
-    /// As the settings say. `written` is whom the host writes.
+    /// As the settings say. `written` is whom the host writes, `cache` what it keeps of the bucket.
     pub fn new(
         index: Index,
         values: &Values,
         written: Arc<Written>,
         quarantine: Arc<Quarantine>,
+        cache: Cache,
     ) -> Result<Self> {
         let expiring = values.parsed::<u32>("retention_days")? > 0;
         let expiring = expiring.then(|| index.clone());
@@ -71,6 +80,9 @@ impl Tending {
             written,
             sealed: HashMap::new(),
             purged: HashMap::new(),
+            cache,
+            looked: 0,
+            forgotten: HashMap::new(),
             tender: Tender {
                 store: values.store()?,
                 ledger: values.ledger(),
@@ -89,7 +101,10 @@ impl Tending {
             tokio::select! {
                 () = next(&mut grown) => self.seal_grown().await,
                 () = next(&mut noting) => note(self.written.clone(), self.tender.store.clone()).await,
-                () = next(&mut all) => self.walk().await,
+                () = next(&mut all) => {
+                    self.walk().await;
+                    self.forget_erased().await;
+                }
             }
         }
     }
@@ -146,6 +161,43 @@ impl Tending {
                         error.reason
                     )
                 }
+            }
+        }
+    }
+
+    /// Drops what this machine keeps of users who were erased, whoever served that and whether anybody asks for them or not:
+    /// some users at a time, each in its turn.
+    async fn forget_erased(&mut self) {
+        let mut users = self.cache.users();
+        let place = self.looked % users.len().max(1);
+        users.rotate_left(place);
+        users.truncate(KEPT);
+        self.looked += users.len();
+        let tender = self.tender.clone();
+        let found = apart(async move || {
+            let store = bucket(tender.store.clone())?;
+            let mut erased = Vec::new();
+            for scope in users {
+                let found = erasure(&store, &tender.ledger, &scope).await?;
+                erased.extend(found.map(|one| (scope, one.ulid, one.receipt.is_some())));
+            }
+            Ok(erased)
+        });
+        match found.await {
+            Ok(erased) => {
+                for (scope, ulid, swept) in erased {
+                    if self.forgotten.get(&scope) == Some(&ulid) {
+                        continue;
+                    }
+                    self.cache.forget(&scope).await;
+                    // Before that it may be read, and kept, again.
+                    if swept {
+                        self.forgotten.insert(scope, ulid);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!("{}: erased users are looked for later: {error}", error.reason)
             }
         }
     }

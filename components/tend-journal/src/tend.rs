@@ -125,7 +125,7 @@ pub async fn walk(
 async fn run(state: &State, scope: &Scope, begun: u64, all: &mut Done) -> Result<bool> {
     let clock = state.bucket.clock();
     let outside = Outside { objects: &state.bucket, clock: &clock, ids: &GuestIds };
-    let (rules, ledger) = (rules(), state.ledger());
+    let (rules, ledger) = (rules(&state.settings), state.ledger());
     let Some(mut run) = Compaction::open(&outside, scope, &ledger, &rules).await? else {
         return Ok(false);
     };

@@ -144,8 +144,13 @@ impl Shard {
         if user.journal.borrow().renewals() == before {
             return Ok(());
         }
+        self.forget_kept(&user.scope).await
+    }
+
+    /// Drops what is kept of a user's objects on this machine.
+    pub(crate) async fn forget_kept(&self, scope: &Scope) -> Result<()> {
         let forget = async |bucket: &AnyBucket| {
-            bucket.forget(&user.scope).await;
+            bucket.forget(scope).await;
             Ok(())
         };
         self.ask_bucket(forget).await

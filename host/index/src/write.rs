@@ -6,6 +6,11 @@ use bytes::Bytes;
 use holdfast_core::{Key, Result, Scope};
 use holdfast_view::{Knowledge, Pending, checked};
 use std::rc::Rc;
+use std::time::Duration;
+
+/// What is read of an erased user before a sweep has removed it is dropped after so long. What takes longer, or is kept on other
+/// machines, goes when upkeep asks who was erased.
+const SWEPT: Duration = Duration::from_secs(30);
 
 impl Shard {
     /// What is known now. Loads nothing, waits for nothing.
@@ -56,8 +61,19 @@ impl Shard {
             user.absorb(key, bytes)?;
         }
         self.weigh(user);
-        if user.renew_stale() && user.flight.board(false).1 {
-            self.begin(user);
+        if user.renew_stale() {
+            let (shard, scope) = (self.clone(), user.scope.clone());
+            tokio::task::spawn_local(async move {
+                for after in [Duration::ZERO, SWEPT] {
+                    tokio::time::sleep(after).await;
+                    if let Err(error) = shard.forget_kept(&scope).await {
+                        shard.shared.failed(&error);
+                    }
+                }
+            });
+            if user.flight.board(false).1 {
+                self.begin(user);
+            }
         }
         if user.loaded.get() && user.owes() && !user.flight.running() {
             // It names what is not here: readers would have to wait for it.

@@ -182,6 +182,8 @@ async fn keep(ledger: Option<Ledger>) {
 #[derive(Default)]
 struct Inside {
     index: Option<Index>,
+    /// What the host keeps of the bucket.
+    cache: Option<Cache>,
     hooks: Hooks,
 }
 
@@ -206,7 +208,8 @@ impl Inside {
         let (shared, objects) = (cache.clone(), values.store()?);
         let open = move || Cached::new(open(&objects), shared.clone());
         let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
-        metrics.gauge("index".into(), move || kept(&cache));
+        let seen = cache.clone();
+        metrics.gauge("index".into(), move || kept(&seen));
         let tokens = TokenCounter::new(values.parsed("tokenizer")?);
         let generator = Generator::new(
             values.text("generate_endpoint"),
@@ -222,7 +225,7 @@ impl Inside {
             link: LINKS.to_vec(),
             native: NATIVE.iter().map(|&package| package.to_owned()).collect(),
         };
-        Ok(Self { index: Some(index), hooks })
+        Ok(Self { index: Some(index), cache: Some(cache), hooks })
     }
 
     /// What runs beside requests, where the index is ours.
@@ -232,14 +235,17 @@ impl Inside {
         metrics: &Metrics,
         pools: Pools,
     ) -> Result<Vec<JoinHandle<()>>> {
-        let Some(index) = &self.index else { return Ok(Vec::new()) };
+        let (Some(index), Some(cache)) = (&self.index, &self.cache) else {
+            return Ok(Vec::new());
+        };
         let (doors, ledger) = (self.hooks.doors.clone(), values.ledger());
         let embedding = background::embed_pending(doors, values.store()?, ledger);
         let quarantine = Arc::new(Quarantine::default());
         let corrupt = quarantine.clone();
         metrics.gauge("host".into(), move || vec![("corrupt_objects", corrupt.count())]);
         let written = self.hooks.doors.written.clone();
-        let tending = Tending::new(index.clone(), values, written, quarantine)?.run();
+        let tending =
+            Tending::new(index.clone(), values, written, quarantine, cache.clone())?.run();
         let exporting = Exporting::new(index.clone(), pools.exporting, values)?.run();
         let mut all = vec![tokio::spawn(embedding), tokio::spawn(tending), tokio::spawn(exporting)];
         if let Some(pool) = pools.summarizing {

@@ -104,6 +104,11 @@ impl Installation {
         (Host::start(data.path(), &self.settings), data)
     }
 
+    /// Starts a host beside others in a local directory of before.
+    pub fn start_in(&self, data: &Path) -> Host {
+        Host::start(data, &self.settings)
+    }
+
     /// As [`start_beside`](Self::start_beside), with the manifest's components for index and models.
     ///
     /// # Panics
@@ -153,6 +158,11 @@ impl Installation {
         let folder = server.folder().join("data").join(&server.bucket);
         assert!(folder.is_dir(), "no bucket that is a folder");
         folder
+    }
+
+    /// What hosts keep beside the bucket.
+    pub fn folder(&self) -> &Path {
+        self.data.path()
     }
 
     /// The store's own server, where it is not the embedded one.

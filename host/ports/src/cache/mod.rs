@@ -15,7 +15,7 @@ use crate::SystemClock;
 use bytes::Bytes;
 use disk::Place;
 use holdfast_core::ports::Clock;
-use holdfast_core::{Key, Scope};
+use holdfast_core::{Key, Scope, TenantId, key};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -86,6 +86,15 @@ impl Cache {
     pub async fn forget(&self, scope: &Scope) {
         let Some(folder) = disk::folder(scope) else { return };
         self.apart(move |shared| shared.forget(&folder)).await;
+    }
+
+    /// Users of whom something is kept.
+    pub fn users(&self) -> Vec<Scope> {
+        let uses = self.0.uses();
+        let scope = |(tenant, user): (&str, &str)| {
+            Some(Scope { tenant: TenantId::parse(tenant).ok()?, user: key::user_of(user)? })
+        };
+        uses.folders().into_iter().filter_map(scope).collect()
     }
 
     /// What it did and holds.

@@ -1,7 +1,9 @@
 //! `kill -9` of the host again and again, at any moment, under clients that repeat with the same ids what was not acknowledged.
 
 use futures::future::join_all;
-use holdfast_faults::{Acknowledged, Api, Call, Installation, Plan, Tally, insist, long, seed};
+use holdfast_faults::{
+    Acknowledged, Api, Call, Installation, Oracle, Plan, Tally, insist, long, seed,
+};
 use holdfast_servers::{Host, Rclone, Weather};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -55,6 +57,8 @@ async fn dies_again_and_again(installation: &Installation, seed: u64) {
         proxy.settled().await;
     }
     Tally::take(&api, &plan.calls, &stored).await.holds("after the last kill");
+    let mut oracle = Oracle::hear(installation, &host, &plan.calls, &stored).await;
+    oracle.judge(&api).await.expect("promises are kept");
 }
 
 /// A host that is killed `after` so long; what of `calls` it acknowledged.

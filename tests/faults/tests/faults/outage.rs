@@ -1,7 +1,7 @@
 //! The store cannot be reached for a while: writes say so, reads of what is loaded go on, and then all goes on.
 
 use futures::future::join_all;
-use holdfast_faults::{Api, Installation, Plan, Tally, insist, long, seed};
+use holdfast_faults::{Api, Installation, Oracle, Plan, Tally, insist, long, seed};
 use holdfast_servers::{Rclone, Weather};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,10 @@ async fn an_outage_of_the_store_is_said_and_everything_goes_on_after_it() {
     Tally::take(&api, &plan.calls, &stored).await.holds("after the outage");
     let (other, _kept) = installation.start_beside();
     Tally::take(&Api::of(&other), &plan.calls, &stored).await.holds("a host that comes after it");
+    let mut oracle = Oracle::hear(&installation, &host, &plan.calls, &stored).await;
+    for host in [&host, &other] {
+        oracle.judge(&Api::of(host)).await.expect("promises are kept");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

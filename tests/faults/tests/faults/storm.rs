@@ -3,7 +3,7 @@
 use futures::future::join;
 use futures::{StreamExt, stream};
 use holdfast_faults::{
-    Acknowledged, Api, Call, Installation, Item, Page, Plan, Tally, insist, long, seed,
+    Acknowledged, Api, Call, Installation, Item, Oracle, Page, Plan, Tally, insist, long, seed,
 };
 use holdfast_servers::{Proxy, Rclone, SeaweedFs, Server, Weather};
 use std::collections::BTreeMap;
@@ -50,6 +50,10 @@ async fn storms(server: Server, seed: u64) {
     Tally::take(&api, &plan.calls, &stored).await.holds("the host in the storm");
     let (other, _kept) = installation.start_beside();
     Tally::take(&Api::of(&other), &plan.calls, &stored).await.holds("a host that comes after it");
+    let mut oracle = Oracle::hear(&installation, &host, &plan.calls, &stored).await;
+    for host in [&host, &other] {
+        oracle.judge(&Api::of(host)).await.expect("promises are kept");
+    }
 }
 
 /// Stores `calls`, some at a time, while sessions are read.

@@ -117,7 +117,8 @@ async fn a_journal_is_sealed_by_the_thresholds_that_are_set_by_calls_and_by_the_
 
     let folder = installation.server().expect("a server").folder().to_owned();
     let segments = || files(&folder, "/seg/").len();
-    let (host, _kept) = installation.with("compact_interval_ms", "200").start_beside();
+    let installation = installation.with("compact_interval_ms", "200");
+    let (host, _kept) = installation.start_beside();
     let api = Api::of(&host);
     say(&api, 3).await;
     say(&api, 4).await;

@@ -8,7 +8,7 @@ use holdfast_core::{Key, key::hash32, ports::Objects};
 use holdfast_objects::Settings;
 use holdfast_ports::{Bucket, bucket};
 use holdfast_servers::{Rclone, Server, Shared};
-use support::{run_with, settings};
+use support::run_with;
 
 static SERVER: Shared = Shared::new();
 
@@ -44,7 +44,7 @@ fn bytes_that_changed_in_the_store_are_corrupt() {
 #[test]
 fn a_wrong_secret_is_refused_after_one_request() {
     let server = SERVER.get(Rclone::start);
-    let changed = Settings { secret_key: "wrong".to_owned(), ..settings(&server) };
+    let changed = Settings { secret_key: "wrong".to_owned(), ..server.settings() };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let objects = bucket(changed).unwrap();
         let error = objects.get(&Key::raw("a")).await.unwrap_err();
@@ -54,7 +54,7 @@ fn a_wrong_secret_is_refused_after_one_request() {
 
 #[test]
 fn a_bucket_that_does_not_exist_is_named() {
-    let error = refused(|server| Settings { bucket: "no-such".to_owned(), ..settings(server) });
+    let error = refused(|server| Settings { bucket: "no-such".to_owned(), ..server.settings() });
     assert_eq!(error.reason, "store_refused");
     assert!(error.detail.contains("no-such"), "{error}");
 }
@@ -63,7 +63,7 @@ fn a_bucket_that_does_not_exist_is_named() {
 fn a_store_that_comes_back_is_reached_within_one_call_and_one_that_does_not_is_unavailable() {
     let mut server = Rclone::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let objects = bucket(settings(&server)).unwrap();
+    let objects = bucket(server.settings()).unwrap();
     let put = |text: &'static str| {
         runtime.block_on(objects.put(&Key::raw(text), Bytes::from_static(b"x")))
     };
@@ -71,7 +71,7 @@ fn a_store_that_comes_back_is_reached_within_one_call_and_one_that_does_not_is_u
     server.start_again();
     put("b").unwrap();
     server.kill();
-    let mut settings = settings(&server);
+    let mut settings = server.settings();
     settings.policy.deadline = 300;
     let error = runtime.block_on(bucket(settings).unwrap().put(&Key::raw("c"), Bytes::new()));
     assert_eq!(error.unwrap_err().reason, "store_unavailable");

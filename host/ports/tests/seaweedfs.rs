@@ -9,8 +9,8 @@ use holdfast_core::{Key, Prefix, Scope, TenantId, UserId, key, ports::Objects};
 use holdfast_objects::Settings;
 use holdfast_ports::{Bucket, bucket};
 use holdfast_servers::{SeaweedFs, Shared};
+use support::run_with;
 use support::versions::{count, lock, versioned};
-use support::{run_with, settings};
 use ulid::Ulid;
 
 static SERVER: Shared = Shared::new();
@@ -24,8 +24,8 @@ holdfast_objects::conformance!(run);
 #[test]
 fn a_wrong_secret_and_an_unknown_key_are_refused_after_one_request() {
     let server = SERVER.get(SeaweedFs::start);
-    let wrong = Settings { secret_key: "wrong".to_owned(), ..settings(&server) };
-    let unknown = Settings { access_key: "UNKNOWN".to_owned(), ..settings(&server) };
+    let wrong = Settings { secret_key: "wrong".to_owned(), ..server.settings() };
+    let unknown = Settings { access_key: "UNKNOWN".to_owned(), ..server.settings() };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         for changed in [wrong, unknown] {
             let objects = bucket(changed).unwrap();
@@ -47,7 +47,7 @@ fn a_key_with_two_slashes_round_trips() {
 #[test]
 fn a_store_whose_etag_is_not_the_md5_is_verified_by_reading_back() {
     let server = SERVER.get(SeaweedFs::start);
-    let settings = Settings { etag_is_not_md5: true, ..settings(&server) };
+    let settings = Settings { etag_is_not_md5: true, ..server.settings() };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let objects = bucket(settings).unwrap();
         objects.put(&Key::raw("back/a"), Bytes::from_static(b"x")).await.unwrap();

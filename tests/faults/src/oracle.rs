@@ -4,8 +4,9 @@
 use crate::{ACCESS_KEY, Acknowledged, Api, Call, Installation, SECRET_KEY, history};
 use holdfast_core::ports::Objects;
 use holdfast_core::{Key, Scope, TenantId, UserId, key};
+use holdfast_journal::list;
 use holdfast_objects::Settings;
-use holdfast_ports::{Bucket, bucket};
+use holdfast_ports::bucket;
 use holdfast_servers::Host;
 use holdfast_sim::checker::{Checker, Clocks, Home, Promise, Reading, Seen, Snapshot};
 use serde_json::Value;
@@ -49,7 +50,7 @@ impl Oracle {
         let mut oracle = Self { checker, users, stored: HashMap::new(), heard: now(), hosts: 0 };
         let mut keys: BTreeMap<String, Key> = BTreeMap::new();
         for user in oracle.users.keys().cloned().collect::<Vec<_>>() {
-            for key in wal(&bucket, &user).await {
+            for key in list(&bucket, &scope(&user)).await.expect("a list") {
                 let bytes = bucket.get(&key).await.expect("a read").expect("an object");
                 oracle.checker.sent(key.as_str(), &bytes).expect("P4");
                 oracle.checker.landed(key.as_str());
@@ -145,29 +146,10 @@ impl Oracle {
     }
 }
 
-async fn wal(bucket: &Bucket, user: &str) -> Vec<Key> {
-    let (prefix, mut after, mut keys) = (key::wal(&scope(user)), None::<String>, Vec::new());
-    loop {
-        let page = bucket.list(&prefix, after.as_deref()).await.expect("a list");
-        keys.extend(page.objects.iter().filter_map(|one| Key::below(&prefix, &one.key)));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return keys,
-        }
-    }
-}
-
 /// The way to the store, past every proxy.
 fn settings(installation: &Installation, host: &Host) -> Settings {
     if let Some(server) = installation.server() {
-        return Settings {
-            endpoint: server.endpoint.clone(),
-            region: server.region.clone(),
-            bucket: server.bucket.clone(),
-            access_key: server.access_key.clone(),
-            secret_key: server.secret_key.clone(),
-            ..Settings::default()
-        };
+        return server.settings();
     }
     let (endpoint, bucket) = host.bucket.rsplit_once('/').expect("an address");
     Settings {

@@ -28,6 +28,18 @@ pub struct Server {
 }
 
 impl Server {
+    /// How its bucket is reached.
+    pub fn settings(&self) -> holdfast_objects::Settings {
+        holdfast_objects::Settings {
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            bucket: self.bucket.clone(),
+            access_key: self.access_key.clone(),
+            secret_key: self.secret_key.clone(),
+            ..holdfast_objects::Settings::default()
+        }
+    }
+
     pub(crate) fn new(program: PathBuf, port: u16) -> Self {
         let text = |text: &str| text.to_owned();
         Self {

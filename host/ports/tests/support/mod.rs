@@ -4,26 +4,14 @@
 pub mod versions;
 
 use bytes::Bytes;
-use holdfast_objects::{Settings, Transport};
+use holdfast_objects::Transport;
 use holdfast_ports::{Bucket, Limits, ReqwestTransport, bucket};
 use holdfast_servers::Server;
-
-/// Settings of a running server.
-pub fn settings(server: &Server) -> Settings {
-    Settings {
-        endpoint: server.endpoint.clone(),
-        region: server.region.clone(),
-        bucket: server.bucket.clone(),
-        access_key: server.access_key.clone(),
-        secret_key: server.secret_key.clone(),
-        ..Settings::default()
-    }
-}
 
 /// Runs one claim over a client of its own.
 pub fn run_with(server: &Server, claim: impl AsyncFnOnce(&Bucket)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { claim(&bucket(settings(server)).unwrap()).await });
+    runtime.block_on(async { claim(&bucket(server.settings()).unwrap()).await });
 }
 
 /// A GET without credentials.

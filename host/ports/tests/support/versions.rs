@@ -1,6 +1,5 @@
 //! A bucket that keeps old versions, asked as the store's own clients would.
 
-use super::settings;
 use bytes::Bytes;
 use holdfast_objects::{Settings, Signer, Transport, sign};
 use holdfast_ports::{Limits, ReqwestTransport};
@@ -12,7 +11,7 @@ const ENABLED: &str = "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/
 
 /// Settings of a new bucket of `server` that keeps versions; `locks`: it can lock them, too.
 pub async fn versioned(server: &Server, name: &str, locks: bool) -> Settings {
-    let bucket = Settings { bucket: name.to_owned(), ..settings(server) };
+    let bucket = Settings { bucket: name.to_owned(), ..server.settings() };
     let lock: &[(&str, &str)] =
         if locks { &[("x-amz-bucket-object-lock-enabled", "true")] } else { &[] };
     assert!(ask(&bucket, "PUT", "", lock, "").await.0 < 300);

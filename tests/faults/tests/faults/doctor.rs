@@ -31,15 +31,7 @@ fn found(findings: &[Value], name: &str) -> (String, String) {
 
 /// The bucket of a server, without anything between.
 pub fn bucket_of(server: &Server) -> Bucket {
-    let settings = holdfast_objects::Settings {
-        endpoint: server.endpoint.clone(),
-        region: server.region.clone(),
-        bucket: server.bucket.clone(),
-        access_key: server.access_key.clone(),
-        secret_key: server.secret_key.clone(),
-        ..holdfast_objects::Settings::default()
-    };
-    bucket(settings).unwrap()
+    bucket(server.settings()).unwrap()
 }
 
 async fn leaves_nothing(server: &Server) {

@@ -58,12 +58,8 @@ async fn each_alone(server: Server) {
 fn through(proxy: &Proxy, server: &Server) -> Bucket {
     bucket(Settings {
         endpoint: proxy.endpoint.clone(),
-        region: server.region.clone(),
-        bucket: server.bucket.clone(),
-        access_key: server.access_key.clone(),
-        secret_key: server.secret_key.clone(),
         policy: Policy { attempt: 500, burst: 1000, ..Policy::default() },
-        ..Settings::default()
+        ..server.settings()
     })
     .unwrap()
 }

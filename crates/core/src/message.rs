@@ -196,6 +196,17 @@ impl Halves<'_> {
         let (halves, _) = self.0.as_chunks::<2>();
         halves.iter().map(|half| f16::from_le_bytes(*half)).collect()
     }
+
+    /// Their bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a [u8]> for Halves<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(Cow::Borrowed(bytes))
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 
 use crate::attachments;
 use crate::compact::Next;
+use crate::erase::hidden_by;
 use crate::fetch;
 use crate::heads::ulid;
 use crate::index_parts;
@@ -17,10 +18,9 @@ use crate::survey::{Segments, Survey, covered, segments, survey};
 use futures::future::join;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::{Erased, Ledger};
-use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Manifest;
 use holdfast_core::ports::{Clock, Listed, Objects, Outside};
-use holdfast_core::record::{Line, WalObject};
+use holdfast_core::record::WalObject;
 use holdfast_core::{Key, Part, Prefix, Result, Scope, key, segment};
 use std::collections::{BTreeMap, HashSet};
 
@@ -355,13 +355,9 @@ impl<O: Objects> Going<'_, O> {
             Err(error) if fetch::concerns_one(&error) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let (mut graves, ulids) = (Graves::default(), unheld.iter().filter_map(ulid));
-        graves.erase(at);
-        let ulids: HashSet<_> = ulids.collect();
-        let of_them = lines.iter().filter(|line| ulids.contains(&line.order.ulid));
-        let hidden =
-            |line: &Line| line.record().is_ok_and(|record| graves.hides(&record, line.order));
-        Ok(of_them.into_iter().all(hidden))
+        let ulids: HashSet<_> = unheld.iter().filter_map(ulid).collect();
+        let mut of_them = lines.iter().filter(|line| ulids.contains(&line.order.ulid));
+        Ok(of_them.all(hidden_by(at)))
     }
 
     async fn cover(&self, pair: &[Seen]) -> Result<Option<Cover>> {

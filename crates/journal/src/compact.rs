@@ -3,6 +3,7 @@
 //! Several at once are harmless: nothing is removed or overwritten, and readers take the union of what all published. What
 //! an erase hides is not sealed again.
 
+use crate::erase::hidden_by;
 use crate::fetch;
 use crate::heads::{ulid, ulid_of_name};
 use crate::ledger;
@@ -16,7 +17,6 @@ use bytes::Bytes;
 use futures::future::try_join;
 use holdfast_core::cover::{Cover, Frames};
 use holdfast_core::erase::{Erased, Ledger};
-use holdfast_core::graves::Graves;
 use holdfast_core::manifest::Entry;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::purge::{Purge, Purges};
@@ -104,9 +104,8 @@ impl<'a> Guard<'a> {
     /// Leaves out what the erase hides; one that cannot be read stays.
     pub fn filter(&self, lines: &mut Vec<Line>) {
         let Some(at) = self.erased.at() else { return };
-        let mut graves = Graves::default();
-        graves.erase(at);
-        lines.retain(|line| !line.record().is_ok_and(|record| graves.hides(&record, line.order)));
+        let hidden = hidden_by(at);
+        lines.retain(|line| !hidden(line));
     }
 }
 

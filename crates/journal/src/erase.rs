@@ -270,10 +270,16 @@ impl Found {
     }
 }
 
-/// Does one of these WAL objects and segments hold what the erase hides? What cannot be read tells nothing.
-async fn holds_hidden(objects: &impl Objects, keys: Vec<Key>, at: Hlc) -> Result<bool> {
+/// Which lines an erase of this time hides; none that cannot be read.
+pub(crate) fn hidden_by(at: Hlc) -> impl Fn(&Line) -> bool {
     let mut graves = Graves::default();
     graves.erase(at);
+    move |line| line.record().is_ok_and(|record| graves.hides(&record, line.order))
+}
+
+/// Does one of these WAL objects and segments hold what the erase hides? What cannot be read tells nothing.
+async fn holds_hidden(objects: &impl Objects, keys: Vec<Key>, at: Hlc) -> Result<bool> {
+    let hides = hidden_by(at);
     // One after the other: a segment may be large.
     for key in keys {
         let open = |bytes: Bytes| match (key.part(), ulid(&key)) {
@@ -285,8 +291,7 @@ async fn holds_hidden(objects: &impl Objects, keys: Vec<Key>, at: Hlc) -> Result
             Err(error) if !fetch::concerns_one(&error) => return Err(error),
             lines => lines.unwrap_or_default(),
         };
-        let hides = |line: &Line| line.record().is_ok_and(|one| graves.hides(&one, line.order));
-        if lines.iter().any(hides) {
+        if lines.iter().any(&hides) {
             return Ok(true);
         }
     }

@@ -8,7 +8,7 @@ use crate::sessions::Sessions;
 use crate::vectors::Vectors;
 use crate::words::{Posting, Words};
 use crate::{DocNo, Entry, Language};
-use half::f16;
+use holdfast_core::message::Halves;
 use holdfast_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -104,10 +104,10 @@ impl UserIndex {
         }
     }
 
-    /// Components of the vectors of what is [saved](Self::saved): f16, little-endian.
-    pub fn saved_components(&self) -> Vec<u8> {
+    /// Components of the vectors of what is [saved](Self::saved).
+    pub fn saved_components(&self) -> Halves<'static> {
         let rows = self.vectors.found().filter_map(|row| self.vectors.row(row));
-        rows.flatten().flat_map(|value| value.to_le_bytes()).collect()
+        Halves::of(rows.flatten())
     }
 }
 
@@ -116,7 +116,7 @@ impl SavedIndex<'_> {
     ///
     /// # Errors
     /// `corrupt` when it is none.
-    pub fn restore(self, components: &[u8]) -> Result<UserIndex> {
+    pub fn restore(self, components: &Halves<'_>) -> Result<UserIndex> {
         let mut index = UserIndex::new(language(self.fallback)?);
         index.words = Words::restored(self.words);
         index.sessions = Sessions::of(self.sessions, self.own);
@@ -241,14 +241,12 @@ impl Vectors {
 }
 
 impl SavedVectors<'_> {
-    fn restore(self, messages: usize, components: &[u8]) -> Result<Vectors> {
+    fn restore(self, messages: usize, components: &Halves<'_>) -> Result<Vectors> {
         if self.spans.iter().any(|(doc, _)| *doc as usize >= messages) {
             return Err(broken("a vector of no message"));
         }
-        let (halves, _) = components.as_chunks::<2>();
-        let values = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
         let (norms, _) = self.inverse_norms.as_chunks::<NORM>();
         let norms = norms.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Vectors::of(self.dimensions, self.spans, values, norms)
+        Vectors::of(self.dimensions, self.spans, components.values(), norms)
     }
 }

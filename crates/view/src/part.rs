@@ -76,10 +76,11 @@ impl<N: Nearest> UserView<N> {
         let encoding = |e| Error::internal("an index part cannot be written").caused_by(e);
         let plain = postcard::to_allocvec(&part).map_err(encoding)?;
         let components = shelf.index.saved_components();
+        let components = components.as_bytes();
         if plain.len() + components.len() > MOST {
             return Ok(None);
         }
-        let bytes = pack(&plain, &components);
+        let bytes = pack(&plain, components);
         // The hash that follows tells parts of one moment apart.
         let ulid = Ulid::from_parts(self.listed.get(), plain.len() as u128);
         Ok(Some((key::index_part(&self.scope, ulid, &bytes), bytes)))
@@ -96,7 +97,7 @@ impl<N: Nearest> UserView<N> {
         if part.space != self.space.id {
             return Ok(false);
         }
-        let index = part.index.restore(components)?;
+        let index = part.index.restore(&Halves::from(components))?;
         let sources = part.sources.into_iter().map(|(number, all)| {
             let all = all.into_iter();
             let all = all.map(|(hlc, held)| (Hlc(hlc), held.into_iter().map(vector).collect()));

@@ -6,15 +6,15 @@ use crate::native::apart;
 use crate::quarantine::Quarantine;
 use crate::written::Written;
 use anyhow::Result;
-use holdfast_core::erase::Ledger;
+use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::ports::{Clock, Outside};
 use holdfast_core::record::Stamp;
 use holdfast_core::retention::written_down;
 use holdfast_core::{Hlc, Scope, TenantId, UserId};
 use holdfast_index::{Index, Loaded, Reading};
 use holdfast_journal::{
-    Compaction, Next, Rules, collect, compact, erasure, last_sweep, mend, next_user, note_dirty,
-    note_sweep, rewrite, sweep, tenants, to_do, upkeeper,
+    Compaction, Next, Rules, collect, compact, erased, erasure, last_sweep, mend, next_user,
+    note_dirty, note_sweep, rewrite, sweep, tenants, to_do, upkeeper,
 };
 use holdfast_ports::{Bucket, Cache, SystemClock, SystemIds, bucket};
 use std::collections::{BTreeSet, HashMap};
@@ -22,7 +22,6 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval_at};
-use ulid::Ulid;
 
 /// Steps of one user in a row, at most: others have their turn.
 const STEPS: usize = 64;
@@ -48,7 +47,7 @@ pub struct Tending {
     /// How many users of the cache were looked at.
     looked: usize,
     /// The erase after which this machine's disk kept nothing of a user.
-    forgotten: HashMap<Scope, Ulid>,
+    forgotten: HashMap<Scope, Erased>,
 }
 
 /// What a piece of work is done with.
@@ -176,23 +175,19 @@ impl Tending {
         let tender = self.tender.clone();
         let found = apart(async move || {
             let store = bucket(tender.store.clone())?;
-            let mut erased = Vec::new();
+            let mut all = Vec::new();
             for scope in users {
-                let found = erasure(&store, &tender.ledger, &scope).await?;
-                erased.extend(found.map(|one| (scope, one.ulid, one.receipt.is_some())));
+                let last = erased(&store, &tender.ledger, &scope).await?;
+                all.extend(last.at().map(|_| (scope, last)));
             }
-            Ok(erased)
+            Ok(all)
         });
         match found.await {
-            Ok(erased) => {
-                for (scope, ulid, swept) in erased {
-                    if self.forgotten.get(&scope) == Some(&ulid) {
-                        continue;
-                    }
-                    self.cache.forget(&scope).await;
-                    // Before that it may be read, and kept, again.
-                    if swept {
-                        self.forgotten.insert(scope, ulid);
+            Ok(all) => {
+                for (scope, last) in all {
+                    if self.forgotten.get(&scope) != Some(&last) {
+                        self.cache.forget(&scope, last).await;
+                        self.forgotten.insert(scope, last);
                     }
                 }
             }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Objects, Page};
-use holdfast_core::{Error, Key, Prefix, Result, Scope};
+use holdfast_core::{Error, Key, Prefix, Result, Scope, erase};
 use holdfast_objects::Bucket;
 
 /// Any [`Bucket`], behind a pointer.
@@ -15,8 +15,8 @@ impl AnyBucket {
         Self(Box::new(bucket))
     }
 
-    pub(crate) async fn forget(&self, scope: &Scope) {
-        self.0.forget(scope).await;
+    pub(crate) async fn forget(&self, scope: &Scope, erased: erase::Erased) {
+        self.0.forget(scope, erased).await;
     }
 }
 
@@ -34,7 +34,7 @@ trait Erased {
         after: Option<&'a str>,
     ) -> LocalBoxFuture<'a, Result<Page>>;
     fn skew(&self) -> Skew;
-    fn forget<'a>(&'a self, scope: &'a Scope) -> LocalBoxFuture<'a, ()>;
+    fn forget<'a>(&'a self, scope: &'a Scope, erased: erase::Erased) -> LocalBoxFuture<'a, ()>;
 }
 
 impl<B: Bucket> Erased for B {
@@ -63,8 +63,8 @@ impl<B: Bucket> Erased for B {
         Objects::skew(self)
     }
 
-    fn forget<'a>(&'a self, scope: &'a Scope) -> LocalBoxFuture<'a, ()> {
-        Box::pin(Bucket::forget(self, scope))
+    fn forget<'a>(&'a self, scope: &'a Scope, erased: erase::Erased) -> LocalBoxFuture<'a, ()> {
+        Box::pin(Bucket::forget(self, scope, erased))
     }
 }
 

@@ -144,13 +144,14 @@ impl Shard {
         if user.journal.borrow().renewals() == before {
             return Ok(());
         }
-        self.forget_kept(&user.scope).await
+        self.forget_kept(user).await
     }
 
-    /// Drops what is kept of a user's objects on this machine.
-    pub(crate) async fn forget_kept(&self, scope: &Scope) -> Result<()> {
+    /// Drops what is kept of a user who was erased on this machine.
+    pub(crate) async fn forget_kept(&self, user: &User) -> Result<()> {
+        let erased = user.journal.borrow().erased();
         let forget = async |bucket: &AnyBucket| {
-            bucket.forget(scope).await;
+            bucket.forget(&user.scope, erased).await;
             Ok(())
         };
         self.ask_bucket(forget).await

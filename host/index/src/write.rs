@@ -6,11 +6,6 @@ use bytes::Bytes;
 use holdfast_core::{Key, Result, Scope};
 use holdfast_view::{Knowledge, Pending, checked};
 use std::rc::Rc;
-use std::time::Duration;
-
-/// What is read of an erased user before a sweep has removed it is dropped after so long. What takes longer, or is kept on other
-/// machines, goes when upkeep asks who was erased.
-const SWEPT: Duration = Duration::from_secs(30);
 
 impl Shard {
     /// What is known now. Loads nothing, waits for nothing.
@@ -62,13 +57,10 @@ impl Shard {
         }
         self.weigh(user);
         if user.renew_stale() {
-            let (shard, scope) = (self.clone(), user.scope.clone());
+            let (shard, erased) = (self.clone(), user.clone());
             tokio::task::spawn_local(async move {
-                for after in [Duration::ZERO, SWEPT] {
-                    tokio::time::sleep(after).await;
-                    if let Err(error) = shard.forget_kept(&scope).await {
-                        shard.shared.failed(&error);
-                    }
+                if let Err(error) = shard.forget_kept(&erased).await {
+                    shard.shared.failed(&error);
                 }
             });
             if user.flight.board(false).1 {

@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use futures::future::join_all;
 use holdfast_core::clock::Skew;
+use holdfast_core::erase::{Erased, REACH};
 use holdfast_core::ports::Objects;
-use holdfast_core::{Key, Scope, TenantId, UserId, key};
+use holdfast_core::{Hlc, Key, Scope, TenantId, UserId, key};
 use holdfast_objects::Memory;
 use holdfast_ports::{Cache, CacheStats, Cached};
 use std::fs;
@@ -257,13 +258,34 @@ async fn a_forgotten_user_is_gone_from_the_disk_and_nobody_else_is() {
     for key in [&ann, &anna] {
         store.get(key).await.unwrap();
     }
-    cache.forget(&scope("ann")).await;
-    cache.forget(&scope("nobody")).await;
+    cache.forget(&scope("ann"), Erased::default()).await;
+    cache.forget(&scope("nobody"), Erased::default()).await;
     assert_eq!((files(folder.path()).len(), cache.stats().files), (1, 1));
     store.get(&anna).await.unwrap();
     assert_eq!(memory.calls().gets, 2);
     store.get(&ann).await.unwrap();
     assert_eq!(memory.calls().gets, 3);
+}
+
+#[tokio::test]
+async fn what_an_erase_may_take_is_not_kept_again_and_what_came_after_it_is() {
+    const ERASED: u64 = 1_774_000_000_000;
+    let (memory, folder) = (Memory::new(), TempDir::new().unwrap());
+    let (store, cache) = over(&memory, folder.path(), PLENTY);
+    let at = |milliseconds| Ulid::from_parts(milliseconds, 1).0;
+    let (before, _) = object(&memory, "ann", at(ERASED + REACH - 1), 10).await;
+    let (other, _) = object(&memory, "anna", at(ERASED), 10).await;
+    let (after, _) = object(&memory, "ann", at(ERASED + REACH), 10).await;
+    cache.forget(&scope("ann"), Erased::by(Hlc::at(ERASED))).await;
+    cache.forget(&scope("ann"), Erased::by(Hlc::at(1))).await;
+    for key in [&before, &other, &after] {
+        store.get(key).await.unwrap();
+    }
+    assert_eq!((files(folder.path()).len(), cache.stats().files), (2, 2));
+    for (key, reads) in [(&other, 3), (&after, 3), (&before, 4)] {
+        store.get(key).await.unwrap();
+        assert_eq!(memory.calls().gets, reads);
+    }
 }
 
 /// A store that forgets a user between the bucket's answer and the reader.
@@ -275,7 +297,7 @@ impl Objects for Forgetting<'_> {
     }
     async fn get(&self, key: &Key) -> holdfast_core::Result<Option<Bytes>> {
         let got = self.0.get(key).await;
-        self.1.forget(&scope("ann")).await;
+        self.1.forget(&scope("ann"), Erased::default()).await;
         got
     }
     async fn get_range(
@@ -335,7 +357,7 @@ async fn a_disk_that_cannot_be_written_is_no_error() {
     for _ in 0..2 {
         assert_eq!(store.get(&key).await.unwrap(), Some(bytes.clone()));
     }
-    cache.forget(&scope("ann")).await;
+    cache.forget(&scope("ann"), Erased::default()).await;
     store.delete(&key).await.unwrap();
     assert_eq!((memory.calls().gets, cache.stats().files), (2, 0));
 }
@@ -403,7 +425,7 @@ fn threads_that_share_a_cache_read_what_is_right_within_the_bound() {
                             );
                         }
                         if round == 5 && thread == 0 {
-                            cache.forget(&scope("ann")).await;
+                            cache.forget(&scope("ann"), Erased::default()).await;
                         }
                     }
                 });

@@ -3,6 +3,7 @@
 use super::Cache;
 use bytes::Bytes;
 use holdfast_core::clock::Skew;
+use holdfast_core::erase::Erased;
 use holdfast_core::ports::{Objects, Page};
 use holdfast_core::{Key, Prefix, Result, Scope};
 use holdfast_objects::Bucket;
@@ -74,7 +75,7 @@ impl<S: Objects> Objects for Cached<S> {
 }
 
 impl<S: Bucket> Bucket for Cached<S> {
-    async fn forget(&self, scope: &Scope) {
-        self.cache.forget(scope).await;
+    async fn forget(&self, scope: &Scope, erased: Erased) {
+        self.cache.forget(scope, erased).await;
     }
 }

@@ -17,16 +17,26 @@ const NEW: &str = ".new";
 /// Where an object lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
+    key: Key,
     name: String,
-    hash: String,
 }
 
 impl Place {
     /// None for an object without a hash in its name, and for one that is no part of a user's journal.
     pub(super) fn of(key: &Key) -> Option<Self> {
-        let hash =
-            key.hash().filter(|_| !matches!(key.part(), Part::Index | Part::Other))?.to_owned();
-        Some(Self { name: name(key.as_str())?, hash })
+        key.hash().filter(|_| !matches!(key.part(), Part::Index | Part::Other))?;
+        Some(Self { key: key.clone(), name: name(key.as_str())? })
+    }
+
+    /// Of what.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// `<tenant>/<user>/` of its user.
+    pub(super) fn folder(&self) -> &str {
+        let end = self.name.match_indices('/').nth(1).map(|(at, _)| at + 1);
+        end.and_then(|end| self.name.get(..end)).unwrap_or_default()
     }
 
     /// Its name below the folder.
@@ -73,7 +83,7 @@ pub(super) fn read(root: &Path, place: &Place, now: u64) -> io::Result<Vec<u8>> 
     let mut file = File::open(root.join(&place.name))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    if hash32(&bytes) != place.hash {
+    if Some(hash32(&bytes).as_str()) != place.key.hash() {
         return Err(io::ErrorKind::InvalidData.into());
     }
     // On a disk that cannot be written the order of use is that of the writes.
@@ -210,5 +220,6 @@ mod tests {
         let folder = folder(&scope).unwrap();
         assert_eq!(folder, "acme/~42ob/");
         assert!(Place::of(&key).unwrap().name.starts_with(&folder));
+        assert_eq!(Place::of(&key).unwrap().folder(), folder);
     }
 }

@@ -14,6 +14,7 @@ pub use cached::Cached;
 use crate::SystemClock;
 use bytes::Bytes;
 use disk::Place;
+use holdfast_core::erase::Erased;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Key, Scope, TenantId, key};
 use std::io;
@@ -82,10 +83,10 @@ impl Cache {
     }
 
     /// Drops all that is kept of a user: called when the user is erased. What is being read from the bucket meanwhile is not
-    /// kept either.
-    pub async fn forget(&self, scope: &Scope) {
+    /// kept either, nor is from now on what the erase may take: it can be read until a sweep has removed it.
+    pub async fn forget(&self, scope: &Scope, erased: Erased) {
         let Some(folder) = disk::folder(scope) else { return };
-        self.apart(move |shared| shared.forget(&folder)).await;
+        self.apart(move |shared| shared.forget(&folder, erased)).await;
     }
 
     /// Users of whom something is kept.
@@ -188,7 +189,8 @@ impl Shared {
         }
         let file = disk::write(&self.root, bytes)?;
         let mut uses = self.uses();
-        if self.drops.load(SeqCst) != drops {
+        let erased = uses.erased(place.folder());
+        if self.drops.load(SeqCst) != drops || erased.may_lack(place.key()) {
             return Ok(());
         }
         disk::publish(&self.root, place, file)?;
@@ -210,11 +212,11 @@ impl Shared {
         disk::remove(&self.root, place.name());
     }
 
-    fn forget(&self, folder: &str) {
+    fn forget(&self, folder: &str, erased: Erased) {
         let set_aside = {
             let mut uses = self.uses();
             self.drops.fetch_add(1, SeqCst);
-            uses.gone_below(folder);
+            uses.erase(folder, erased);
             disk::set_aside(&self.root, folder)
         };
         self.report(set_aside.and_then(disk::remove_aside));

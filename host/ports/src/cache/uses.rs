@@ -1,5 +1,6 @@
 //! Which files there are, and which was used longest ago.
 
+use holdfast_core::erase::Erased;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub(super) struct Uses {
     next: u64,
     /// Names that left while what is there from before is counted.
     left: Option<HashSet<Arc<str>>>,
+    /// Erases of users, by their folders.
+    erased: HashMap<Box<str>, Erased>,
 }
 
 impl Uses {
@@ -90,12 +93,19 @@ impl Uses {
         }
     }
 
-    /// All files whose names begin so are gone.
-    pub(super) fn gone_below(&mut self, prefix: &str) {
-        let below = self.files.keys().filter(|name| name.starts_with(prefix));
+    /// The user of this folder was erased: all of its files are gone.
+    pub(super) fn erase(&mut self, folder: &str, erased: Erased) {
+        let below = self.files.keys().filter(|name| name.starts_with(folder));
         for name in below.cloned().collect::<Vec<_>>() {
             self.gone(&name);
         }
+        let last = self.erased.entry(folder.into()).or_default();
+        *last = erased.max(*last);
+    }
+
+    /// The last erase of the user of this folder.
+    pub(super) fn erased(&self, folder: &str) -> Erased {
+        self.erased.get(folder).copied().unwrap_or_default()
     }
 
     /// The file that was used longest ago, while all take more room than `most`: it leaves.
@@ -147,7 +157,7 @@ mod tests {
         for name in ["t/u/wal/1", "t/u/seg/2", "t/u1/wal/3"] {
             uses.used(name, 5000, 1);
         }
-        uses.gone_below("t/u/");
+        uses.erase("t/u/", Erased::default());
         assert_eq!((uses.bytes(), uses.files()), (8192, 1));
     }
 }

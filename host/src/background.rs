@@ -5,15 +5,16 @@ use crate::native::apart;
 use holdfast_core::erase::Ledger;
 use holdfast_core::memory::Memory;
 use holdfast_core::message::MessageBody;
-use holdfast_core::ports::Outside;
+use holdfast_core::ports::{Clock, Outside};
 use holdfast_core::record::{Kind, Record, Stamp};
 use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::{Result, Scope, SessionId};
-use holdfast_index::{Index, Pending};
+use holdfast_index::{Consistency, Index, Knowledge, Pending, Present, Reading};
 use holdfast_models::Purpose;
 use holdfast_ports::{SystemClock, SystemIds, bucket};
 use holdfast_search::Passages;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_secs(2);
 /// Messages of one look.
 const AT_ONCE: usize = 32;
+/// The kind of thing that is embedded.
+const MEMORY: &str = "memory";
 
 /// Embeds pending messages of loaded users for ever: each is written again with its vectors, as the same message.
 pub async fn embed_pending(doors: Arc<Doors>, store: holdfast_objects::Settings, ledger: Ledger) {
@@ -46,17 +49,24 @@ async fn look(
     ledger: &Ledger,
 ) -> Result<usize> {
     let pending = index.pending(AT_ONCE).await?;
-    let mut done = 0;
+    let (mut done, mut looked) = (0, HashSet::new());
     for (scope, message) in pending {
         let written = async {
             let record = embedded(doors, &scope, &message).await?;
-            write(index, (store, ledger), &scope, record, &message).await
+            // The bucket is looked at once for all of a user's, since another host may have deleted one.
+            let consistency =
+                if looked.insert(scope.clone()) { Consistency::Latest } else { Consistency::Local };
+            let reading = Reading { consistency, ..Reading::default() };
+            let standing = standing(index, &scope, &message, reading).await?;
+            let Some(known) = standing else { return Ok(false) };
+            write(index, (store, ledger), &scope, record, known).await
         };
         match written.await {
-            Ok(()) => {
+            Ok(true) => {
                 doors.written.add(&scope);
                 done += 1;
             }
+            Ok(false) => {}
             Err(error) => {
                 tracing::warn!(
                     "{}: message {} is embedded later: {error}",
@@ -99,14 +109,49 @@ async fn embedded_memory(doors: &Doors, scope: &Scope, pending: &Pending) -> Res
     Record::thing(ThingKind::Memory, (None, &pending.id), &stamp, &body)
 }
 
+/// What a writer should know, where what was embedded still stands: one that was deleted, replaced or erased meanwhile is
+/// not written again.
+async fn standing(
+    index: &Index,
+    scope: &Scope,
+    pending: &Pending,
+    reading: Reading,
+) -> Result<Option<Knowledge>> {
+    let stands = if pending.memory {
+        let (id, kind) = (pending.id.clone(), MEMORY.to_owned());
+        match index.find_thing(scope.clone(), kind, None, id, reading).await?.item {
+            Some(memory) => memory.last.order == pending.order,
+            // One that has ended is hidden, and there until that is written down.
+            None => has_ended(pending, index.clock_offset().unwrap_or(0))?,
+        }
+    } else {
+        index.find_user(scope.clone(), reading).await?;
+        true
+    };
+    let ids = vec![pending.id.clone()];
+    let known = index.known(scope.clone(), pending.session.clone(), ids).await?;
+    Ok((stands && (pending.memory || message_stands(&known, pending))).then_some(known))
+}
+
+fn has_ended(pending: &Pending, offset: i64) -> Result<bool> {
+    let raw = RawValue::from_string(pending.body.clone()).map_err(broken)?;
+    let end = ThingBody::decode(&raw)?.expires_at()?;
+    Ok(end.is_some_and(|end| end <= SystemClock.now().saturating_add_signed(offset)))
+}
+
+fn message_stands(known: &Knowledge, pending: &Pending) -> bool {
+    let same = |one: &Present| one.id == pending.id && one.order == pending.order;
+    !known.deleted.contains(&pending.id) && known.present.iter().any(same)
+}
+
+/// Writes it again; false when it is not to be.
 async fn write(
     index: &Index,
     (store, ledger): (&holdfast_objects::Settings, &Ledger),
     scope: &Scope,
     record: Record,
-    pending: &Pending,
-) -> Result<()> {
-    let known = index.known(scope.clone(), pending.session.clone(), Vec::new()).await?;
+    known: Knowledge,
+) -> Result<bool> {
     let (store, ledger, user) = (store.clone(), ledger.clone(), scope.clone());
     let offset = known.clock_offset.unwrap_or(0);
     let written = apart(async move || {
@@ -121,6 +166,46 @@ async fn write(
         holdfast_journal::rewrite(&outside, &user, known, offset, vec![record]).await.map(Some)
     })
     .await?;
-    let Some(written) = written else { return Ok(()) };
-    index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await
+    let Some(written) = written else { return Ok(false) };
+    index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_core::Hlc;
+    use holdfast_core::record::{Writer, WriterKind};
+
+    fn pending(order: &str) -> Pending {
+        Pending {
+            memory: false,
+            session: "s".to_owned(),
+            id: "m".to_owned(),
+            order: order.to_owned(),
+            at: Hlc::at(1),
+            by: Writer { kind: WriterKind::Service, key: "k".to_owned() },
+            body: "{}".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_deleted_or_opened_anew_while_it_was_embedded_is_not_written_again() {
+        let there = |orders: &[&str]| Knowledge {
+            present: orders
+                .iter()
+                .map(|order| Present {
+                    id: "m".to_owned(),
+                    digest: String::new(),
+                    order: (*order).to_owned(),
+                })
+                .collect(),
+            ..Knowledge::default()
+        };
+        assert!(message_stands(&there(&["1", "2"]), &pending("2")), "a conflict has its own place");
+        assert!(!message_stands(&there(&["2"]), &pending("1")), "its session was opened anew");
+        assert!(!message_stands(&there(&[]), &pending("1")), "its session or user is gone");
+        let deleted = Knowledge { deleted: vec!["m".to_owned()], ..there(&["1"]) };
+        assert!(!message_stands(&deleted, &pending("1")));
+    }
 }

@@ -6,29 +6,29 @@ use crate::native::apart;
 use crate::quarantine::Quarantine;
 use crate::written::Written;
 use anyhow::Result;
-use holdfast_core::erase::{Erased, Ledger};
+use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Outside};
 use holdfast_core::record::Stamp;
 use holdfast_core::retention::written_down;
-use holdfast_core::{Hlc, Scope, TenantId, UserId};
+use holdfast_core::{Hlc, Key, Part, Scope, TenantId, UserId};
 use holdfast_index::{Index, Loaded, Reading};
 use holdfast_journal::{
-    Compaction, Next, Rules, collect, compact, erased, erasure, last_sweep, mend, next_user,
-    note_dirty, note_sweep, rewrite, sweep, tenants, to_do, upkeeper,
+    Compaction, Next, Rules, collect, compact, erased, erasure, lag, last_sweep, marks, mend,
+    next_user, note_dirty, note_sweep, rewrite, sweep, tenants, to_do, upkeeper,
 };
 use holdfast_ports::{Bucket, Cache, SystemClock, SystemIds, bucket};
 use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval, interval_at};
 
 /// Steps of one user in a row, at most: others have their turn.
 const STEPS: usize = 64;
 /// How often this host says whom it wrote.
 const NOTE: Duration = Duration::from_secs(60 * 60);
-/// Users of the cache whose erases one walk asks for, at most: a LIST each.
-const KEPT: usize = 1_000;
+/// How often this host asks, at least, who of its cache was erased: a LIST for each thousand objects of a tenant's ledger.
+const FORGET: Duration = Duration::from_secs(60 * 60);
 /// How often all users are looked at, whoever was written: milliseconds.
 const SWEEP: u64 = 7 * 24 * 60 * 60_000;
 
@@ -38,16 +38,25 @@ pub struct Tending {
     compact_every: Duration,
     walk_every: Duration,
     written: Arc<Written>,
-    /// Objects of a user's journal when it was last compacted.
-    sealed: HashMap<Scope, usize>,
+    /// What was known of a user's journal when it was last compacted.
+    sealed: HashMap<Scope, Sealed>,
     /// The newest purge of a user that was known when its journal was last compacted for that.
     purged: HashMap<Scope, u64>,
     tender: Tender,
     cache: Cache,
-    /// How many users of the cache were looked at.
-    looked: usize,
-    /// The erase after which this machine's disk kept nothing of a user.
-    forgotten: HashMap<Scope, Erased>,
+    /// After so many erases this machine's disk kept nothing of a user.
+    forgotten: HashMap<Scope, usize>,
+    /// After so many erases of a tenant's users it kept nothing of those whose folders do not tell who they are.
+    forgotten_hashed: HashMap<TenantId, usize>,
+}
+
+/// What was known of a user's journal when it was last compacted.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sealed {
+    objects: usize,
+    bytes: u64,
+    /// How old what came since is, as far as it is known: Unix milliseconds.
+    oldest: Option<u64>,
 }
 
 /// What a piece of work is done with.
@@ -80,8 +89,8 @@ impl Tending {
             sealed: HashMap::new(),
             purged: HashMap::new(),
             cache,
-            looked: 0,
             forgotten: HashMap::new(),
+            forgotten_hashed: HashMap::new(),
             tender: Tender {
                 store: values.store()?,
                 ledger: values.ledger(),
@@ -95,15 +104,15 @@ impl Tending {
     /// Runs for ever. What fails is logged, and tried again in its turn.
     pub async fn run(mut self) {
         let (mut grown, mut all) = (ticks(self.compact_every), ticks(self.walk_every));
-        let mut noting = ticks(NOTE);
+        let (mut noting, mut forgetting) = (ticks(NOTE), interval(self.forget_every()));
+        forgetting.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = next(&mut grown) => self.seal_grown().await,
                 () = next(&mut noting) => note(self.written.clone(), self.tender.store.clone()).await,
-                () = next(&mut all) => {
-                    self.walk().await;
-                    self.forget_erased().await;
-                }
+                () = next(&mut all) => self.walk().await,
+                // At the start too: users may have been erased while this host was down.
+                _ = forgetting.tick() => self.forget_erased().await,
             }
         }
     }
@@ -115,10 +124,13 @@ impl Tending {
         let there = |scope: &Scope| journals.iter().any(|loaded| loaded.scope == *scope);
         self.sealed.retain(|scope, _| there(scope));
         self.purged.retain(|scope, _| there(scope));
-        let now = SystemClock.now();
-        for Loaded { scope, objects, purging } in journals {
-            let grown = objects
-                >= self.sealed.get(&scope).copied().unwrap_or(0) + rules.least_objects.max(1);
+        let offset = self.index.clock_offset().unwrap_or(0);
+        let now = SystemClock.now().saturating_add_signed(offset);
+        for loaded in journals {
+            let sealed = self.sealed.entry(loaded.scope.clone()).or_default();
+            sealed.see(&loaded, now);
+            let grown = sealed.is_passed(&loaded, &rules, now);
+            let Loaded { scope, objects, bytes, purging, .. } = loaded;
             // By then its object is old enough to be sealed at once.
             let purge = purging
                 .filter(|at| at.saturating_add(rules.purge_after) < now)
@@ -129,12 +141,15 @@ impl Tending {
             let (tender, user) = (self.tender.clone(), scope.clone());
             let done = apart(async move || {
                 let store = bucket(tender.store.clone())?;
-                tender.compacted(&store, &user).await
+                let sealed = tender.compacted(&store, &user).await?;
+                Ok(sealed == 0 && tender.is_behind(&store, &user).await?)
             });
             match done.await {
-                Ok(()) => {
+                Ok(left) => {
                     self.purged.extend(purge.map(|at| (scope.clone(), at)));
-                    self.sealed.insert(scope, objects);
+                    // What is left for now, or for ever, is looked at again when it is older by as much.
+                    let oldest = left.then_some(now);
+                    self.sealed.insert(scope, Sealed { objects, bytes, oldest });
                 }
                 Err(error) => {
                     tracing::warn!("{}: a journal is compacted later: {error}", error.reason)
@@ -164,35 +179,53 @@ impl Tending {
         }
     }
 
-    /// Drops what this machine keeps of users who were erased, whoever served that and whether anybody asks for them or not:
-    /// some users at a time, each in its turn.
+    /// How often [`Self::forget_erased`] runs.
+    fn forget_every(&self) -> Duration {
+        if self.walk_every.is_zero() { FORGET } else { self.walk_every.min(FORGET) }
+    }
+
+    /// Drops what this machine keeps of users who were erased, whoever served that and whether anybody asks for them or not.
     async fn forget_erased(&mut self) {
-        let mut users = self.cache.users();
-        let place = self.looked % users.len().max(1);
-        users.rotate_left(place);
-        users.truncate(KEPT);
-        self.looked += users.len();
-        let tender = self.tender.clone();
-        let found = apart(async move || {
-            let store = bucket(tender.store.clone())?;
-            let mut all = Vec::new();
-            for scope in users {
-                let last = erased(&store, &tender.ledger, &scope).await?;
-                all.extend(last.at().map(|_| (scope, last)));
-            }
-            Ok(all)
-        });
-        match found.await {
-            Ok(all) => {
-                for (scope, last) in all {
-                    if self.forgotten.get(&scope) != Some(&last) {
-                        self.cache.forget(&scope, last).await;
-                        self.forgotten.insert(scope, last);
-                    }
+        let (users, mut tenants) = (self.cache.users().await, self.cache.tenants().await);
+        while let Some(tenant) = tenants.pop_first() {
+            let (tender, of_tenant) = (self.tender.clone(), tenant.clone());
+            let found = apart(async move || {
+                let store = bucket(tender.store.clone())?;
+                marks(&store, &of_tenant).await
+            });
+            let marks = match found.await {
+                Ok(marks) => marks,
+                Err(error) => {
+                    tracing::warn!("{}: erased users are looked for later: {error}", error.reason);
+                    continue;
+                }
+            };
+            let users = users.iter().filter(|scope| scope.tenant == tenant);
+            for (scope, times) in self.tender.erased_of(&marks, users) {
+                if self.forgotten.get(scope) != Some(&times) {
+                    self.forget(scope, times).await;
                 }
             }
+            if self.forgotten_hashed.get(&tenant).copied().unwrap_or(0) != marks.len() {
+                self.cache.forget_hashed(&tenant).await;
+                self.forgotten_hashed.insert(tenant, marks.len());
+            }
+        }
+    }
+
+    /// Drops what this machine keeps of a user who was erased so many times.
+    async fn forget(&mut self, scope: &Scope, times: usize) {
+        let (tender, user) = (self.tender.clone(), scope.clone());
+        let found = apart(async move || {
+            erased(&bucket(tender.store.clone())?, &tender.ledger, &user).await
+        });
+        match found.await {
+            Ok(last) => {
+                self.cache.forget(scope, last).await;
+                self.forgotten.insert(scope.clone(), times);
+            }
             Err(error) => {
-                tracing::warn!("{}: erased users are looked for later: {error}", error.reason)
+                tracing::warn!("{}: an erased user is forgotten later: {error}", error.reason)
             }
         }
     }
@@ -252,6 +285,22 @@ impl Tender {
         listed.done(store).await
     }
 
+    /// Those of the users whose erases are among these marks, and how often.
+    fn erased_of<'a>(
+        &self,
+        marks: &[Key],
+        users: impl Iterator<Item = &'a Scope>,
+    ) -> Vec<(&'a Scope, usize)> {
+        let mut times = HashMap::<&str, usize>::new();
+        for (folder, _) in marks.iter().filter_map(|mark| mark.as_str().rsplit_once('/')) {
+            *times.entry(folder).or_default() += 1;
+        }
+        let known = |scope: &Scope| {
+            times.get(self.ledger.of(scope).as_str().trim_end_matches('/')).copied()
+        };
+        users.filter_map(|scope| Some((scope, known(scope)?))).collect()
+    }
+
     /// All that is due of one user; the user, when there is more to do later. One user's trouble is not the others'.
     async fn user(&self, store: &Bucket, scope: &Scope) -> Option<UserId> {
         let tended = async {
@@ -291,7 +340,15 @@ impl Tender {
         Ok(erasure.is_none_or(|erasure| erasure.receipt.is_some_and(|receipt| receipt.last)))
     }
 
-    async fn compacted(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
+    /// Is there anything that no segment holds?
+    async fn is_behind(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<bool> {
+        let clock = store.clock();
+        let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
+        Ok(lag(&outside, scope, &self.ledger, &self.rules).await?.objects > 0)
+    }
+
+    /// So many objects were sealed.
+    async fn compacted(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<usize> {
         let clock = store.clock();
         let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
         let rules = &self.rules;
@@ -304,24 +361,25 @@ impl Tender {
             }
             opened => opened?,
         };
-        let Some(mut run) = opened else { return Ok(()) };
-        let mut corrupt = BTreeSet::new();
+        let Some(mut run) = opened else { return Ok(0) };
+        let (mut corrupt, mut sealed) = (BTreeSet::new(), 0);
         for _ in 0..STEPS {
             let step = run.step(&outside).await?;
             corrupt.extend(step.corrupt);
+            sealed += step.sealed;
             if step.next == Next::Done {
                 break;
             }
             tracing::debug!(step.sealed, step.merged, step.written, "a journal was compacted");
         }
-        if !corrupt.is_empty() {
+        if corrupt.iter().any(|key| key.part() != Part::Wal) {
             // Segments and covers are made anew from what they were made of, while that is there.
             mend(&outside, scope, &self.ledger, rules).await?;
-            corrupt =
-                compact(&outside, scope, &self.ledger, rules).await?.corrupt.into_iter().collect();
+            corrupt.retain(|key| key.part() == Part::Wal);
+            corrupt.extend(compact(&outside, scope, &self.ledger, rules).await?.corrupt);
         }
         self.quarantine.set(scope, corrupt);
-        Ok(())
+        Ok(sealed)
     }
 
     async fn collected(&self, store: &Bucket, scope: &Scope) -> holdfast_core::Result<()> {
@@ -344,6 +402,27 @@ impl Tender {
             }
         }
         Ok(())
+    }
+}
+
+impl Sealed {
+    /// Notes what came since. What came while nobody looked is as old as the oldest that is known.
+    fn see(&mut self, loaded: &Loaded, now: u64) {
+        if loaded.bytes < self.bytes {
+            // It left and was loaded again: nothing of it was counted.
+            (self.bytes, self.oldest) = (0, None);
+        }
+        if self.oldest.is_none() && loaded.bytes > self.bytes {
+            self.oldest = if self.bytes == 0 { loaded.oldest } else { Some(now) };
+        }
+    }
+
+    /// Is what came since worth sealing?
+    fn is_passed(&self, loaded: &Loaded, rules: &Rules, now: u64) -> bool {
+        let bytes = loaded.bytes.saturating_sub(self.bytes);
+        loaded.objects >= self.objects + rules.least_objects.max(1)
+            || (bytes > 0 && bytes >= rules.least_bytes)
+            || self.oldest.is_some_and(|oldest| oldest.saturating_add(rules.seal_after) <= now)
     }
 }
 
@@ -378,4 +457,34 @@ async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core:
     tracing::info!(messages = found.unsaid, things = found.ended.len(), "written down as passed");
     index.upsert(scope.clone(), vec![(written.key.to_string(), written.bytes)]).await?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(objects: usize, bytes: u64) -> Loaded {
+        let scope =
+            Scope { tenant: TenantId::parse("acme").unwrap(), user: UserId::parse("ann").unwrap() };
+        Loaded { scope, objects, bytes, oldest: Some(1_000), purging: None }
+    }
+
+    #[test]
+    fn objects_bytes_and_age_of_what_came_since_wake_each_alone_and_what_was_sealed_does_not() {
+        let rules =
+            Rules { least_objects: 4, least_bytes: 100, seal_after: 50, ..Rules::default() };
+        let passed = |mut sealed: Sealed, loaded: Loaded, now| {
+            sealed.see(&loaded, now);
+            sealed.is_passed(&loaded, &rules, now)
+        };
+        let new = Sealed::default();
+        assert!(!passed(new, loaded(3, 99), 1_049));
+        assert!(passed(new, loaded(4, 99), 1_049) && passed(new, loaded(3, 100), 1_049));
+        assert!(passed(new, loaded(3, 99), 1_050));
+        let sealed = Sealed { objects: 4, bytes: 100, oldest: None };
+        assert!(!passed(sealed, loaded(4, 100), 9_000), "nothing came since");
+        assert!(!passed(sealed, loaded(5, 110), 9_000), "it came just now");
+        let left = Sealed { oldest: Some(9_000), ..sealed };
+        assert!(!passed(left, loaded(4, 100), 9_049) && passed(left, loaded(4, 100), 9_050));
+    }
 }

@@ -70,10 +70,15 @@ pub fn test(arguments: &[String]) -> Result<()> {
     run_command(&mut command)
 }
 
-/// Runs the fault tests in their long form: many more faults and kills, and about an hour.
+/// Runs the fault tests in their long form: many more faults and kills, and about an hour. Without arguments one after the other,
+/// with what each says: what was acknowledged, lost, doubled.
 pub fn faults(arguments: &[String]) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.args(["test", "--package", "holdfast-faults", "--all-features"]).args(arguments);
+    command.args(["test", "--package", "holdfast-faults", "--all-features"]);
+    match arguments {
+        [] => command.args(["--", "--nocapture", "--test-threads=1"]),
+        arguments => command.args(arguments),
+    };
     run_command(command.env("HOLDFAST_FAULTS_LONG", "1"))
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod dist;
+mod fuzz;
 mod model;
 mod readme;
 mod rows;
@@ -65,6 +66,12 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Damaged bytes for every decoder, many more of them than the tests take: `cargo xtask fuzz --cases 1000000`.
+    Fuzz {
+        /// Damaged inputs of each test.
+        #[arg(long, default_value_t = 200_000)]
+        cases: u32,
+    },
     /// What a million messages cost, counted anew: writes docs/cost.md.
     Cost,
     /// The rules of the house that neither compiler nor linter knows.
@@ -86,6 +93,7 @@ fn main() -> Result<()> {
         Command::Test { arguments } => check::test(&arguments),
         Command::Sim { arguments } => sim::sim(&arguments),
         Command::Faults { arguments } => check::faults(&arguments),
+        Command::Fuzz { cases } => fuzz::fuzz(cases),
         Command::Cost => {
             run::run("cargo", &["run", "--package", "holdfast-cost", "--", "docs/cost.md"])
         }

@@ -3,7 +3,7 @@
 use half::f16;
 use holdfast_core::message::{Message, MessageBody, MessageVectors, Role};
 use holdfast_core::record::Kind;
-use holdfast_core::{Result, SessionId};
+use holdfast_core::{Result, SessionId, space};
 use holdfast_journal::Draft;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -12,7 +12,6 @@ use rand::rngs::StdRng;
 const TEXT: usize = 500;
 /// Components of its vector.
 const DIMENSIONS: usize = 384;
-const SPACE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
 const WORDS: f64 = 4000.0;
 const SYLLABLES: &[&str] = &[
     "al", "be", "con", "der", "en", "for", "ga", "hi", "in", "ju", "ka", "lo", "me", "nor", "o",
@@ -58,5 +57,5 @@ fn vector(rng: &mut StdRng, bytes: usize) -> MessageVectors {
     let value = |_| f16::from_f32(rng.random_range(-0.1_f32..0.1));
     let values = (0..DIMENSIONS).map(value).collect();
     let end = u32::try_from(bytes).unwrap_or(u32::MAX);
-    MessageVectors { space: SPACE.to_owned(), chunks: vec![(0, end)], values }
+    MessageVectors { space: space::NATIVE.to_owned(), chunks: vec![(0, end)], values }
 }

@@ -8,4 +8,4 @@ mod table;
 
 pub use bill::Bill;
 pub use month::{Load, month};
-pub use table::page;
+pub use table::{FOOT, HEAD, line, page};

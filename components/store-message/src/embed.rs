@@ -3,8 +3,9 @@
 use half::f16;
 use holdfast_core::message::{Message, MessageVectors};
 use holdfast_core::record::WriterKind;
-use holdfast_core::{Error, Result, Scope};
+use holdfast_core::{Error, Result, Scope, space};
 use holdfast_formats::{CallerVector, NewMessage};
+use holdfast_kit::State;
 use holdfast_kit::embedder::{self, Purpose};
 use holdfast_search::Passages;
 
@@ -16,15 +17,16 @@ const MAX_CHUNKS_OF_CALL: usize = 128;
 /// Vectors of each message; empty for one that is pending. An embedder that cannot be reached leaves all pending.
 ///
 /// # Errors
-/// `denied` when a key other than a service key brings vectors in the runtime's own space; `unprocessable` when
-/// one has not that space's dimensions.
+/// `denied` when a key other than a service key brings vectors in a runtime's own space; `unprocessable` when
+/// one has not the components that its space has. Both by the space's name, whether the embedder answers or not.
 pub async fn vectors(
+    state: &State,
     scope: &Scope,
     writer: WriterKind,
     messages: &[NewMessage],
 ) -> Result<Vec<Vec<MessageVectors>>> {
     let mut all: Vec<Vec<MessageVectors>> = Vec::new();
-    let own = own_space(scope, writer, messages).await?;
+    let own = own_space(state, scope, writer, messages).await?;
     let mut texts = Vec::new();
     let mut plan: Vec<Option<Passages>> = Vec::new();
     for message in messages {
@@ -66,32 +68,46 @@ fn given(vector: &CallerVector, message: &Message) -> MessageVectors {
     }
 }
 
-/// The runtime's own space, where a message brings vectors: only a service key may bring them in it.
+/// The embedder's space, where a message brings vectors and the embedder answers.
 async fn own_space(
+    state: &State,
     scope: &Scope,
     writer: WriterKind,
     messages: &[NewMessage],
 ) -> Result<Option<String>> {
-    if messages.iter().all(|message| message.embedding.is_none()) {
+    let given: Vec<&CallerVector> = messages.iter().filter_map(|m| m.embedding.as_ref()).collect();
+    if given.is_empty() {
         return Ok(None);
+    }
+    let configured = state.settings.space();
+    for vector in &given {
+        // What a caller's own space is called is the caller's business.
+        if vector.space == configured || space::is_runtimes(&vector.space) {
+            check(vector, space::dimensions(&vector.space), writer)?;
+        }
     }
     let tenant = scope.tenant.to_string();
     let Ok(made) = embedder::embed(tenant, Purpose::Passage, Vec::new()).await else {
         return Ok(None);
     };
-    for vector in messages.iter().filter_map(|m| m.embedding.as_ref()) {
-        if vector.space != made.space {
-            continue;
-        }
-        if writer != WriterKind::Service {
-            let detail =
-                format!("only a service key may bring vectors in the space {}", made.space);
-            return Err(Error::denied(detail).at("embedding"));
-        }
-        if vector.vector.len() != made.dimensions as usize {
-            let detail = format!("a vector in the space {} has {}", made.space, made.dimensions);
-            return Err(Error::unprocessable("embedding", detail + " components"));
-        }
+    for vector in given.iter().filter(|vector| vector.space == made.space) {
+        check(vector, Some(made.dimensions), writer)?;
     }
     Ok(Some(made.space))
+}
+
+/// Whether the writer may bring this vector in a space of a runtime.
+fn check(vector: &CallerVector, dimensions: Option<u32>, writer: WriterKind) -> Result<()> {
+    let space = &vector.space;
+    if writer != WriterKind::Service {
+        let detail = format!("only a service key may bring vectors in the space {space}");
+        return Err(Error::denied(detail).at("embedding"));
+    }
+    match dimensions {
+        Some(n) if n as usize != vector.vector.len() => {
+            let detail = format!("a vector in the space {space} has {n} components");
+            Err(Error::unprocessable("embedding", detail))
+        }
+        _ => Ok(()),
+    }
 }

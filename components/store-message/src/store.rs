@@ -76,7 +76,7 @@ async fn store_as(
     if let Some(stored) = replayed(ids, &bodies, &known, &messages, &writing.author.after)? {
         return Ok(stored);
     }
-    let vectors = embed::vectors(scope, writing.author.by.kind, &messages).await?;
+    let vectors = embed::vectors(state, scope, writing.author.by.kind, &messages).await?;
     let mut drafts = Vec::with_capacity(ids.len());
     for ((id, mut body), vectors) in ids.iter().zip(bodies).zip(vectors) {
         body.vectors = vectors;

@@ -9,7 +9,7 @@ use holdfast_core::erase::Versions;
 use holdfast_core::{Case, Error, Result, Scope, UserId};
 use holdfast_formats::Body;
 use holdfast_kit::{Answer, Call};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const FIELDS: &[&str] = &["user_id", "cursor"];
 const RESTORE: &[&str] = &["at", "deleted", "session_id", "dry_run", "cursor", "user_id"];
@@ -134,6 +134,11 @@ pub fn kept(versions: Versions) -> Option<(Option<u64>, Option<String>)> {
 
 fn answer(done: &Done, more: bool, next_cursor: Option<&str>) -> Answer {
     let Done { users, sealed, merged, written, removed, bytes, expired, ended, corrupt, .. } = done;
+    let failed = done
+        .failed
+        .iter()
+        .map(|one| json!({"user_id": one.user, "code": one.code, "detail": one.detail}));
+    let failed: Vec<Value> = failed.collect();
     let body = json!({
         "has_more": more,
         "next_cursor": next_cursor,
@@ -146,6 +151,7 @@ fn answer(done: &Done, more: bool, next_cursor: Option<&str>) -> Answer {
         "expired": expired,
         "ended": ended,
         "corrupt": corrupt,
+        "failed": failed,
     });
     Answer::json(200, &body)
 }

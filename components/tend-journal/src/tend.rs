@@ -2,7 +2,7 @@
 
 use crate::expire::expire;
 use holdfast_core::ports::Outside;
-use holdfast_core::{Key, Result, Scope, TenantId};
+use holdfast_core::{Case, Error, Key, Result, Scope, TenantId};
 use holdfast_journal::{Compaction, Next, Rules, Step, next_user, sweep, upkeeper};
 use holdfast_kit::{GuestIds, Settings, State};
 
@@ -55,6 +55,19 @@ pub struct Done {
     pub ended: u32,
     /// Objects that are not what was written.
     pub corrupt: Vec<String>,
+    /// Users whose journals cannot be tended as they are.
+    pub failed: Vec<Failed>,
+}
+
+/// A user whose journal cannot be tended as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Whose.
+    pub user: String,
+    /// The reason of the error.
+    pub code: &'static str,
+    /// What it names.
+    pub detail: String,
 }
 
 /// One step for one user.
@@ -86,7 +99,7 @@ pub async fn step(state: &State, scope: &Scope, work: Work) -> Result<Done> {
 }
 
 /// Steps for a tenant's users after `place`, each until it has no more to do, for about ten seconds: what was done, and
-/// the place where the next call goes on.
+/// the place where the next call goes on. One user's trouble is not the others'.
 pub async fn walk(
     state: &State,
     tenant: &TenantId,
@@ -96,16 +109,7 @@ pub async fn walk(
     let (begun, mut all) = (state.bucket.now(), Done::default());
     while let Some(user) = next_user(&state.bucket, tenant, place.as_deref()).await? {
         if let Some(scope) = &user.scope {
-            let more = match work {
-                Work::Compact => run(state, scope, begun, &mut all).await?,
-                Work::Collect | Work::Expire => {
-                    let done = step(state, scope, work).await?;
-                    let more = done.more;
-                    all.add(done);
-                    more
-                }
-            };
-            all.users += u32::from(!more);
+            let more = visit(state, scope, work, begun, &mut all).await?;
             if more && state.bucket.now().saturating_sub(begun) < WALK {
                 continue;
             }
@@ -119,6 +123,41 @@ pub async fn walk(
         }
     }
     Ok((all, None))
+}
+
+/// Steps for one user of a walk: is there more? A journal that cannot be tended as it is has failed, and has no more.
+async fn visit(
+    state: &State,
+    scope: &Scope,
+    work: Work,
+    begun: u64,
+    all: &mut Done,
+) -> Result<bool> {
+    let tended = match work {
+        Work::Compact => run(state, scope, begun, all).await,
+        Work::Collect | Work::Expire => step(state, scope, work).await.map(|done| {
+            let more = done.more;
+            all.add(done);
+            more
+        }),
+    };
+    match tended {
+        Ok(more) => {
+            all.users += u32::from(!more);
+            Ok(more)
+        }
+        Err(error) if is_of_one(&error) => {
+            let Error { reason, detail, .. } = error;
+            all.failed.push(Failed { user: scope.user.as_str().to_owned(), code: reason, detail });
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Does it concern this journal alone? What a store or an index answers to everybody does not.
+fn is_of_one(error: &Error) -> bool {
+    error.case == Case::Corrupt || error.reason == "not_yet_visible"
 }
 
 /// Steps of a compaction of one user, until there is no more to do or the walk's time is over: is there more?

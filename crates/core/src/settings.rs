@@ -48,7 +48,7 @@ settings! {
     s3_session_token Both Some(""), true, "session token of temporary credentials";
     s3_etag_is_not_md5 Both Some("false"), false, "the store's ETags are not MD5 sums (SSE-KMS, SSE-C): verify writes by reading";
     s3_deadline_ms Both Some("20000"), false, "longest time for one operation on the store, retries included, in milliseconds";
-    root_secret Both None, true, "secret that keys, tokens and cursors are signed with; at least 32 bytes; changing it voids them";
+    root_secret Both None, true, "secret that keys, tokens and cursors are signed with, and erased users are named by; at least 32 bytes; changing it voids them, and leaves second sweeps of erases undone";
     root_key_sha256 Both Some(""), true, "SHA-256 (hex) of the installation's first key, which needs no look-up";
     root_tenant Both Some("default"), false, "tenant of the first key";
     tenant_key Both Some(""), true, "key that sensitive preferences are sealed with: 64 hex digits; without it they are refused, without the old one they cannot be read";

@@ -1,5 +1,8 @@
 //! Names of embedding spaces that several parts must agree on: whoever makes vectors, and whoever searches them.
 
+/// Space of the native host's model: model, weights, dimensions, metric, truncation, template of the input.
+pub const NATIVE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
+
 /// Space of `portable-models`: the input vectors of MiniLM's tokens, centred, weighed by rarity (SIF), in int8, summed.
 pub const PORTABLE: &str = "minilm-l6-v2-static/i8/384/cos/sif1/spk1";
 
@@ -7,6 +10,18 @@ pub const PORTABLE: &str = "minilm-l6-v2-static/i8/384/cos/sif1/spk1";
 pub fn remote(model: &str, dimensions: u32) -> String {
     // Parts of a name are split at slashes.
     format!("{}/remote/{dimensions}/cos/spk1", model.replace('/', ":"))
+}
+
+/// Is it the space of a model that comes with a runtime? A bucket may be served by several: what one writes the other searches.
+pub fn is_runtimes(space: &str) -> bool {
+    [NATIVE, PORTABLE].contains(&space)
+}
+
+/// The number of dimensions that a space's name says: its third part, where a metric follows.
+pub fn dimensions(space: &str) -> Option<u32> {
+    let mut parts = space.split('/').skip(2);
+    let (dimensions, _metric) = (parts.next()?, parts.next()?);
+    dimensions.parse().ok()
 }
 
 /// Checks that `text` is an origin and nothing more: scheme, host and maybe a port, in lower case.
@@ -92,8 +107,15 @@ mod tests {
 
     #[test]
     fn a_models_space_says_its_dimensions_in_the_third_part() {
-        for space in [remote("a/b", 256), remote("text-embedding-3-small", 1536), PORTABLE.into()] {
-            assert!(space.split('/').nth(2).unwrap().parse::<u32>().is_ok(), "{space}");
+        assert_eq!(dimensions(&remote("a/b", 256)), Some(256));
+        assert_eq!(dimensions(&remote("text-embedding-3-small", 1536)), Some(1536));
+        assert_eq!([NATIVE, PORTABLE].map(dimensions), [Some(384), Some(384)]);
+    }
+
+    #[test]
+    fn a_name_of_another_form_says_no_dimensions() {
+        for space in ["", "mine", "mine/2", "mine/f32/2", "mine/f32/two/cos", "a/b/-1/cos"] {
+            assert_eq!(dimensions(space), None, "{space}");
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use holdfast_core::access::ApiKey;
 use holdfast_core::arrival::Told;
+use holdfast_core::attachment::Attachment;
 use holdfast_core::cover::{Cover, Frame};
 use holdfast_core::dirty::{Dirty, Swept};
 use holdfast_core::erase::{Marker, Receipt, Sweep};
@@ -15,9 +16,11 @@ use holdfast_core::fold::View;
 use holdfast_core::graves::Of;
 use holdfast_core::key::{self, hash32};
 use holdfast_core::manifest::Manifest;
+use holdfast_core::memory::Memory;
 use holdfast_core::message::MessageBody;
 use holdfast_core::record::{Record, WalObject};
 use holdfast_core::retention::UserFields;
+use holdfast_core::seal::{NONCE, Sealed, SealingKey};
 use holdfast_core::segment::{cover_within, open};
 use holdfast_core::session::SessionFields;
 use holdfast_core::thing::ThingBody;
@@ -28,7 +31,7 @@ use proptest::prelude::*;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use std::io::Read;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -174,24 +177,35 @@ fn unpacked(frame: &[u8]) -> Vec<u8> {
 }
 
 /// What is stored and cannot be read is `corrupt`, and never needs more memory than a frame may.
-fn stored<T>(decode: impl FnOnce() -> Result<T>) {
-    answered(Case::Corrupt, decode);
+fn stored<T>(decode: impl FnOnce() -> Result<T>) -> Option<T> {
+    answered(Case::Corrupt, decode)
 }
 
 /// What a caller sends and cannot be read is the caller's to change.
-fn sent<T>(decode: impl FnOnce() -> Result<T>) {
-    answered(Case::Invalid, decode);
+fn sent<T>(decode: impl FnOnce() -> Result<T>) -> Option<T> {
+    answered(Case::Invalid, decode)
 }
 
-fn answered<T>(case: Case, decode: impl FnOnce() -> Result<T>) {
+fn answered<T>(case: Case, decode: impl FnOnce() -> Result<T>) -> Option<T> {
+    let (answer, took) = measured(decode);
+    assert!(took < MOST, "{took} bytes of memory");
+    match answer {
+        Ok(read) => Some(read),
+        Err(error) => {
+            assert_eq!(error.case, case, "{error}");
+            None
+        }
+    }
+}
+
+/// An answer, and the memory that it took: of the whole process, so one is measured at a time.
+fn measured<T>(decode: impl FnOnce() -> T) -> (T, usize) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
     let answer = decode();
-    let took = MEMORY.peak_usage().saturating_sub(before);
-    assert!(took < MOST, "{took} bytes of memory");
-    if let Err(error) = answer {
-        assert_eq!(error.case, case, "{error}");
-    }
+    (answer, MEMORY.peak_usage().saturating_sub(before))
 }
 
 fn scope() -> Scope {
@@ -202,9 +216,112 @@ fn bodies(record: &Record) {
     let Some(body) = &record.body else { return };
     stored(|| MessageBody::decode(body));
     stored(|| SessionFields::decode(body));
-    stored(|| ThingBody::decode(body));
+    if let Some(body) = stored(|| ThingBody::decode(body)) {
+        thing(&body.text);
+    }
     stored(|| Of::decode(body));
     stored(|| UserFields::decode(body.get()));
+}
+
+fn thing(text: &str) {
+    stored(|| Memory::read(text));
+    let Some(attachment) = stored(|| Attachment::read(text)) else { return };
+    let pieces = |from, to| stored(|| attachment.pieces(&scope(), from, to));
+    if let Some(all) = pieces(0, attachment.size) {
+        assert_eq!(all.iter().map(|piece| piece.length).sum::<u64>(), attachment.size);
+    }
+    pieces(attachment.size / 2, u64::MAX);
+}
+
+/// The things of the golden records, each as it stands in its record.
+fn things() -> Vec<Vec<u8>> {
+    let all = [files("things-v1"), files("attachment-v1")].concat();
+    let all = all.iter().flat_map(|bytes| WalObject::decode(bytes).unwrap().records);
+    let all = all.filter_map(|record| ThingBody::decode(record.body.as_ref()?).ok());
+    let all: Vec<Vec<u8>> = all.map(|body| body.text.as_bytes().to_vec()).collect();
+    let read = |text: &[u8]| std::str::from_utf8(text).unwrap().to_owned();
+    assert!(all.iter().any(|text| Memory::read(&read(text)).is_ok()));
+    assert!(all.iter().any(|text| Attachment::read(&read(text)).is_ok()));
+    all
+}
+
+/// What the first of some bytes is followed by, with more between them.
+fn after(bytes: &[u8], first: &str, more: &str) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let at = text.find(first)? + first.len();
+    Some([&text[..at], more, &text[at..]].concat().into_bytes())
+}
+
+/// A Zstandard frame of zeros in runs, in a window of 128 KiB: its head does not say how many they are.
+fn bomb(bytes: u64) -> Vec<u8> {
+    const RUN: u64 = 64 << 10;
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 7 << 3];
+    for left in (0..bytes / RUN).rev() {
+        let head = RUN << 3 | 1 << 1 | u64::from(left == 0);
+        frame.extend_from_slice(&head.to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    frame
+}
+
+#[test]
+fn a_frame_of_more_than_a_frame_may_hold_is_refused_before_it_is_unpacked() {
+    assert!(unpacked(&bomb(1 << 20)) == vec![0; 1 << 20], "it is a frame like another");
+    let segment = &files("segment-v1")[0];
+    for bytes in [65 << 20, 2 << 30] {
+        let bomb = bomb(bytes);
+        let refused = |what: &str, answer: &dyn Fn() -> Result<()>| {
+            let (answer, took) = measured(answer);
+            assert_eq!(answer.unwrap_err().case, Case::Corrupt, "{what}");
+            assert!(took < 512 << 20, "{what}: {took} bytes of memory for {bytes}");
+        };
+        refused("a cover", &|| Cover::decode(&bomb).map(drop));
+        let length = (bomb.len() as u64).to_le_bytes();
+        let tail = [&bomb[..], &length, b"hfseg01\n"].concat();
+        refused("a cover in a segment", &|| cover_within(&tail).map(drop));
+        let (at, bytes) = (segment.len() as u64, bomb.len() as u64);
+        let frame = || Frame { at, bytes, hash: hash32(&bomb) };
+        let long = [&segment[..], &bomb].concat();
+        let mut cover = cover_within(segment).unwrap();
+        cover.sessions.truncate(1);
+        cover.sessions[0].vectors = Some(frame());
+        refused("vectors", &|| open(&long, &cover).map(drop));
+        cover.sessions[0].texts = frame();
+        refused("texts", &|| open(&long, &cover).map(drop));
+    }
+}
+
+#[test]
+fn json_of_any_depth_is_read_or_refused() {
+    for depth in [100, 200, 100_000] {
+        let deep = format!("\"deep\":{}{},", "[".repeat(depth), "]".repeat(depth));
+        let maps = format!("\"deep\":{}1{},", "{\"a\":".repeat(depth), "}".repeat(depth));
+        for more in [&deep, &maps] {
+            let within = |named: &str, first: &str| -> Vec<Vec<u8>> {
+                files(named).iter().filter_map(|bytes| after(bytes, first, more)).collect()
+            };
+            for first in
+                ["{", "\"body\":{", "\"thing\":{", "\"kind\":\"message\",", "\"vectors\":[{"]
+            {
+                for bytes in within(".jsonl", first) {
+                    let Some(object) = stored(|| WalObject::decode(&bytes)) else { continue };
+                    object.records.iter().for_each(bodies);
+                }
+            }
+            for bytes in within("manifest-v1", "{") {
+                stored(|| Manifest::decode(&bytes));
+            }
+            for bytes in within(".json", "{") {
+                stored(|| Marker::decode(&bytes));
+                stored(|| Sweep::decode(&bytes));
+                stored(|| Receipt::decode(&bytes));
+                stored(|| Dirty::decode(&bytes));
+                stored(|| Swept::decode(&bytes));
+            }
+            let cover = after(&unpacked(&files("cover-v1")[0]), "{", more).unwrap();
+            stored(|| Cover::decode(&packed(&cover)));
+        }
+    }
 }
 
 proptest! {
@@ -212,8 +329,7 @@ proptest! {
 
     #[test]
     fn a_damaged_object_of_records_is_read_or_refused(bytes in of(files(".jsonl"))) {
-        stored(|| WalObject::decode(&bytes));
-        let Ok(object) = WalObject::decode(&bytes) else { return Ok(()) };
+        let Some(object) = stored(|| WalObject::decode(&bytes)) else { return Ok(()) };
         object.records.iter().for_each(bodies);
         let order = |(position, record)| (record, WalObject::order(record, ulid::Ulid(7), position));
         stored(|| View::default().apply((0..).zip(&object.records).map(order)));
@@ -229,10 +345,10 @@ proptest! {
 
     #[test]
     fn a_damaged_segment_is_read_or_refused(bytes in of(files("segment-v1"))) {
-        stored(|| cover_within(&bytes));
+        let within = stored(|| cover_within(&bytes));
         let cover = cover_within(&files("segment-v1")[0]).unwrap();
         stored(|| open(&bytes, &cover));
-        if let Ok(cover) = cover_within(&bytes) {
+        if let Some(cover) = within {
             stored(|| open(&bytes, &cover));
         }
     }
@@ -258,7 +374,7 @@ proptest! {
         }
         stored(|| open(&damaged, &cover));
         let json = changed(serde_json::to_vec(&cover).unwrap(), &head);
-        if let Ok(cover) = Cover::decode(&packed(&json)) {
+        if let Some(cover) = stored(|| Cover::decode(&packed(&json))) {
             stored(|| open(&damaged, &cover));
         }
     }
@@ -305,11 +421,40 @@ proptest! {
         let text = String::from_utf8_lossy(&bytes);
         for text in text.lines() {
             sent(|| Told::parse(text));
-            let _ = (Order::parse(text), ApiKey::parse(text, b"root secret"), ApiKey::parse_unchecked(text));
-            let _ = (UserId::parse(text), holdfast_core::clock::parse_rfc3339(text));
+            sent(|| holdfast_core::clock::parse_rfc3339(text));
+            if let Some(order) = sent(|| Order::parse(text)) {
+                prop_assert_eq!(order.to_string(), text);
+            }
+            if let Some(user) = sent(|| UserId::parse(text)) {
+                prop_assert_eq!(user.as_str(), text);
+            }
+            // None of the corpus was made with this secret.
+            let key = answered(Case::Denied, || ApiKey::parse(text, b"root secret"));
+            prop_assert!(key.is_none(), "{text}");
+            if let Some(key) = ApiKey::parse_unchecked(text) {
+                prop_assert_eq!(key.reveal(), text);
+            }
             if let Some(key) = holdfast_core::Key::below(&key::user(&scope()), text) {
                 let _ = (key.part(), key.hash(), key::name(&scope(), &key).len());
             }
         }
+    }
+
+    #[test]
+    fn a_damaged_memory_or_attachment_is_read_or_refused(bytes in of(things())) {
+        thing(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn a_damaged_sealed_value_is_refused(changes in changes()) {
+        let key = SealingKey::parse(&"5a".repeat(32)).unwrap().unwrap();
+        let right = key.seal(&scope(), "pin", [7; NONCE], "1234").unwrap();
+        prop_assert_eq!(key.open(&scope(), "pin", &right).unwrap(), "1234");
+        let json = changed(serde_json::to_vec(&right).unwrap(), &changes);
+        let Ok(sealed) = serde_json::from_slice::<Sealed>(&json) else { return Ok(()) };
+        // One that names another key waits for that.
+        let case = if sealed.key == right.key { Case::Corrupt } else { Case::Unavailable };
+        let opened = answered(case, || key.open(&scope(), "pin", &sealed));
+        prop_assert_eq!(opened.is_some(), sealed == right);
     }
 }

@@ -1,10 +1,13 @@
 //! What a store really does: measured on keys of its own below `v1/probe/`, never taken from a brand's name.
 
+mod aspects;
+
 use crate::answer;
 use crate::fault::Fault;
 use crate::operations::Call;
 use crate::store::Store;
 use crate::transport::Transport;
+use aspects::{ASPECTS, Aspect, CONSOLE, shown};
 use bytes::Bytes;
 use futures::future::join_all;
 use holdfast_core::ports::{Clock, Ids, Objects};
@@ -66,19 +69,6 @@ fn warn(name: &'static str, found: impl Into<String>, advice: &'static str) -> F
 fn bad(name: &'static str, found: impl Into<String>, advice: &'static str) -> Finding {
     Finding { name, verdict: Verdict::Bad, found: found.into(), advice }
 }
-
-/// A sub-resource of the bucket that is looked at, and what its answer means.
-struct Aspect {
-    name: &'static str,
-    query: &'static str,
-    judge: fn(&str) -> Finding,
-}
-
-const ASPECTS: &[Aspect] = &[
-    Aspect { name: "versioning", query: "versioning", judge: versioning },
-    Aspect { name: "object lock", query: "object-lock", judge: object_lock },
-    Aspect { name: "lifecycle", query: "lifecycle", judge: lifecycle },
-];
 
 impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
     /// Looks at everything; what was written is removed again. A store that cannot be reached, or refuses the
@@ -195,11 +185,38 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
                 bad("list", error.detail.clone(), "give the key the right to list the bucket")
             }
         });
-        findings.push(match self.get_range(&key, 3, 4).await {
-            Ok(Some(part)) if &part[..] == b"3456" => good("ranges", "exactly what was asked for"),
-            _ => bad("ranges", "a range is not what was asked for", "use another store"),
-        });
+        findings.extend(self.ranges(&key).await);
         findings
+    }
+
+    /// Parts of ten digits, counted from the start and from the end.
+    async fn ranges(&self, key: &Key) -> [Finding; 2] {
+        let part = async |range: &'static str| {
+            let answer = self.once(Method::GET, key, &[(header::RANGE, range)], Bytes::new()).await;
+            answer.ok().filter(|answer| answer.status().is_success()).map(Response::into_body)
+        };
+        let ranges = match self.get_range(key, 3, 4).await {
+            Ok(Some(read)) if &read[..] == b"3456" => match part("bytes=3-6").await {
+                Some(body) if body.len() > 4 => warn(
+                    "ranges",
+                    "ignored: the whole object is answered",
+                    "reading a part costs the whole as egress: use another store where that is billed",
+                ),
+                _ => good("ranges", "exactly what was asked for"),
+            },
+            _ => bad("ranges", "a range is not what was asked for", "use another store"),
+        };
+        let suffix = match part("bytes=-4").await {
+            Some(body) if &body[..] == b"6789" => {
+                good("suffix range", "exactly the last bytes that were asked for")
+            }
+            _ => warn(
+                "suffix range",
+                "the last bytes are not what is answered when they are asked for",
+                "nothing: ours are asked for from their start",
+            ),
+        };
+        [ranges, suffix]
     }
 
     async fn latency(&self, folder: &Folder) -> Finding {
@@ -284,26 +301,14 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
                 "public access",
                 format!("refused without a key ({})", answer.status().as_u16()),
             ),
-            Err(error) => {
-                warn("public access", error.detail.clone(), "look it up in the store's console")
-            }
+            Err(error) => warn("public access", error.detail.clone(), CONSOLE),
         }
     }
 
     async fn aspect(&self, aspect: &Aspect) -> Finding {
         match self.bucket_once(aspect.query).await {
-            Ok(answer) if answer.status().is_success() => {
-                (aspect.judge)(&String::from_utf8_lossy(answer.body()))
-            }
-            Ok(answer) if answer.status() == StatusCode::NOT_FOUND => (aspect.judge)(""),
-            Ok(answer) => warn(
-                aspect.name,
-                format!("not told ({})", said(&answer)),
-                "look it up in the store's console",
-            ),
-            Err(error) => {
-                warn(aspect.name, error.detail.clone(), "look it up in the store's console")
-            }
+            Ok(answer) => aspect.finding(&answer),
+            Err(error) => warn(aspect.name, error.detail.clone(), CONSOLE),
         }
     }
 
@@ -379,89 +384,11 @@ impl Folder {
 }
 
 fn said(answer: &Response<Bytes>) -> String {
-    let code = answer::error(answer.body()).code;
-    let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+    let code = shown(&answer::error(answer.body()).code);
     if code.is_empty() { answer.status().as_u16().to_string() } else { code }
 }
 
 fn median(mut values: Vec<u64>) -> u64 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
-}
-
-fn versioning(body: &str) -> Finding {
-    match body.contains("<Status>Enabled</Status>") {
-        true => warn(
-            "versioning",
-            "on: removed objects stay as old versions",
-            "turn it off: what is removed stays billed; an erase removes the versions too",
-        ),
-        false => good("versioning", "off"),
-    }
-}
-
-fn object_lock(body: &str) -> Finding {
-    match body.contains("<ObjectLockEnabled>Enabled</ObjectLockEnabled>") {
-        true => warn(
-            "object lock",
-            "on: nothing can be removed before its date",
-            "use a bucket without it: an erase can only say in its receipt what stays, and until when",
-        ),
-        false => good("object lock", "off"),
-    }
-}
-
-/// Rules that would remove our objects behind our back.
-fn lifecycle(body: &str) -> Finding {
-    let rules = body.split("<Rule>").skip(1);
-    let harmful = rules.filter(|rule| {
-        rule.contains("<Status>Enabled</Status>")
-            && (rule.contains("<Expiration>") || rule.contains("<Transition>"))
-            && reaches_us(rule)
-    });
-    match harmful.count() {
-        0 => good("lifecycle", "no rule touches our keys"),
-        count => bad(
-            "lifecycle",
-            format!("{count} rules expire or move our objects"),
-            "exclude the prefix v1/ from them: they delete memories",
-        ),
-    }
-}
-
-fn reaches_us(rule: &str) -> bool {
-    let prefix = rule.split("<Prefix>").nth(1).and_then(|rest| rest.split("</Prefix>").next());
-    let prefix = prefix.unwrap_or_default();
-    prefix.starts_with("v1/") || "v1/".starts_with(prefix)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_that_expires_our_keys_is_bad_and_one_for_other_keys_or_switched_off_is_not() {
-        let rule = |prefix: &str, status: &str| {
-            format!(
-                "<LifecycleConfiguration><Rule><Filter><Prefix>{prefix}</Prefix></Filter><Status>{status}</Status>\
-                     <Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>"
-            )
-        };
-        for prefix in ["", "v1/", "v1/t/acme/", "v"] {
-            assert_eq!(lifecycle(&rule(prefix, "Enabled")).verdict, Verdict::Bad, "{prefix}");
-        }
-        assert_eq!(lifecycle(&rule("logs/", "Enabled")).verdict, Verdict::Good);
-        assert_eq!(lifecycle(&rule("", "Disabled")).verdict, Verdict::Good);
-        assert_eq!(lifecycle("").verdict, Verdict::Good);
-    }
-
-    #[test]
-    fn versions_and_locks_are_warned_of() {
-        let versioned =
-            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        assert_eq!(versioning(versioned).verdict, Verdict::Warn);
-        assert_eq!(versioning("<VersioningConfiguration/>").verdict, Verdict::Good);
-        let locked = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
-        assert_eq!(object_lock(locked).verdict, Verdict::Warn);
-    }
 }

@@ -1,6 +1,7 @@
 //! When to try again: one table, as a pure function, and the budget that keeps retries from becoming the load.
 
 use crate::fault::Class;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Retries and deadlines, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,30 +70,53 @@ impl Policy {
     }
 }
 
-/// A bucket of retries: full at the start, a tenth of one earned by each first request.
-#[derive(Debug, Clone, Copy)]
-pub struct Budget {
+/// What may be sent again: a bucket of retries, full at the start, a tenth of one earned by each first request; and nothing at
+/// all under a lockout. Clones are the same: stores that ask one bucket with one key share it, since the store counts their
+/// requests, and locks them out, as those of one client.
+#[derive(Debug, Clone)]
+pub struct Budget(Arc<Mutex<Left>>);
+
+#[derive(Debug)]
+struct Left {
     tenths: u32,
     most: u32,
+    /// Unix milliseconds.
+    locked_until: u64,
 }
 
 impl Budget {
-    /// A full budget of `burst` retries.
+    /// A full budget of `burst` retries, and no lockout.
     pub fn new(burst: u32) -> Self {
         let most = burst.saturating_mul(10);
-        Self { tenths: most, most }
+        Self(Arc::new(Mutex::new(Left { tenths: most, most, locked_until: 0 })))
     }
 
     /// A first request was sent.
-    pub fn earn(&mut self) {
-        self.tenths = self.tenths.saturating_add(1).min(self.most);
+    pub fn earn(&self) {
+        let mut left = self.left();
+        left.tenths = left.tenths.saturating_add(1).min(left.most);
     }
 
     /// Takes one retry, if there is one.
-    pub fn take(&mut self) -> bool {
-        let left = self.tenths.checked_sub(10);
-        self.tenths = left.unwrap_or(self.tenths);
-        left.is_some()
+    pub fn take(&self) -> bool {
+        let mut left = self.left();
+        let rest = left.tenths.checked_sub(10);
+        left.tenths = rest.unwrap_or(left.tenths);
+        rest.is_some()
+    }
+
+    /// Nothing is to be sent before this moment, in Unix milliseconds.
+    pub fn locked_until(&self) -> u64 {
+        self.left().locked_until
+    }
+
+    /// The store locked us out until then, in Unix milliseconds.
+    pub fn lock(&self, until: u64) {
+        self.left().locked_until = until;
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_budget_allows_its_burst_and_then_one_retry_in_ten_requests() {
-        let mut budget = Budget::new(2);
+        let budget = Budget::new(2);
         assert!(budget.take() && budget.take());
         assert!(!budget.take());
         let taken = (0..1000).filter(|_| {

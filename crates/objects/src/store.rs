@@ -1,19 +1,20 @@
-//! The store: sends a call until it succeeds or the policy says to stop, and keeps clock offset, budget and counters.
+//! The store: sends a call until it succeeds or the policy says to stop, and keeps clock offset and counters.
 
+use crate::address;
 use crate::answer;
 use crate::fault::{Class, Fault};
+use crate::operations::{Call, locked};
 use crate::retry::{Budget, Next, Tried};
 use crate::settings::Settings;
 use crate::sign::{Signer, presign, sign};
 use crate::stats::{Counters, Stats};
 use crate::transport::{Reach, Transport, TransportError};
-use crate::{address, operations::Call};
 use bytes::Bytes;
 use futures::future::{Either, select};
 use holdfast_core::clock::Skew;
 use holdfast_core::ports::{Clock, Ids};
 use holdfast_core::{Error, Key, Result};
-use http::{HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, header};
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,13 +26,8 @@ pub struct Store<T, C, I> {
     ids: I,
     signer: Signer,
     counters: Counters,
-    state: Mutex<State>,
-}
-
-struct State {
-    skew: Skew,
+    skew: Mutex<Skew>,
     budget: Budget,
-    locked_until: u64,
 }
 
 /// The store's clock, as far as its answers told it: ages of objects are by it.
@@ -48,17 +44,31 @@ impl<T: Transport, C: Clock, I: Ids> Clock for StoreClock<'_, T, C, I> {
 }
 
 impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
-    /// A store with checked settings. Sends nothing.
+    /// A store with checked settings, which holds back by itself. Sends nothing.
     ///
     /// # Errors
     /// `invalid`, naming the setting at fault.
     pub fn new(settings: Settings, transport: T, clock: C, ids: I) -> Result<Self> {
+        let budget = Budget::new(settings.policy.burst);
+        Self::sharing(budget, settings, transport, clock, ids)
+    }
+
+    /// As [`new`](Self::new); holds back together with every store that has the same `budget`.
+    ///
+    /// # Errors
+    /// `invalid`, naming the setting at fault.
+    pub fn sharing(
+        budget: Budget,
+        settings: Settings,
+        transport: T,
+        clock: C,
+        ids: I,
+    ) -> Result<Self> {
         let settings = settings.check()?;
         let Settings { access_key, secret_key, session_token, region, .. } = &settings;
         let signer = Signer::new(access_key, secret_key, session_token.clone(), region);
-        let budget = Budget::new(settings.policy.burst);
-        let state = Mutex::new(State { skew: Skew::default(), budget, locked_until: 0 });
-        Ok(Self { settings, transport, clock, ids, signer, counters: Counters::default(), state })
+        let (counters, skew) = (Counters::default(), Mutex::default());
+        Ok(Self { settings, transport, clock, ids, signer, counters, skew, budget })
     }
 
     /// Unix milliseconds by the store's clock, as far as its answers told it.
@@ -73,7 +83,7 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
 
     /// What the store's answers say about our clock.
     pub fn skew(&self) -> Skew {
-        self.state().skew
+        *self.learned()
     }
 
     /// Requests and bytes so far.
@@ -98,20 +108,27 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
         judge: impl Fn(Response<Bytes>) -> Result<R, Fault>,
     ) -> Result<R> {
         let begun = self.clock.now();
-        self.refuse_while_locked(begun)?;
-        self.state().budget.earn();
+        if let Some(seconds) = self.locked_for() {
+            return Err(locked(seconds));
+        }
+        self.budget.earn();
         let (mut failures, mut maybe_done) = (Vec::new(), false);
         loop {
             let elapsed = self.clock.now().saturating_sub(begun);
             let left = self.settings.policy.deadline.saturating_sub(elapsed);
-            let fault = match self.attempt(call, left).await?.and_then(&judge) {
+            let answer = self.attempt(call, left).await?;
+            let wait = answer.as_ref().ok().and_then(|answer| retry_after(answer.headers()));
+            let fault = match answer.and_then(&judge) {
                 Ok(result) => return Ok(result),
                 Err(fault) => fault,
             };
             maybe_done |= fault.maybe_done;
             failures.push(fault.class);
+            if fault.class == Class::Locked {
+                self.lock(wait);
+            }
             if !self.again(&fault, &failures, begun).await {
-                return Err(call.error(&self.settings, fault, maybe_done));
+                return Err(self.told(call.error(&self.settings, fault, maybe_done)));
             }
             self.counters.retried();
         }
@@ -119,24 +136,42 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
 
     /// Waits as long as the policy says; `false` when it says to stop.
     async fn again(&self, fault: &Fault, failures: &[Class], begun: u64) -> bool {
-        let now = self.clock.now();
-        if fault.class == Class::Locked {
-            self.state().locked_until = now.saturating_add(self.settings.policy.lockout);
-        }
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let alike = failures.iter().filter(|class| **class == fault.class).count();
         let tried = Tried { all: count(failures.len()), alike: count(alike) };
-        let elapsed = now.saturating_sub(begun);
+        let elapsed = self.clock.now().saturating_sub(begun);
         match self.settings.policy.next(tried, fault.class, elapsed, self.random()) {
             Next::Stop => false,
-            Next::AtOnce => true,
+            Next::AtOnce => self.locked_for().is_none(),
             Next::Again(pause) => {
-                let allowed = self.state().budget.take();
+                let allowed = self.budget.take();
                 if allowed {
                     self.clock.sleep(pause).await;
                 }
-                allowed
+                // Another call may have met the lockout meanwhile.
+                allowed && self.locked_for().is_none()
             }
+        }
+    }
+
+    /// No requests for as long as the policy says, or for less where the answer says so.
+    fn lock(&self, wait: Option<u64>) {
+        let most = self.settings.policy.lockout;
+        let pause = wait.map_or(most, |wait| wait.min(most));
+        self.budget.lock(self.clock.now().saturating_add(pause));
+    }
+
+    /// Seconds that the lockout lasts still; none when there is none.
+    fn locked_for(&self) -> Option<u32> {
+        let left = self.budget.locked_until().saturating_sub(self.clock.now());
+        (left > 0).then(|| u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX))
+    }
+
+    /// The error of a call, which under a lockout says how long that lasts.
+    fn told(&self, error: Error) -> Error {
+        match self.locked_for() {
+            Some(seconds) if error.reason == "store_refused" => error.retry_after(seconds),
+            _ => error,
         }
     }
 
@@ -182,17 +217,8 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
     fn learn(&self, answer: &Response<Bytes>, sent: u64) {
         self.counters.received(answer.body().len());
         if let Some(date) = answer::date(answer.headers()) {
-            self.state().skew.observe(sent, self.clock.now(), date);
+            self.learned().observe(sent, self.clock.now(), date);
         }
-    }
-
-    fn refuse_while_locked(&self, now: u64) -> Result<()> {
-        let left = self.state().locked_until.saturating_sub(now);
-        if left == 0 {
-            return Ok(());
-        }
-        let seconds = u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX);
-        Err(crate::operations::locked(seconds))
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -200,12 +226,18 @@ impl<T: Transport, C: Clock, I: Ids> Store<T, C, I> {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn learned(&self) -> MutexGuard<'_, Skew> {
+        self.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Error of a request that makes no URL or header.
 pub(crate) fn unsendable(cause: http::Error) -> Error {
     Error::internal("a request to the object store cannot be made").caused_by(cause)
+}
+
+/// Milliseconds that an answer asks us to wait.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let seconds: u64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(seconds.max(1).saturating_mul(1000))
 }

@@ -5,10 +5,15 @@ mod support;
 
 use bytes::Bytes;
 use futures::executor::block_on;
-use holdfast_core::{Key, ports::Objects};
-use holdfast_objects::{Reach, Settings};
+use holdfast_core::Key;
+use holdfast_core::ports::{Clock, Objects};
+use holdfast_objects::{Budget, Reach, Settings, Store};
 use http::Response;
-use support::{BYTES, Bench, KEY, START, Step, bench, bench_with, error, object, settings, stored};
+use std::sync::Arc;
+use support::{
+    BYTES, Bench, Dice, KEY, START, Step, StillClock, bench, bench_with, error, object, settings,
+    stored,
+};
 
 fn put(bench: &Bench) -> holdfast_core::Result<()> {
     block_on(bench.store.put(&Key::raw(KEY), Bytes::from_static(BYTES)))
@@ -78,6 +83,76 @@ fn a_lockout_stops_all_requests_for_five_minutes() {
     assert_eq!((error.reason, error.retry_after, bench.requests()), ("store_refused", Some(1), 1));
     bench.clock.0.lock().unwrap().0 += 1000;
     assert_eq!(get(&bench).unwrap().unwrap(), BYTES);
+}
+
+#[test]
+fn a_lockout_that_says_when_it_ends_is_believed_but_never_beyond_five_minutes() {
+    for (says, lasts) in [("7", 7), ("0", 1), ("9000", 300), ("tomorrow", 300)] {
+        let Step::Answer(mut answer) = error(403, "AuthenticationLockout") else { return };
+        answer.headers_mut().insert("retry-after", says.parse().unwrap());
+        let bench = bench([Step::Answer(answer), object(BYTES)]);
+        assert_eq!(get(&bench).unwrap_err().retry_after, Some(lasts), "{says}");
+        bench.clock.0.lock().unwrap().0 += u64::from(lasts) * 1000;
+        assert!(get(&bench).is_ok(), "{says}");
+    }
+}
+
+/// Two stores with one budget, before the same script.
+fn pair(burst: u32, steps: impl IntoIterator<Item = Step>) -> [Bench; 2] {
+    let (one, budget) = (bench(steps), Budget::new(burst));
+    let store = || {
+        let (script, clock) = (Arc::clone(&one.script), one.clock.clone());
+        let store = Store::sharing(budget.clone(), settings(), script, clock, Dice(0x35));
+        Bench { script: Arc::clone(&one.script), clock: one.clock.clone(), store: store.unwrap() }
+    };
+    [store(), store()]
+}
+
+#[test]
+fn a_lockout_that_one_store_met_stops_every_store_that_shares_its_budget() {
+    let [one, other] = pair(30, [error(403, "AuthenticationLockout"), object(BYTES)]);
+    assert_eq!(get(&one).unwrap_err().reason, "store_refused");
+    let error = get(&other).unwrap_err();
+    assert_eq!(
+        (error.reason, error.retry_after, other.requests()),
+        ("store_refused", Some(300), 1)
+    );
+    one.clock.0.lock().unwrap().0 += 300_000;
+    assert_eq!(get(&other).unwrap().unwrap(), BYTES);
+}
+
+/// A clock under which another call meets a lockout while this one sleeps.
+struct Meanwhile(StillClock, Budget);
+
+impl Clock for Meanwhile {
+    fn now(&self) -> u64 {
+        self.0.now()
+    }
+
+    async fn sleep(&self, milliseconds: u64) {
+        self.1.lock(START + 300_000);
+        self.0.sleep(milliseconds).await;
+    }
+}
+
+#[test]
+fn a_call_that_waits_to_try_again_stops_when_another_met_a_lockout() {
+    let (bench, budget) = (bench([error(503, "SlowDown"), object(BYTES)]), Budget::new(30));
+    let clock = Meanwhile(bench.clock.clone(), budget.clone());
+    let script = Arc::clone(&bench.script);
+    let store = Store::sharing(budget, settings(), script, clock, Dice(0x35)).unwrap();
+    assert_eq!(block_on(store.get(&Key::raw(KEY))).unwrap_err().reason, "store_unavailable");
+    assert_eq!(bench.requests(), 1);
+}
+
+#[test]
+fn stores_that_share_a_budget_spend_one_burst() {
+    let [one, other] = pair(5, []);
+    for bench in [&one, &other].into_iter().cycle().take(200) {
+        assert_eq!(put(bench).unwrap_err().reason, "store_unavailable");
+    }
+    let retries = one.store.stats().retries + other.store.stats().retries;
+    assert!((20..=25).contains(&retries), "{retries}");
 }
 
 #[test]

@@ -14,7 +14,6 @@ use holdfast_view::{
     Timeline, UserFound, Wanted,
 };
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -289,9 +288,17 @@ impl Index {
         Ok(all)
     }
 
-    /// The store answered, and its answers say that our clock can be trusted.
+    /// The store answered, has not refused us since, and its answers say that our clock can be trusted.
     pub fn ready(&self) -> bool {
-        self.0.shared.answered.load(Relaxed) && self.0.shared.clock_trusted()
+        self.unready().is_none()
+    }
+
+    /// Why it is not [`ready`](Self::ready): the store has not answered yet, it refuses our credentials, or its answers say
+    /// that our clock cannot be trusted. None when it is.
+    pub fn unready(&self) -> Option<String> {
+        let shared = &self.0.shared;
+        let clock = || "this machine's clock is not known to be right: set its time".to_owned();
+        shared.standing.reason().or_else(|| (!shared.clock_trusted()).then(clock))
     }
 
     /// Milliseconds to add to this machine's clock, by what the store's answers allow; none before the first.

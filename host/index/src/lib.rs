@@ -14,6 +14,7 @@ mod room;
 mod settings;
 mod shard;
 mod shared;
+mod standing;
 mod status;
 mod things;
 mod user;

@@ -7,9 +7,10 @@ use holdfast_core::ports::Objects;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Case, Error, Result, Scope};
 use holdfast_view::{Consistency, Reading, unreached};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// What was just brought of a user, as fresh as the latest.
@@ -121,6 +122,7 @@ impl Shard {
         if let Err(error) = &outcome {
             self.shared.failed_loads.fetch_add(u64::from(load), Relaxed);
             self.shared.failed(error);
+            self.shared.standing.doubt(error);
             tracing::warn!(reason = error.reason, %error, load, "a user's journal cannot be read");
         }
         // One that has left meanwhile is remembered on.
@@ -171,30 +173,44 @@ impl Shard {
         if user.reaches(after) { Ok(()) } else { Err(unreached()) }
     }
 
-    /// Keeps the loaded users' tails read, and asks the bucket whether it is there, until the shard ends.
+    /// Keeps the loaded users' tails read, and asks the bucket whether it is there and takes us, until the shard ends.
     pub(crate) async fn upkeep(self: Rc<Self>) {
         let tick = (self.settings.poll_first / 4).clamp(MIN_TICK, MAX_TICK);
-        let mut answered = false;
+        let (answered, asking) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
         loop {
-            if !answered {
-                let formats = holdfast_core::key::formats();
-                match Objects::list(&*self, &formats, None).await {
-                    Ok(_) => {
-                        answered = true;
-                        self.shared.answered.store(true, Relaxed);
-                    }
-                    Err(error) => self.shared.failed(&error),
-                }
+            // Beside the polls: a list may take its time.
+            if !asking.get() && self.shared.standing.ask(!answered.get(), Instant::now()) {
+                let (shard, answered, asking) = (self.clone(), answered.clone(), asking.clone());
+                asking.set(true);
+                tokio::task::spawn_local(async move {
+                    answered.set(shard.question().await || answered.get());
+                    asking.set(false);
+                });
             }
-            if !self.settings.single_host {
+            if !self.settings.single_host && !self.shared.standing.paused() {
                 self.poll_due();
             }
             tokio::time::sleep(tick).await;
         }
     }
 
+    /// Whether the bucket answers a list.
+    async fn question(&self) -> bool {
+        match Objects::list(self, &holdfast_core::key::formats(), None).await {
+            Ok(_) => {
+                self.shared.standing.answered();
+                true
+            }
+            Err(error) => {
+                self.shared.failed(&error);
+                self.shared.standing.failed(&error);
+                false
+            }
+        }
+    }
+
     fn poll_due(self: &Rc<Self>) {
-        let now = std::time::Instant::now();
+        let now = Instant::now();
         let users = self.users.borrow();
         let running = users.values().filter(|user| user.flight.running()).count();
         let due = users.values().filter(|user| user.due(now, &self.settings));

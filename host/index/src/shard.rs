@@ -121,7 +121,11 @@ impl Objects for Shard {
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         let _turn = self.gets.acquire().await;
-        self.ask_bucket(async |bucket| bucket.get(key).await).await
+        let got = self.ask_bucket(async |bucket| bucket.get(key).await).await?;
+        if let Some(bytes) = &got {
+            self.count_alone(key, bytes);
+        }
+        Ok(got)
     }
 
     async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {

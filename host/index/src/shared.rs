@@ -1,9 +1,10 @@
 //! What all shards share: the time, the counters, and how full the index is.
 
+use crate::standing::Standing;
 use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::{Case, Error, Result, TenantId};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 const UNKNOWN: i64 = i64::MIN;
@@ -12,7 +13,7 @@ const UNKNOWN: i64 = i64::MIN;
 pub(crate) struct Shared {
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     offsets: Vec<AtomicI64>,
-    pub(crate) answered: AtomicBool,
+    pub(crate) standing: Standing,
     /// Bytes of all users.
     pub(crate) bytes: AtomicUsize,
     /// Users of all shards.
@@ -52,7 +53,7 @@ impl Shared {
         Self {
             clock: Box::new(clock),
             offsets: (0..shards).map(|_| AtomicI64::new(UNKNOWN)).collect(),
-            answered: AtomicBool::new(false),
+            standing: Standing::default(),
             bytes: AtomicUsize::new(0),
             users: AtomicUsize::new(0),
             oldest: (0..shards).map(|_| AtomicU64::new(u64::MAX)).collect(),

@@ -3,7 +3,8 @@
 use crate::index::Index;
 use crate::shard::Shard;
 use crate::user::User;
-use holdfast_core::{Hlc, Order, Result, Scope};
+use bytes::Bytes;
+use holdfast_core::{Hlc, Key, Order, Part, Result, Scope, TenantId, key};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,6 +45,10 @@ pub struct Loaded {
     pub scope: Scope,
     /// Objects that it had, sealed ones included.
     pub objects: usize,
+    /// Bytes of the objects that came one by one, in no segment, since the user is here.
+    pub bytes: u64,
+    /// When the oldest of these was named: Unix milliseconds.
+    pub oldest: Option<u64>,
     /// When the newest purge was named of those that no segment brought: Unix milliseconds.
     pub purging: Option<u64>,
 }
@@ -123,13 +128,37 @@ impl Shard {
         loaded.filter(rests).map(|user| user.scope.clone()).collect()
     }
 
+    /// An object of a user who is here was read by itself.
+    pub(crate) fn count_alone(&self, key: &Key, bytes: &Bytes) {
+        if key.part() != Part::Wal {
+            return;
+        }
+        let mut segments = key.as_str().split('/');
+        let (tenant, user) = (segments.nth(2), segments.nth(1));
+        let tenant = tenant.and_then(|tenant| TenantId::parse(tenant).ok());
+        let user = match tenant.zip(user.and_then(key::user_of)) {
+            Some((tenant, user)) => self.present(&Scope { tenant, user }),
+            // The id is too long to stand in the key.
+            None => {
+                let users = self.users.borrow();
+                let holds =
+                    |user: &&Rc<User>| Key::below(&key::wal(&user.scope), key.as_str()).is_some();
+                users.values().find(holds).cloned()
+            }
+        };
+        if let Some(user) = user {
+            user.came_alone(key, bytes);
+        }
+    }
+
     fn journals(&self) -> Vec<Loaded> {
         let users = self.users.borrow();
         let loaded = users.values().filter(|user| user.loaded.get());
         let known = |user: &Rc<User>| {
             let journal = user.journal.borrow();
             let (objects, purging) = (journal.objects(), journal.purging());
-            Loaded { scope: user.scope.clone(), objects, purging }
+            let (bytes, oldest) = (user.alone.get(), user.oldest.get());
+            Loaded { scope: user.scope.clone(), objects, bytes, oldest, purging }
         };
         loaded.map(known).collect()
     }

@@ -3,12 +3,13 @@
 use crate::flight::Flight;
 use crate::near::Near;
 use crate::settings::Settings;
-use holdfast_core::Scope;
+use holdfast_core::{Key, Scope};
 use holdfast_view::{Space, UserView};
 use std::cell::Cell;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use ulid::Ulid;
 
 /// A user whom somebody asked about: a [`UserView`] that is kept new in the background and may leave.
 pub(crate) struct User {
@@ -20,6 +21,10 @@ pub(crate) struct User {
     pub(crate) bytes: Cell<Option<usize>>,
     /// Its first sessions were read alone before.
     pub(crate) glanced: Cell<bool>,
+    /// Bytes of the objects that came one by one.
+    pub(crate) alone: Cell<u64>,
+    /// When the oldest of them was named: Unix milliseconds.
+    pub(crate) oldest: Cell<Option<u64>>,
     asked: Cell<Instant>,
     poll_at: Cell<Instant>,
     pause: Cell<Duration>,
@@ -42,10 +47,20 @@ impl User {
             used: Cell::new(0),
             bytes: Cell::new(Some(0)),
             glanced: Cell::new(false),
+            alone: Cell::new(0),
+            oldest: Cell::new(None),
             asked: Cell::new(now),
             poll_at: Cell::new(now),
             pause: Cell::new(settings.poll_first),
         }
+    }
+
+    /// An object of the write-ahead log came by itself, and not with a segment.
+    pub(crate) fn came_alone(&self, key: &Key, bytes: &[u8]) {
+        let ulid = key.ulid().and_then(|ulid| Ulid::from_string(ulid).ok());
+        let Some(at) = ulid.map(|ulid| ulid.timestamp_ms()) else { return };
+        self.alone.set(self.alone.get().saturating_add(bytes.len() as u64));
+        self.oldest.set(Some(self.oldest.get().map_or(at, |oldest| oldest.min(at))));
     }
 
     /// Somebody asks.

@@ -54,6 +54,7 @@ impl Shard {
     fn absorb_all(self: &Rc<Self>, user: &Rc<User>, objects: &[(Key, &Bytes)]) -> Result<()> {
         for (key, bytes) in objects {
             user.absorb(key, bytes)?;
+            user.came_alone(key, bytes);
         }
         self.weigh(user);
         if user.renew_stale() {

@@ -268,6 +268,24 @@ async fn a_forgotten_user_is_gone_from_the_disk_and_nobody_else_is() {
 }
 
 #[tokio::test]
+async fn users_of_before_a_restart_are_known_and_those_that_are_only_a_hash_are_forgotten_together()
+{
+    let (memory, folder) = (Memory::new(), TempDir::new().unwrap());
+    let (store, _) = over(&memory, folder.path(), PLENTY);
+    let long = "é".repeat(70);
+    for (user, number) in [("ann", 1), (long.as_str(), 2)] {
+        store.get(&object(&memory, user, number, 10).await.0).await.unwrap();
+    }
+    let (_, cache) = over(&memory, folder.path(), PLENTY);
+    assert_eq!(cache.users().await, [scope("ann")]);
+    cache.forget_hashed(&TenantId::parse("other").unwrap()).await;
+    assert_eq!(files(folder.path()).len(), 2);
+    cache.forget_hashed(&scope("ann").tenant).await;
+    assert_eq!(files(folder.path()).len(), 1);
+    assert_eq!(cache.users().await, [scope("ann")]);
+}
+
+#[tokio::test]
 async fn what_an_erase_may_take_is_not_kept_again_and_what_came_after_it_is() {
     const ERASED: u64 = 1_774_000_000_000;
     let (memory, folder) = (Memory::new(), TempDir::new().unwrap());

@@ -286,9 +286,8 @@ fn kept(cache: &Cache) -> Vec<(&'static str, u64)> {
 fn ready(index: &Index) -> Check {
     let index = index.clone();
     Arc::new(move || {
-        let ready = index.ready();
-        async move { if ready { Ok(()) } else { Err("the bucket has not answered yet".to_owned()) } }
-            .boxed()
+        let unready = index.unready();
+        async move { unready.map_or(Ok(()), Err) }.boxed()
     })
 }
 

@@ -18,7 +18,8 @@ pub const EXAMPLES: &str = "Examples:
   HOLDFAST_KEY=hf_… holdfast upkeep --url http://127.0.0.1:8080 --user ann        one user only
 
 For installations without a host of their own, as Spin: from cron, once an hour or a day. The key needs the permission `admin`
-and decides the tenant. Exit code 8 when an object in the bucket is not what was written.";
+and decides the tenant. Exit code 8 when an object in the bucket is not what was written, or a user's journal cannot be tended as
+it is: all others are tended first.";
 
 /// A call that is refused for now is made so many times.
 const TRIES: u32 = 6;
@@ -40,8 +41,8 @@ pub struct Upkeep {
 /// Calls until there is no more to do.
 pub fn run(upkeep: &Upkeep) -> Result<()> {
     let installation = Installation::new(&upkeep.url, key_with_admin()?)?;
-    let corrupt = wait(async {
-        let mut calls = Calls { installation, corrupt: BTreeSet::new() };
+    let (corrupt, failed) = wait(async {
+        let mut calls = Calls::of(installation);
         let compacted = calls.all("compact", upkeep.user.as_deref()).await?;
         println!("compacted: {}", compacted.text());
         if upkeep.collect {
@@ -50,10 +51,16 @@ pub fn run(upkeep: &Upkeep) -> Result<()> {
         }
         let expired = calls.all("expire", upkeep.user.as_deref()).await?;
         println!("expired: {} messages, {} other things", expired.expired, expired.ended);
-        anyhow::Ok(calls.corrupt.len())
+        println!("failed: {} users", calls.failed.len());
+        anyhow::Ok((calls.corrupt.len(), calls.failed.len()))
     })??;
     if corrupt > 0 {
         bail!(Error::corrupt(format!("{corrupt} objects are not what was written: see above")));
+    }
+    if failed > 0 {
+        let detail =
+            format!("the journals of {failed} users cannot be tended as they are: see above");
+        bail!(Error::corrupt(detail));
     }
     Ok(())
 }
@@ -73,6 +80,16 @@ struct Done {
     expired: u64,
     ended: u64,
     corrupt: Vec<String>,
+    failed: Vec<Failed>,
+}
+
+/// A user whose journal cannot be tended as it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Failed {
+    user_id: String,
+    code: String,
+    detail: String,
 }
 
 impl Done {
@@ -101,6 +118,14 @@ struct Calls<T, C> {
     installation: Installation<T, C>,
     /// Objects that are not what was written.
     corrupt: BTreeSet<String>,
+    /// Users whose journals cannot be tended as they are.
+    failed: BTreeSet<String>,
+}
+
+impl<T, C> Calls<T, C> {
+    fn of(installation: Installation<T, C>) -> Self {
+        Self { installation, corrupt: BTreeSet::new(), failed: BTreeSet::new() }
+    }
 }
 
 impl<T: Transport, C: Clock> Calls<T, C> {
@@ -124,6 +149,10 @@ impl<T: Transport, C: Clock> Calls<T, C> {
                     eprintln!("  corrupt   {key}");
                     self.corrupt.insert(key);
                 }
+            }
+            for Failed { user_id, code, detail } in done.failed {
+                eprintln!("  failed    {user_id}: {code}: {detail}");
+                self.failed.insert(user_id);
             }
             let more = if user.is_some() { done.has_more } else { done.next_cursor.is_some() };
             if !more {
@@ -186,7 +215,7 @@ mod tests {
     fn calls<'a>(server: &'a Server, slept: &'a Slept) -> Calls<&'a Server, &'a Slept> {
         let (base, key) = ("http://h".to_owned(), "hf_k".to_owned());
         let installation = Installation { transport: server, clock: slept, base, key };
-        Calls { installation, corrupt: BTreeSet::new() }
+        Calls::of(installation)
     }
 
     fn server(answers: &[(u16, &'static str)]) -> Server {
@@ -214,6 +243,19 @@ mod tests {
             *asked,
             ["http://h/v1/upkeep/compact {}", r#"http://h/v1/upkeep/compact {"cursor":"c1"}"#,]
         );
+    }
+
+    #[tokio::test]
+    async fn users_who_failed_are_counted_once_and_the_others_are_gone_on_with() {
+        let failing = r#"{"has_more":true,"next_cursor":"c1","users":1,"failed":[{"user_id":"bob","code":"corrupt"}]}"#;
+        let server =
+            server(&[(200, failing), (200, r#"{"users":1}"#), (200, failing), (200, "{}")]);
+        let slept = Slept::default();
+        let mut calls = calls(&server, &slept);
+        assert_eq!(calls.all("compact", None).await.unwrap().users, 2);
+        calls.all("expire", None).await.unwrap();
+        assert_eq!(calls.failed, BTreeSet::from(["bob".to_owned()]));
+        assert_eq!(server.asked.borrow().len(), 4);
     }
 
     #[tokio::test]

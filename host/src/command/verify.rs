@@ -4,7 +4,7 @@ use super::local;
 use super::settings::Values;
 use crate::doctor::fleet::bytes as size;
 use crate::native::apart;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use holdfast_core::erase::Ledger;
 use holdfast_core::ports::Outside;
@@ -22,9 +22,11 @@ pub const EXAMPLES: &str = "Examples:
   holdfast verify --repair                     and mend what can be mended: segments, from what they were made of
   holdfast verify --json                       for programs: an object a user
 
-It reads every byte of the users that it looks at (egress), and writes nothing without --repair. Exit code 0 when all is
-whole, 8 when something is wrong. Without a bucket in the settings it looks at the local store below --data-dir, which no
-`holdfast up` may be using.";
+It reads every byte of the users that it looks at (egress), and writes nothing without --repair. Without a bucket in the
+settings it looks at the local store below --data-dir, which no `holdfast up` may be using.
+
+Exit code 0 when all is whole, 8 when something is wrong, 7 when nothing wrong was found and not all was looked at: the
+store did not answer, or users' ids are too long for a key, which then holds a hash. --user <id> looks at each of those.";
 
 /// Arguments of `holdfast verify`.
 #[derive(Args)]
@@ -74,10 +76,7 @@ pub fn run(verify: &Verify) -> Result<()> {
         anyhow::Ok(totals?)
     })?;
     eprintln!("{}", totals.text());
-    if totals.wrong > 0 {
-        bail!(Error::corrupt(format!("{} users are not whole: see above", totals.wrong)));
-    }
-    Ok(())
+    Ok(totals.judged()?)
 }
 
 /// Whose journals are looked at.
@@ -117,9 +116,20 @@ impl Totals {
         let size = size(*bytes);
         let unnamed = match unnamed {
             0 => String::new(),
-            _ => format!("; {unnamed} users have ids too long for a key: name them with --user"),
+            _ => format!("; {unnamed} users were not looked at"),
         };
         format!("{users} users, {objects} objects, {size}; {wrong} users are not whole{unnamed}")
+    }
+
+    /// What is wrong comes before what was not looked at.
+    fn judged(&self) -> holdfast_core::Result<()> {
+        match (self.wrong, self.unnamed) {
+            (0, 0) => Ok(()),
+            (0, unnamed) => Err(Error::unavailable(format!(
+                "{unnamed} users were not looked at, since their ids are too long for a key: --user <id> looks at each"
+            ))),
+            (wrong, _) => Err(Error::corrupt(format!("{wrong} users are not whole: see above"))),
+        }
     }
 }
 
@@ -253,6 +263,19 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&line(&scope(), &verified, 0)).unwrap();
         assert_eq!(json["corrupt"], json!(["v1/x"]));
         assert_eq!((&json["whole"], &json["readable"]), (&json!(false), &json!(true)));
+    }
+
+    #[test]
+    fn users_that_were_not_looked_at_are_no_success_and_what_is_wrong_comes_first() {
+        let code = |wrong, unnamed| {
+            let totals = Totals { users: 3, wrong, unnamed, ..Totals::default() };
+            totals.judged().map_err(|error| (error.case.exit_code(), error.detail))
+        };
+        assert_eq!(code(0, 0), Ok(()));
+        let (exit, detail) = code(0, 2).unwrap_err();
+        assert!(detail.starts_with("2 users were not looked at"), "{detail}");
+        assert!(detail.contains("--user <id>"), "{detail}");
+        assert_eq!((exit, code(1, 2).unwrap_err().0), (7, 8));
     }
 
     #[test]

@@ -90,31 +90,55 @@ pub fn egress(read: Option<Period>, stored: Option<Stored>) -> Finding {
     Finding { name, verdict: Verdict::Warn, found, advice }
 }
 
+/// Users of whom the bucket has keys.
+#[derive(Debug, Default)]
+pub struct Users {
+    /// Those whose ids their keys tell,
+    pub named: Vec<Scope>,
+    /// and how many others there are: their keys hold a hash of the id alone.
+    pub unnamed: usize,
+    /// There are more.
+    pub more: bool,
+}
+
 /// Users of a tenant, or of all.
 ///
 /// # Errors
 /// What the store may answer.
-pub async fn users(
-    store: &Bucket,
-    whose: Option<&TenantId>,
-    bounds: Bounds,
-) -> Result<(Vec<Scope>, bool)> {
+pub async fn users(store: &Bucket, whose: Option<&TenantId>, bounds: Bounds) -> Result<Users> {
     let tenants = match whose {
         Some(tenant) => vec![tenant.clone()],
         None => tenants(store).await?,
     };
-    let mut users = Vec::new();
+    let mut users = Users::default();
     for tenant in tenants {
         let mut place = None::<String>;
         while let Some(user) = next_user(store, &tenant, place.as_deref()).await? {
-            if users.len() >= bounds.users {
-                return Ok((users, true));
+            if users.named.len() + users.unnamed >= bounds.users {
+                return Ok(Users { more: true, ..users });
             }
-            users.extend(user.scope);
+            users.unnamed += usize::from(user.scope.is_none());
+            users.named.extend(user.scope);
             place = Some(user.place);
         }
     }
-    Ok((users, false))
+    Ok(users)
+}
+
+/// Whether there are users whose journals nobody can look at without being told their ids.
+pub fn long_ids(users: &Users) -> Finding {
+    let (name, first) = ("long ids", if users.more { "first " } else { "" });
+    let all = users.named.len() + users.unnamed;
+    if users.unnamed == 0 {
+        let found = format!("the keys of the {first}{all} users tell their ids");
+        return Finding { name, verdict: Verdict::Good, found, advice: "" };
+    }
+    let found = format!(
+        "{} of the {first}{all} users were not looked at: their ids are too long for a key, which holds a hash",
+        users.unnamed
+    );
+    let advice = "look at each with `holdfast verify --user <id>`; ids of at most 66 bytes always stand in their keys";
+    Finding { name, verdict: Verdict::Warn, found, advice }
 }
 
 /// Whether these users' journals are tended.
@@ -177,6 +201,18 @@ mod tests {
 
     fn scope(user: &str) -> Scope {
         Scope { tenant: TenantId::parse("acme").unwrap(), user: UserId::parse(user).unwrap() }
+    }
+
+    #[test]
+    fn users_whose_keys_do_not_tell_their_ids_are_warned_of() {
+        let users = |unnamed, more| Users { named: vec![scope("ann")], unnamed, more };
+        let all = long_ids(&users(0, false));
+        assert_eq!((all.verdict, all.advice), (Verdict::Good, ""));
+        assert_eq!(all.found, "the keys of the 1 users tell their ids");
+        let some = long_ids(&users(2, true));
+        assert_eq!(some.verdict, Verdict::Warn);
+        assert!(some.found.starts_with("2 of the first 3 users were not looked at"), "{some:?}");
+        assert!(some.advice.contains("--user <id>"));
     }
 
     #[test]

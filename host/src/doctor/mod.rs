@@ -6,7 +6,7 @@ mod route;
 
 pub use route::Doctor;
 
-use fleet::Bounds;
+use fleet::{Bounds, Users};
 use holdfast_core::TenantId;
 use holdfast_core::erase::Ledger;
 use holdfast_core::{Error, Result, Scope};
@@ -66,10 +66,15 @@ impl Look {
                     report.0.push(fleet::egress(self.read, known));
                 }
                 match fleet::users(store, whose.as_ref(), bounds).await {
-                    Ok((users, more)) => {
-                        report.0.push(fleet::compaction(store, &ledger, &users, more).await);
+                    Ok(users) => {
+                        let Users { named, more, .. } = &users;
+                        report.0.push(fleet::compaction(store, &ledger, named, *more).await);
+                        report.0.push(fleet::long_ids(&users));
                     }
-                    Err(error) => report.0.push(unknown("compaction", &error)),
+                    Err(error) => {
+                        report.0.push(unknown("compaction", &error));
+                        report.0.push(unknown("long ids", &error));
+                    }
                 }
             }
         }

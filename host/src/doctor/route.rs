@@ -96,7 +96,7 @@ impl Doctor {
                 true => Depth::Whole(whose.cloned(), BOUNDS),
                 false => Depth::Glance(match journals {
                     Some(journals) => largest(journals, whose),
-                    None => users(&store, whose, Bounds { users: GLANCED, ..BOUNDS }).await?.0,
+                    None => users(&store, whose, Bounds { users: GLANCED, ..BOUNDS }).await?.named,
                 }),
             };
             let read = root.then(|| traffic().month(SystemClock.now()));

@@ -2,6 +2,7 @@
 
 pub mod allow;
 mod connect;
+mod lockout;
 mod within;
 
 pub use allow::AllowList;
@@ -16,7 +17,9 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use lockout::{Asker, lockouts};
 use std::sync::Arc;
+use std::time::Instant;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 /// The way out for one component's instances: its allow-list and its own kept connections.
@@ -101,16 +104,27 @@ impl Shared {
         let answered = async {
             match way {
                 Way::Within(id) => self.neighbours.send(&id, request, ticket).await,
-                Way::Out => {
-                    let response = self.exchange(request).await?;
-                    Ok(response.map(|body| body.map_err(Error::Hyper).boxed_unsync()))
-                }
+                Way::Out => self.leave(request).await,
             }
         };
         let response = tokio::time::timeout(limit, answered)
             .await
             .map_err(|_| Error::ConnectionReadTimeout)??;
         Ok((response, Box::new(std::future::ready(Ok(())))))
+    }
+
+    /// Sends, but to nobody who locked the credentials out.
+    async fn leave(&self, request: http::Request<WasiBody>) -> Result<http::Response<WasiBody>> {
+        let asker = Asker::of(request.uri(), request.headers());
+        if let Some(answer) = asker.as_ref().and_then(|a| lockouts().answer(a, Instant::now())) {
+            return Ok(answer);
+        }
+        let response = self.exchange(request).await?;
+        let response = response.map(|body| body.map_err(Error::Hyper).boxed_unsync());
+        match asker {
+            Some(asker) => lockouts().watch(asker, response).await,
+            None => Ok(response),
+        }
     }
 
     /// Sends; again when a kept connection was dead, the method is idempotent and the body is at hand.

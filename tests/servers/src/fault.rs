@@ -38,10 +38,16 @@ pub enum Fault {
     Truncated,
     /// A bit of an object's bytes is flipped.
     Garbled,
+    /// 403 `InvalidAccessKeyId`: no passing fault, as the two that follow.
+    UnknownKey,
+    /// 403 `SignatureDoesNotMatch`.
+    BadSignature,
+    /// 403 `AuthenticationLockout`, as Wasabi answers for five minutes after wrong credentials.
+    Lockout,
 }
 
 impl Fault {
-    /// All of them.
+    /// All that pass: what a client is to mend by itself.
     pub const ALL: [Self; 16] = [
         Self::InternalError,
         Self::InternalErrorDone,
@@ -83,6 +89,9 @@ impl Fault {
             Self::ConnectionClosed => (410, "ConnectionClosed"),
             Self::TimeTooSkewed => (403, "RequestTimeTooSkewed"),
             Self::BadDigest => (400, "BadDigest"),
+            Self::UnknownKey => (403, "InvalidAccessKeyId"),
+            Self::BadSignature => (403, "SignatureDoesNotMatch"),
+            Self::Lockout => (403, "AuthenticationLockout"),
             _ => return None,
         };
         let (kind, body) = if code.is_empty() {

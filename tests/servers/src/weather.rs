@@ -16,6 +16,8 @@ pub enum Weather {
     Faults(f64),
     /// Nothing comes through: every connection is reset.
     Outage,
+    /// Every request has this fault, which must be one that can strike each of them.
+    Refuses(Fault),
     /// So many more writes are done. The last of them is not answered, and nothing is after it.
     Ends(u32),
 }
@@ -49,6 +51,7 @@ impl Forecast {
         let fault = self.scripted(request).or_else(|| match self.weather {
             Weather::Calm => None,
             Weather::Outage => Some(Fault::ResetBefore),
+            Weather::Refuses(fault) => Some(fault),
             Weather::Faults(rate) => self.rng.random_bool(rate).then(|| self.any(request)),
             Weather::Ends(0) => Some(Fault::LostRequest),
             Weather::Ends(left) => {

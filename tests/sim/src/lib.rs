@@ -16,6 +16,7 @@ pub mod world;
 use mutants::{Mutant, Row};
 use plan::Plan;
 use random::Random;
+use std::cell::Cell;
 use world::World;
 
 /// Lines of a trace that are enough to tell how a run came to break.
@@ -48,20 +49,29 @@ pub struct Report {
     pub erased: u64,
     /// Days that passed.
     pub days: u64,
+    /// What struck: pauses longer than the grace, objects that lists left out, damaged bytes, deleted objects that were shown,
+    /// the same bytes again.
+    pub struck: [u64; 5],
 }
 
-/// Runs one seed; so many of the last events are kept.
+/// Runs one seed; so many of the last events are kept. With the right code and an odd seed a compaction surveys the bucket
+/// once for all its steps, as the host does, else before each, as who asks for a single step does.
 pub fn run(seed: u64, mutant: Mutant, kept: usize) -> Report {
-    course(seed, mutant, mutant, kept)
+    course(seed, mutant == Mutant::None && seed % 2 == 1, mutant, mutant, kept)
+}
+
+/// Runs one seed whose compactions survey the bucket before each step.
+pub fn run_by_steps(seed: u64) -> Report {
+    course(seed, false, Mutant::None, Mutant::None, 0)
 }
 
 /// Runs one seed as it is planned for a mutant, with code that is right.
 pub fn control(seed: u64, planned: Mutant) -> Report {
-    course(seed, planned, Mutant::None, 0)
+    course(seed, false, planned, Mutant::None, 0)
 }
 
-fn course(seed: u64, planned: Mutant, mutant: Mutant, kept: usize) -> Report {
-    let world = World::new(seed, planned, mutant, kept);
+fn course(seed: u64, runs: bool, planned: Mutant, mutant: Mutant, kept: usize) -> Report {
+    let world = World::new(seed, runs, planned, mutant, kept);
     world.trace(|| format!("seed {seed}: {:?}", world.plan));
     world.populate();
     let ended = |clients: usize| {
@@ -94,6 +104,14 @@ fn course(seed: u64, planned: Mutant, mutant: Mutant, kept: usize) -> Report {
         removed: world.counts.removed.get(),
         erased: world.counts.erased.get(),
         days: world.days(),
+        struck: [
+            &world.counts.long_pauses,
+            &world.store.faults.omitted,
+            &world.store.faults.damaged,
+            &world.store.faults.lingering,
+            &world.store.faults.renewed,
+        ]
+        .map(Cell::get),
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) const DERIVING: u64 = 10 * MINUTE;
 /// The course of one run. Chances are in millionths a store call unless they say otherwise.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// A compaction surveys the bucket once for all its steps, not before each.
+    pub runs: bool,
     /// Hosts on the bucket.
     pub hosts: usize,
     /// Clients that write and read.
@@ -104,6 +106,7 @@ impl Plan {
         let hosts = random.index(6) + 1;
         let rules = rules(random);
         Self {
+            runs: false,
             hosts,
             clients: random.index(6) + 1,
             users: random.index(2) + 1,

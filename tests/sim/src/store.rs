@@ -17,6 +17,27 @@ pub struct Store {
     objects: RefCell<BTreeMap<String, Object>>,
     /// When a list of manifests last left one out, by who asked and what for.
     blind: RefCell<HashMap<(usize, String), u64>>,
+    /// What it did to those who rely on it.
+    pub faults: Faults,
+}
+
+/// How often a store did what no reader may be misled by.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Left an object out of a list.
+    pub omitted: Cell<u64>,
+    /// Gave bytes that are not what was written.
+    pub damaged: Cell<u64>,
+    /// Showed what had been deleted.
+    pub lingering: Cell<u64>,
+    /// Took the same bytes again, later than once.
+    pub renewed: Cell<u64>,
+}
+
+impl Faults {
+    fn count(one: &Cell<u64>) {
+        one.set(one.get() + 1);
+    }
 }
 
 /// An object as it lies there.
@@ -46,7 +67,7 @@ impl Store {
     /// An empty bucket.
     pub fn new(plan: Plan, random: Random) -> Self {
         let (quiet, objects, blind) = (Cell::new(false), RefCell::default(), RefCell::default());
-        Self { plan, random, quiet, objects, blind }
+        Self { plan, random, quiet, objects, blind, faults: Faults::default() }
     }
 
     /// From now on every list is complete, and nothing rots.
@@ -65,8 +86,13 @@ impl Store {
     /// Stores bytes at `now`.
     pub fn apply(&self, key: &str, bytes: &Bytes, now: u64) {
         let mut objects = self.objects.borrow_mut();
-        let stale = match objects.get(key) {
-            Some(known) if known.bytes == *bytes && known.gone.is_none() => return,
+        let stale = match objects.get_mut(key) {
+            // The same bytes again are a new object to the store: only its time differs.
+            Some(known) if known.bytes == *bytes && known.gone.is_none() => {
+                known.modified = now;
+                Faults::count(&self.faults.renewed);
+                return;
+            }
             Some(known) if known.gone.is_none() => {
                 Some((known.bytes.clone(), now + self.plan.linger))
             }
@@ -93,6 +119,8 @@ impl Store {
     pub fn read(&self, key: &str, now: u64) -> Option<Bytes> {
         let objects = self.objects.borrow();
         let object = objects.get(key).filter(|object| self.shown(object, now))?;
+        object.gone.is_some().then(|| Faults::count(&self.faults.lingering));
+        object.is_rotten(now).then(|| Faults::count(&self.faults.damaged));
         match &object.stale {
             Some((old, until)) if now < *until && self.random.chance(500_000) => Some(old.clone()),
             _ if object.is_rotten(now) => Some(damaged(&object.bytes)),
@@ -129,6 +157,7 @@ impl Store {
             }
             if self.hides(object, now) {
                 object.omitted = true;
+                Faults::count(&self.faults.omitted);
                 if key.contains("/man/") {
                     self.blind.borrow_mut().insert((reader, prefix.to_owned()), now);
                 }

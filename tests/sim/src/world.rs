@@ -68,6 +68,8 @@ pub struct Counts {
     pub removed: Cell<u64>,
     /// Erases that were answered.
     pub erased: Cell<u64>,
+    /// Times a host stopped for longer than the grace.
+    pub long_pauses: Cell<u64>,
 }
 
 impl Counts {
@@ -88,9 +90,9 @@ struct Slot {
 
 impl World {
     /// The world of a seed, as it is planned for one mutant, with code that is made wrong by another.
-    pub fn new(seed: u64, planned: Mutant, mutant: Mutant, kept: usize) -> Rc<Self> {
+    pub fn new(seed: u64, runs: bool, planned: Mutant, mutant: Mutant, kept: usize) -> Rc<Self> {
         let random = Random::new(seed);
-        let plan = planned.plan(Plan::drawn(&random));
+        let plan = Plan { runs, ..planned.plan(Plan::drawn(&random)) };
         let fork = || Random::new(random.bits());
         let executor = Executor::new(fork(), START + fork().below(24 * HOUR));
         let users: Vec<Scope> =
@@ -280,6 +282,7 @@ impl World {
     /// Stops a host for a while.
     pub fn pause(&self, id: usize) {
         let pause = self.random.skewed(self.plan.paused_for);
+        self.counts.add(&self.counts.long_pauses, usize::from(pause > self.plan.rules.grace));
         self.trace(|| format!("host {id}: stops for {pause} ms"));
         self.executor.pause(Owner::Host(id), self.now() + pause);
     }

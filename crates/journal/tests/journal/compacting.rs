@@ -196,6 +196,23 @@ fn too_little_is_not_sealed_before_a_week() {
 }
 
 #[test]
+fn so_many_bytes_are_worth_sealing_alone_and_one_byte_less_is_not() {
+    block_on(async {
+        let least = usize::try_from(Rules::default().least_bytes).unwrap();
+        assert_eq!(least, 256 << 10);
+        for (short, sealed) in [(1, 0), (0, 2)] {
+            let world = World::new();
+            filled(&world, 1).await;
+            let there: usize = world.puts.borrow().iter().map(|(_, bytes)| bytes.len()).sum();
+            let begin = r#"{"v":1,"prev":[]"#;
+            let blank = " ".repeat(least - short - there - begin.len() - 2);
+            world.raw(NOW, &format!("{begin}{blank}}}\n")).await;
+            assert_eq!(world.compact(&Rules::default()).await.unwrap().sealed, sealed, "{short}");
+        }
+    });
+}
+
+#[test]
 fn eight_segments_of_a_tier_become_one_of_the_next_and_bytes_are_written_once_a_tier() {
     block_on(async {
         let world = World::new();

@@ -1,11 +1,14 @@
 //! A store over scripted answers and a clock that only moves when someone sleeps: for faults that no server makes on demand.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses a part")]
 
+pub mod pretend;
+
 use bytes::Bytes;
 use holdfast_core::ports::{Clock, Ids};
 use holdfast_objects::{Reach, Settings, Store, Transport, TransportError};
 use http::{Request, Response};
 use md5::{Digest, Md5};
+use pretend::Pretender;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -27,12 +30,15 @@ pub enum Step {
 pub struct Script {
     pub steps: Mutex<VecDeque<Step>>,
     pub seen: Mutex<Vec<Request<Bytes>>>,
+    /// Answers when no step is left.
+    pub pretender: Mutex<Option<Pretender>>,
 }
 
 impl Transport for Script {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        self.seen.lock().unwrap().push(request);
         let step = self.steps.lock().unwrap().pop_front();
+        let step = step.or_else(|| Some(self.pretender.lock().unwrap().as_mut()?.answer(&request)));
+        self.seen.lock().unwrap().push(request);
         match step.unwrap_or(Step::Fails(Reach::NotSent)) {
             Step::Answer(answer) => Ok(answer),
             Step::Fails(reach) => Err(TransportError::new(reach, "scripted")),

@@ -152,6 +152,20 @@ pub(super) fn remove_aside(aside: Option<TempDir>) -> io::Result<()> {
     aside.map_or(Ok(()), TempDir::close)
 }
 
+/// Folders of users: the names of their tenants, and their own.
+pub(super) fn folders(root: &Path) -> Vec<(String, String)> {
+    let below = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>()
+    };
+    let tenants = below(root).into_iter().filter(|name| name != NEW);
+    let users = |tenant: String| {
+        let users = below(&root.join(&tenant));
+        users.into_iter().map(move |user| (tenant.clone(), user))
+    };
+    tenants.flat_map(users).collect()
+}
+
 /// A file that a walk met.
 pub(super) struct Met {
     pub name: String,

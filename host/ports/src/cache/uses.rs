@@ -1,7 +1,7 @@
 //! Which files there are, and which was used longest ago.
 
 use holdfast_core::erase::Erased;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A file takes whole blocks of the disk.
@@ -42,16 +42,6 @@ impl Uses {
     /// How many there are.
     pub(super) fn files(&self) -> usize {
         self.files.len()
-    }
-
-    /// First two parts of their names, each pair once.
-    pub(super) fn folders(&self) -> BTreeSet<(&str, &str)> {
-        let mut folders = BTreeSet::new();
-        for name in self.files.keys() {
-            let mut parts = name.split('/');
-            folders.extend(parts.next().zip(parts.next()));
-        }
-        folders
     }
 
     /// Room that a file of so many bytes takes.

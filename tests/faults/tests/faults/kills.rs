@@ -1,5 +1,6 @@
 //! `kill -9` of the host again and again, at any moment, under clients that repeat with the same ids what was not acknowledged.
 
+use crate::verify::files;
 use futures::future::join_all;
 use holdfast_faults::{
     Acknowledged, Api, Call, Installation, Oracle, Plan, Tally, insist, long, seed,
@@ -14,7 +15,7 @@ const EACH: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_on_the_embedded_store_that_dies_again_and_again_loses_and_doubles_nothing() {
-    dies_again_and_again(&Installation::embedded(), seed() + 120).await;
+    dies_again_and_again(&Installation::embedded(), seed() + 120, 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,10 +23,23 @@ async fn a_host_that_dies_again_and_again_behind_a_bad_network_loses_and_doubles
     let installation = Installation::behind_proxy(Rclone::start(), seed() + 121);
     let installation = installation.with("s3_deadline_ms", "2000");
     installation.proxy().set(Weather::Faults(0.05));
-    dies_again_and_again(&installation, seed() + 121).await;
+    dies_again_and_again(&installation, seed() + 121, 200).await;
 }
 
-async fn dies_again_and_again(installation: &Installation, seed: u64) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_dies_again_and_again_amid_upkeep_loses_and_doubles_nothing() {
+    let installation = Installation::rclone()
+        .with("compact_interval_ms", "50")
+        .with("upkeep_interval_ms", "200")
+        .with("compact_objects", "2");
+    dies_again_and_again(&installation, seed() + 122, 1_500).await;
+    let segments = files(&installation.bucket_folder(), "/seg/").len();
+    println!("{segments} segments were made between the kills and after the last");
+    assert!(segments > 0, "no host lived long enough to seal anything");
+}
+
+/// Kills hosts up to `within` milliseconds after they are up.
+async fn dies_again_and_again(installation: &Installation, seed: u64, within: u64) {
     let kills = if long() { 150 } else { 10 };
     let plan = Plan::new(seed, kills * EACH);
     let mut rng = StdRng::seed_from_u64(seed);
@@ -33,7 +47,7 @@ async fn dies_again_and_again(installation: &Installation, seed: u64) {
     let mut cut = 0;
     for calls in plan.calls.chunks(EACH) {
         open.extend_from_slice(calls);
-        let after = Duration::from_millis(rng.random_range(0..200));
+        let after = Duration::from_millis(rng.random_range(0..within));
         let done = life(installation.start(), &open, after).await;
         open =
             open.into_iter().zip(&done).filter(|(_, one)| one.is_none()).map(|(c, _)| c).collect();

@@ -1,6 +1,6 @@
 //! `holdfast verify` on a real bucket: its exit code says whether all is there, and `--repair` mends what it can.
 
-use crate::doctor::bucket_of;
+use crate::doctor::{bucket_of, findings, found};
 use futures::future::join_all;
 use holdfast_core::Key;
 use holdfast_core::ports::Objects;
@@ -104,4 +104,55 @@ async fn the_exit_code_is_8_while_something_is_wrong_and_repair_mends_a_segment(
         (Some(0), &json!(true), &json!([])),
         "{erased}"
     );
+}
+
+/// The exit code of a look at all users, and what is said beside the lines.
+fn verify_all(installation: &Installation) -> (Option<i32>, String) {
+    let output = Host::command("verify", &["--json"], installation.settings()).output();
+    let output = output.expect("run holdfast verify");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_keys_hold_a_hash_is_told_of_and_only_looked_at_by_name() {
+    let installation = Installation::rclone().with("compact_interval_ms", "0");
+    let folder = installation.server().expect("a server").folder().to_owned();
+    let host = installation.start();
+    let api = Api::of(&host);
+    let long = "é".repeat(70);
+    for user in ["ann", &long] {
+        let message = json!({"user_id": user, "role": "user", "content": "text"});
+        api.post_for(201, "/v1/sessions/s/messages", &message).await;
+    }
+    host.kill();
+    assert!(!files(&folder, "/u/~~").is_empty(), "its keys hold a hash");
+
+    let (code, said) = verify_all(&installation);
+    assert_eq!(code, Some(7), "{said}");
+    assert!(said.contains("1 users were not looked at"), "{said}");
+    assert!(said.contains("--user <id>"), "{said}");
+    assert_eq!(verify(&installation, &["--tenant", "default"]).0, Some(7));
+    for user in ["ann", &long] {
+        let (code, whole) = verify(&installation, &["--user", user]);
+        assert_eq!((code, &whole["user"]), (Some(0), &json!(user)), "{whole}");
+        assert_eq!(whole["whole"], json!(true), "{whole}");
+        assert!(whole["objects"].as_u64() > Some(0), "{whole}");
+    }
+
+    let doctor = Host::command("doctor", &["--json"], installation.settings()).output();
+    let doctor = doctor.expect("run holdfast doctor");
+    let (verdict, text) = found(&findings(&doctor), "long ids");
+    assert_eq!((doctor.status.code(), verdict.as_str()), (Some(0), "warning"));
+    assert!(text.starts_with("1 of the 2 users were not looked at"), "{text}");
+
+    // What is wrong with another comes first, and it is found in the one that is named.
+    for (part, arguments) in [("/u/~~", vec!["--user", &long]), ("/u/ann/", vec![])] {
+        let file =
+            files(&folder, part).into_iter().find(|file| file.to_string_lossy().contains("/wal/"));
+        let file = file.expect("an object");
+        let mut bytes = std::fs::read(&file).expect("its bytes");
+        bytes[9] ^= 1;
+        std::fs::write(&file, bytes).expect("damage");
+        assert_eq!(verify(&installation, &arguments).0, Some(8), "{part}");
+    }
 }

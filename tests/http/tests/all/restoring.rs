@@ -145,6 +145,34 @@ fn a_deleted_session_comes_back_with_its_fields_and_messages() {
 }
 
 #[test]
+fn what_was_deleted_comes_back_out_of_sealed_segments_too() {
+    let client = client();
+    client.post("/v1/sessions", r#"{"id":"s","name":"Trip"}"#).expect_status(201);
+    say(&client, "m1", "one", None);
+    let time = say(&client, "m2", "two", Some("m1"));
+    delete(&client, "m1");
+    // So many objects are worth a segment.
+    for _ in 0..70 {
+        client.store("later", &json!([{"role": "user", "content": "x"}]));
+    }
+    let body = json!({"user_id": client.user}).to_string();
+    let tending = Client { user: None, ..client.clone() };
+    let tended = tending.post("/v1/upkeep/compact", &body).expect_status(200).json();
+    assert!(tended["sealed"].as_u64().unwrap() >= 70, "{tended}");
+    assert_eq!(texts(&client), ["two"]);
+    let mut body = json!({"at": time, "deleted": true, "session_id": "s"});
+    let mut step = restore(&client, &body);
+    let one = step["restored"].as_array().unwrap().iter().find(|one| one["deleted_id"] == "m1");
+    let id = one.unwrap_or_else(|| panic!("{step}"))["id"].clone();
+    while step["has_more"] == true {
+        body["cursor"] = step["next_cursor"].clone();
+        step = restore(&client, &body);
+    }
+    assert_eq!(texts(&client), ["two", "one"]);
+    assert_eq!(client.messages("s")[1]["id"], id);
+}
+
+#[test]
 fn what_was_erased_never_comes_back() {
     let client = client();
     let time = say(&client, "m1", "one", None);

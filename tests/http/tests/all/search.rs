@@ -275,3 +275,48 @@ fn a_callers_vector_in_our_space_takes_a_service_key() {
     client.with_key(&key).post(path, &body.to_string()).problem(403, "denied");
     client.post(path, &body.to_string()).expect_status(201);
 }
+
+/// Answers a message with a vector of so many components in a space.
+fn with_vector(client: &Client, space: &str, components: usize) -> holdfast_http_tests::Answer {
+    let vector: Vec<f32> = (0..components).map(|n| if n == 0 { 1.0 } else { 0.0 }).collect();
+    let embedding = json!({"space": space, "vector": vector});
+    let body = json!({"role": "user", "content": "x", "embedding": embedding});
+    client.post("/v1/sessions/s/messages", &body.to_string())
+}
+
+#[test]
+fn without_a_model_too_a_vector_in_a_runtimes_space_takes_a_service_key_and_its_dimensions() {
+    let service = Client::new(by_words());
+    let bound = json!({"kind": "user", "user_id": fresh("bound")});
+    let user = service.with_key(&service.make_key(&bound));
+    for space in ["minilm-l6-v2/f32/384/cos/t256/spk1", "minilm-l6-v2-static/i8/384/cos/sif1/spk1"]
+    {
+        for components in [384, 3] {
+            let problem = with_vector(&user, space, components).problem(403, "denied");
+            assert_eq!(problem["pointer"], "embedding", "{problem}");
+        }
+        let problem = with_vector(&service, space, 3).problem(422, "unprocessable");
+        assert!(problem["detail"].as_str().unwrap().contains("384"), "{problem}");
+        with_vector(&service, space, 384).expect_status(201);
+    }
+    with_vector(&user, "mine", 3).expect_status(201);
+    assert_eq!(user.messages("s").len(), 1, "what was refused is not there");
+}
+
+#[test]
+fn a_search_and_a_context_of_the_past_are_refused() {
+    let client = words();
+    let time = "2026-01-31T12:00:00Z";
+    for (path, body) in [
+        ("/v1/search", json!({"query": "yeast"})),
+        ("/v1/context", json!({"query": "yeast", "max_tokens": 500})),
+    ] {
+        client.post(path, &body.to_string()).expect_status(200);
+        let asked = client.post(&format!("{path}?as_of={time}"), &body.to_string());
+        assert_eq!(asked.problem(400, "unknown_field")["pointer"], "as_of");
+        let mut past = body.clone();
+        past["as_of"] = json!(time);
+        let problem = client.post(path, &past.to_string()).problem(400, "unknown_field");
+        assert_eq!(problem["pointer"], "/as_of", "{problem}");
+    }
+}

@@ -1,11 +1,13 @@
 //! What a host does beside serving: compacts, collects, sweeps and mends, as `host/src/tend.rs` and `tend-journal` do.
 
 use super::Host;
-use crate::bucket::{Bucket, Role};
+use crate::bucket::{Bucket, Role, StoreClock};
 use crate::world::World;
+use holdfast_core::Scope;
+use holdfast_core::erase::Ledger;
 use holdfast_core::ports::Outside;
 use holdfast_core::{Error, Result};
-use holdfast_journal::{self as journal, Next, Verified};
+use holdfast_journal::{self as journal, Compaction, Next, Rules, Step, Verified};
 use std::rc::Rc;
 
 /// Steps in a row, at most.
@@ -40,9 +42,9 @@ impl Host {
         let ledger = &world.ledger;
         let rules = &world.mutant.rules(&world.plan.rules);
         let collection = &world.mutant.rules_of_collection(&world.plan.rules);
-        let mut corrupt = 0;
+        let (mut corrupt, mut run) = (0, None);
         for _ in 0..STEPS {
-            let step = match journal::compact(&outside, scope, ledger, rules).await {
+            let step = match compacted(&outside, scope, ledger, rules, &mut run).await {
                 // What is gone may still be held behind the heads.
                 Err(error) if error.reason == "not_yet_visible" && world.mutant.mends() => {
                     let step = journal::mend(&outside, scope, ledger, rules).await?;
@@ -54,6 +56,9 @@ impl Host {
             world.counts.add(&world.counts.sealed, step.sealed);
             world.trace(|| format!("host {}: compacts {user}: {step:?}", self.id));
             corrupt = step.corrupt.len();
+            if !world.plan.runs {
+                run = None;
+            }
             if step.next == Next::Done {
                 break;
             }
@@ -104,6 +109,24 @@ impl Host {
         let outside = Outside { objects: &bucket, clock: &clock, ids: &bucket };
         journal::verify(&outside, scope, &world.plan.rules).await
     }
+}
+
+/// A step of a run, which is opened first where there is none; after an error there is none again.
+async fn compacted<'a>(
+    outside: &Outside<'_, Bucket, StoreClock<'_>, Bucket>,
+    scope: &'a Scope,
+    ledger: &'a Ledger,
+    rules: &'a Rules,
+    run: &mut Option<Compaction<'a>>,
+) -> Result<Step> {
+    let open = match run.take() {
+        Some(open) => Some(open),
+        None => Compaction::open(outside, scope, ledger, rules).await?,
+    };
+    let Some(mut open) = open else { return Ok(Step::default()) };
+    let step = open.step(outside).await?;
+    *run = Some(open);
+    Ok(step)
 }
 
 impl World {

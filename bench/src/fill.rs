@@ -1,11 +1,11 @@
 //! Users with many messages: seeded texts of a vocabulary as uneven as a language's, vectors in clusters.
 
+use holdfast_core::space;
 use holdfast_faults::Api;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-const SPACE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
 const DIMENSIONS: usize = 384;
 const CLUSTERS: usize = 128;
 const VOCABULARY: f64 = 20_000.0;
@@ -32,7 +32,7 @@ impl User {
 
 /// Stores a user's messages, each with a vector in the native runtime's own space.
 pub async fn fill(api: &Api, user: User) {
-    fill_in(api, user, SPACE).await;
+    fill_in(api, user, space::NATIVE).await;
 }
 
 /// Stores a user's messages, each with a vector in `space`.
@@ -61,7 +61,7 @@ fn message(rng: &mut StdRng, centres: &[Vec<f32>], n: usize, space: &str) -> Val
 
 /// A vector for one message of the bench's other measurements.
 pub fn embedding(rng: &mut StdRng) -> Value {
-    json!({"space": SPACE, "vector": noise(rng)})
+    json!({"space": space::NATIVE, "vector": noise(rng)})
 }
 
 /// `count` words; the word of rank r is about 1/r as frequent as the first.

@@ -190,6 +190,11 @@ mod tests {
     }
 
     #[test]
+    fn what_the_model_makes_lies_in_the_space_that_is_searched() {
+        assert_eq!(holdfast_models::embedder::SPACE, holdfast_core::space::NATIVE);
+    }
+
+    #[test]
     fn a_message_that_was_deleted_or_opened_anew_while_it_was_embedded_is_not_written_again() {
         let there = |orders: &[&str]| Knowledge {
             present: orders

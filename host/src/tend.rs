@@ -186,8 +186,7 @@ impl Tending {
 
     /// Drops what this machine keeps of users who were erased, whoever served that and whether anybody asks for them or not.
     async fn forget_erased(&mut self) {
-        let (users, mut tenants) = (self.cache.users().await, self.cache.tenants().await);
-        while let Some(tenant) = tenants.pop_first() {
+        for (tenant, users) in self.cache.users().await {
             let (tender, of_tenant) = (self.tender.clone(), tenant.clone());
             let found = apart(async move || {
                 let store = bucket(tender.store.clone())?;
@@ -200,8 +199,7 @@ impl Tending {
                     continue;
                 }
             };
-            let users = users.iter().filter(|scope| scope.tenant == tenant);
-            for (scope, times) in self.tender.erased_of(&marks, users) {
+            for (scope, times) in self.tender.erased_of(&marks, &users) {
                 if self.forgotten.get(scope) != Some(&times) {
                     self.forget(scope, times).await;
                 }
@@ -286,11 +284,7 @@ impl Tender {
     }
 
     /// Those of the users whose erases are among these marks, and how often.
-    fn erased_of<'a>(
-        &self,
-        marks: &[Key],
-        users: impl Iterator<Item = &'a Scope>,
-    ) -> Vec<(&'a Scope, usize)> {
+    fn erased_of<'a>(&self, marks: &[Key], users: &'a [Scope]) -> Vec<(&'a Scope, usize)> {
         let mut times = HashMap::<&str, usize>::new();
         for (folder, _) in marks.iter().filter_map(|mark| mark.as_str().rsplit_once('/')) {
             *times.entry(folder).or_default() += 1;
@@ -298,7 +292,7 @@ impl Tender {
         let known = |scope: &Scope| {
             times.get(self.ledger.of(scope).as_str().trim_end_matches('/')).copied()
         };
-        users.filter_map(|scope| Some((scope, known(scope)?))).collect()
+        users.iter().filter_map(|scope| Some((scope, known(scope)?))).collect()
     }
 
     /// All that is due of one user; the user, when there is more to do later. One user's trouble is not the others'.

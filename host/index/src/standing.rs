@@ -22,6 +22,12 @@ struct State {
     asked: Option<Instant>,
 }
 
+impl State {
+    fn in_doubt(&self) -> bool {
+        self.doubted || self.refused.is_some()
+    }
+}
+
 impl Standing {
     /// Why the store cannot be relied on; none when it can.
     pub(crate) fn reason(&self) -> Option<String> {
@@ -32,14 +38,13 @@ impl Standing {
 
     /// It is refused or may be: nothing is asked that can wait.
     pub(crate) fn paused(&self) -> bool {
-        let state = self.state();
-        state.doubted || state.refused.is_some()
+        self.state().in_doubt()
     }
 
     /// Whether to ask now. Who is told so is the one who does; with `first` it has not been answered anything yet.
     pub(crate) fn ask(&self, first: bool, now: Instant) -> bool {
         let mut state = self.state();
-        let doubt = state.doubted || state.refused.is_some();
+        let doubt = state.in_doubt();
         let pause = if doubt { IN_DOUBT } else { IN_GOOD };
         let due = state.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= pause);
         let ask = due || (first && !doubt);

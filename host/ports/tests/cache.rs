@@ -9,6 +9,7 @@ use holdfast_core::ports::Objects;
 use holdfast_core::{Hlc, Key, Scope, TenantId, UserId, key};
 use holdfast_objects::Memory;
 use holdfast_ports::{Cache, CacheStats, Cached};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -277,12 +278,13 @@ async fn users_of_before_a_restart_are_known_and_those_that_are_only_a_hash_are_
         store.get(&object(&memory, user, number, 10).await.0).await.unwrap();
     }
     let (_, cache) = over(&memory, folder.path(), PLENTY);
-    assert_eq!(cache.users().await, [scope("ann")]);
+    let known = BTreeMap::from([(scope("ann").tenant, vec![scope("ann")])]);
+    assert_eq!(cache.users().await, known);
     cache.forget_hashed(&TenantId::parse("other").unwrap()).await;
     assert_eq!(files(folder.path()).len(), 2);
     cache.forget_hashed(&scope("ann").tenant).await;
     assert_eq!(files(folder.path()).len(), 1);
-    assert_eq!(cache.users().await, [scope("ann")]);
+    assert_eq!(cache.users().await, known);
 }
 
 #[tokio::test]

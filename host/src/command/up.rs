@@ -20,6 +20,7 @@ use crate::{App, background};
 use anyhow::{Context, Result};
 use clap::Args;
 use futures::FutureExt;
+use holdfast_core::space;
 use holdfast_index::Index;
 use holdfast_models::{Embedder, EmbedderPool, PoolSettings, TokenCounter};
 use holdfast_ports::{Cache, CacheStats, Cached, SystemClock, bucket, traffic};
@@ -29,9 +30,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
-
-/// Space of the native model: known before the model is there.
-const SPACE: &str = "minilm-l6-v2/f32/384/cos/t256/spk1";
 
 /// Examples of `--help`.
 pub const EXAMPLES: &str = "Examples:
@@ -207,7 +205,7 @@ impl Inside {
         let cache = Cache::open(data_dir.join("objects"), values.cache()?);
         let (shared, objects) = (cache.clone(), values.store()?);
         let open = move || Cached::new(open(&objects), shared.clone());
-        let index = Index::start(values.index(SPACE)?, SystemClock, open)?;
+        let index = Index::start(values.index(space::NATIVE)?, SystemClock, open)?;
         let seen = cache.clone();
         metrics.gauge("index".into(), move || kept(&seen));
         let tokens = TokenCounter::new(values.parsed("tokenizer")?);

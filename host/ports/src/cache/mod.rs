@@ -17,7 +17,7 @@ use disk::Place;
 use holdfast_core::erase::Erased;
 use holdfast_core::ports::Clock;
 use holdfast_core::{Key, Scope, TenantId, key};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -90,36 +90,31 @@ impl Cache {
         self.apart(move |shared| shared.forget(&folder, erased)).await;
     }
 
-    /// Tenants of whose users something is kept, also of before a restart.
-    pub async fn tenants(&self) -> BTreeSet<TenantId> {
-        let folders = self.apart(|shared| disk::folders(&shared.root)).await.unwrap_or_default();
-        folders.into_iter().filter_map(|(tenant, _)| TenantId::parse(&tenant).ok()).collect()
-    }
-
     /// Drops all that is kept of a tenant's users whose folders do not tell who they are: somebody was erased, and it may have
     /// been one of them.
     pub async fn forget_hashed(&self, tenant: &TenantId) {
         let tenant = tenant.as_str().to_owned();
         let hashed = move |shared: &Shared| {
-            let folders = disk::folders(&shared.root).into_iter();
-            let unknown =
-                |(of, user): &(String, String)| *of == tenant && key::user_of(user).is_none();
-            let folder = |(tenant, user)| format!("{tenant}/{user}/");
-            folders
-                .filter(unknown)
-                .map(folder)
-                .for_each(|one| shared.forget(&one, Erased::default()));
+            for (of, user) in disk::folders(&shared.root) {
+                if of == tenant && key::user_of(&user).is_none() {
+                    shared.forget(&format!("{of}/{user}/"), Erased::default());
+                }
+            }
         };
         self.apart(hashed).await;
     }
 
-    /// Users of whom something is kept, also of before a restart, but those whose folders do not tell who they are.
-    pub async fn users(&self) -> Vec<Scope> {
-        let scope = |(tenant, user): (String, String)| {
-            Some(Scope { tenant: TenantId::parse(&tenant).ok()?, user: key::user_of(&user)? })
-        };
-        let folders = self.apart(|shared| disk::folders(&shared.root)).await;
-        folders.unwrap_or_default().into_iter().filter_map(scope).collect()
+    /// Users of whom something is kept, also of before a restart, by their tenants; but not those whose folders do not tell who
+    /// they are: of these the tenant alone.
+    pub async fn users(&self) -> BTreeMap<TenantId, Vec<Scope>> {
+        let folders = self.apart(|shared| disk::folders(&shared.root)).await.unwrap_or_default();
+        let mut users: BTreeMap<TenantId, Vec<Scope>> = BTreeMap::new();
+        for (tenant, user) in folders {
+            let Ok(tenant) = TenantId::parse(&tenant) else { continue };
+            let scope = key::user_of(&user).map(|user| Scope { tenant: tenant.clone(), user });
+            users.entry(tenant).or_default().extend(scope);
+        }
+        users
     }
 
     /// What it did and holds.

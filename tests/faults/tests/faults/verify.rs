@@ -8,6 +8,7 @@ use holdfast_faults::{Api, Installation, history};
 use holdfast_servers::Host;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 /// Enough to be sealed.
 const MANY: usize = 66;
@@ -29,11 +30,22 @@ pub fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The exit code, and what is said of the one user.
-pub fn verify(installation: &Installation, arguments: &[&str]) -> (Option<i32>, Value) {
+fn run(installation: &Installation, arguments: &[&str]) -> Output {
     let arguments = [&["--json"], arguments].concat();
     let output = Host::command("verify", &arguments, installation.settings()).output();
-    let output = output.expect("run holdfast verify");
+    output.expect("run holdfast verify")
+}
+
+/// Flips a bit.
+fn damage(file: &Path) {
+    let mut bytes = std::fs::read(file).expect("its bytes");
+    bytes[9] ^= 1;
+    std::fs::write(file, bytes).expect("damage");
+}
+
+/// The exit code, and what is said of the one user.
+pub fn verify(installation: &Installation, arguments: &[&str]) -> (Option<i32>, Value) {
+    let output = run(installation, arguments);
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().unwrap_or("null");
     (output.status.code(), serde_json::from_str(line).expect("a line of JSON"))
@@ -65,10 +77,7 @@ async fn the_exit_code_is_8_while_something_is_wrong_and_repair_mends_a_segment(
         (Some(0), &json!(true), &json!("default"))
     );
 
-    let segment = files(&folder, "/seg/").pop().expect("a segment");
-    let mut bytes = std::fs::read(&segment).expect("its bytes");
-    bytes[9] ^= 1;
-    std::fs::write(&segment, bytes).expect("damage");
+    damage(&files(&folder, "/seg/").pop().expect("a segment"));
     let (code, damaged) = verify(&installation, &["--user", "ann"]);
     assert_eq!((code, &damaged["readable"]), (Some(8), &json!(true)), "{damaged}");
     assert!(damaged["corrupt"][0].as_str().expect("a key").contains("/seg/"), "{damaged}");
@@ -106,13 +115,6 @@ async fn the_exit_code_is_8_while_something_is_wrong_and_repair_mends_a_segment(
     );
 }
 
-/// The exit code of a look at all users, and what is said beside the lines.
-fn verify_all(installation: &Installation) -> (Option<i32>, String) {
-    let output = Host::command("verify", &["--json"], installation.settings()).output();
-    let output = output.expect("run holdfast verify");
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_whose_keys_hold_a_hash_is_told_of_and_only_looked_at_by_name() {
     let installation = Installation::rclone().with("compact_interval_ms", "0");
@@ -127,8 +129,9 @@ async fn a_user_whose_keys_hold_a_hash_is_told_of_and_only_looked_at_by_name() {
     host.kill();
     assert!(!files(&folder, "/u/~~").is_empty(), "its keys hold a hash");
 
-    let (code, said) = verify_all(&installation);
-    assert_eq!(code, Some(7), "{said}");
+    let all = run(&installation, &[]);
+    let said = String::from_utf8_lossy(&all.stderr);
+    assert_eq!(all.status.code(), Some(7), "{said}");
     assert!(said.contains("1 users were not looked at"), "{said}");
     assert!(said.contains("--user <id>"), "{said}");
     assert_eq!(verify(&installation, &["--tenant", "default"]).0, Some(7));
@@ -149,10 +152,7 @@ async fn a_user_whose_keys_hold_a_hash_is_told_of_and_only_looked_at_by_name() {
     for (part, arguments) in [("/u/~~", vec!["--user", &long]), ("/u/ann/", vec![])] {
         let file =
             files(&folder, part).into_iter().find(|file| file.to_string_lossy().contains("/wal/"));
-        let file = file.expect("an object");
-        let mut bytes = std::fs::read(&file).expect("its bytes");
-        bytes[9] ^= 1;
-        std::fs::write(&file, bytes).expect("damage");
+        damage(&file.expect("an object"));
         assert_eq!(verify(&installation, &arguments).0, Some(8), "{part}");
     }
 }

@@ -92,7 +92,12 @@ pub struct Found {
 ///
 /// # Errors
 /// `model_unavailable` only where meaning alone was asked for; a hybrid search goes on by words.
-pub async fn search(scope: &Scope, query: Query, reading: Reading) -> Result<Found> {
+pub async fn search(scope: &Scope, query: Query, mut reading: Reading) -> Result<Found> {
+    if is_of_meaning(&query) {
+        // Two questions follow: this one brings the view up to date, once.
+        index::find_user(scope.into(), reading.clone()).await?;
+        reading.consistency = index::Consistency::Local;
+    }
     let (vector, mode) = vector(scope, &query).await?;
     let (space, vector) = vector.unzip();
     let (threshold, most) = (query.threshold, query.top_k as usize);
@@ -163,8 +168,12 @@ fn merged(messages: Vec<index::Hit>, memories: Vec<ThingHit>, most: usize) -> Ve
     all
 }
 
+fn is_of_meaning(query: &Query) -> bool {
+    query.mode != Mode::Keyword && !query.text.trim().is_empty()
+}
+
 async fn vector(scope: &Scope, query: &Query) -> Result<(Option<(String, Vec<f32>)>, Mode)> {
-    if query.mode == Mode::Keyword || query.text.trim().is_empty() {
+    if !is_of_meaning(query) {
         return Ok((None, query.mode));
     }
     let participants = index::participants(scope.into()).await?;

@@ -20,7 +20,8 @@ use crate::{Error, Result, SessionId, zstd};
 use half::f16;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::io::{BufRead, Read, Write};
 use ulid::Ulid;
 
 const TAIL: &[u8; 8] = b"hfseg01\n";
@@ -37,17 +38,17 @@ pub struct Sealed {
     pub cover: Cover,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Version {
     v: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct TextLine<'a> {
     #[serde(borrow)]
     u: &'a str,
     p: u32,
-    #[serde(default, skip_serializing_if = "none")]
+    #[serde(default)]
     n: u32,
     #[serde(borrow)]
     r: &'a RawValue,
@@ -68,32 +69,28 @@ struct VectorsOf {
     n: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn none(n: &u32) -> bool {
-    *n == 0
-}
-
 /// Seals records that are wholly those of the WAL objects named `wal`. Copies of one record are kept once. Equal input
 /// gives equal bytes, whatever its order.
 ///
 /// # Errors
 /// `internal` when a record cannot be written, or a session is too large for one frame.
-pub fn seal(lines: Vec<Line>, mut wal: Vec<String>, mut names: Vec<String>) -> Result<Sealed> {
+pub fn seal(mut lines: Vec<Line>, mut wal: Vec<String>, mut names: Vec<String>) -> Result<Sealed> {
     for list in [&mut wal, &mut names] {
         list.sort_unstable();
         list.dedup();
     }
     names.retain(|name| wal.binary_search(name).is_err());
-    let mut sessions: BTreeMap<Option<SessionId>, Vec<Line>> = BTreeMap::new();
-    for line in lines {
-        sessions.entry(line.session.clone()).or_default().push(line);
-    }
     let (mut segment, mut cover) = (Vec::new(), Cover::new(wal, names));
-    cover.purges = Purge::among(sessions.values().flatten());
-    for (session, mut lines) in sessions {
-        lines.sort_unstable();
-        lines.dedup_by_key(|line| line.order);
-        cover.sessions.extend(session_frames(session, &lines, &mut segment)?);
+    cover.purges = Purge::among(&lines);
+    // In place: the lines are most of what is in memory.
+    lines.sort_unstable_by(|one, other| {
+        let order = (&one.session, one.order, &one.text);
+        order.cmp(&(&other.session, other.order, &other.text))
+    });
+    lines.dedup_by(|one, other| (&one.session, one.order) == (&other.session, other.order));
+    for session in lines.chunk_by_mut(|one, other| one.session == other.session) {
+        cover.sessions.extend(session_frames(session, &mut segment)?);
+        session.iter_mut().for_each(|line| line.text = Box::default());
     }
     let bytes_of_cover = cover.encode()?;
     segment.extend_from_slice(&bytes_of_cover);
@@ -102,52 +99,85 @@ pub fn seal(lines: Vec<Line>, mut wal: Vec<String>, mut names: Vec<String>) -> R
     Ok(Sealed { segment, bytes_of_cover, cover })
 }
 
-fn session_frames(
-    session: Option<SessionId>,
-    lines: &[Line],
-    out: &mut Vec<u8>,
-) -> Result<Option<Frames>> {
-    let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(None) };
-    let mut texts = json_line(&Version { v: VERSION })?;
-    let (mut vectors, mut halves) = (VectorLine { v: VERSION, vectors: Vec::new() }, Vec::new());
-    for line in lines {
-        let cut = cut(&line.text);
-        let (text, of_message) = cut.as_ref().map_or((&*line.text, &[][..]), |c| (&c.0, &c.1[..]));
-        let ulid = line.order.ulid.to_string();
-        let r = serde_json::from_str(text).map_err(encoding)?;
-        let n = u32::try_from(of_message.len()).map_err(encoding)?;
-        texts.extend(json_line(&TextLine { u: &ulid, p: line.order.position, n, r })?);
-        for one in of_message {
-            let (u, p, n) = (ulid.clone(), line.order.position, one.values.len());
-            let (space, chunks) = (one.space.clone(), one.chunks.clone());
-            vectors.vectors.push(VectorsOf { u, p, space, chunks, n });
-            halves.extend(one.values.iter().flat_map(|value| value.to_le_bytes()));
-        }
-    }
-    let texts = frame(&texts, out)?;
-    let vectors = if vectors.vectors.is_empty() {
-        None
-    } else {
-        Some(frame(&[json_line(&vectors)?, halves].concat(), out)?)
+/// Writes the frames of one session's lines, and leaves those without their vectors.
+fn session_frames(lines: &mut [Line], out: &mut Vec<u8>) -> Result<Option<Frames>> {
+    let ends = lines.first().zip(lines.last());
+    let Some((first, last)) = ends.map(|(first, last)| (first.order, last.order)) else {
+        return Ok(None);
     };
-    let records = lines.len() as u64;
+    let session = lines.first().and_then(|line| line.session.clone());
     let sources: Vec<Source> = lines.iter().flat_map(sources).collect();
     let others = sources.iter().map(|source| &source.session);
     let others = others.filter(|other| session.as_ref() != Some(*other)).cloned();
     let made_of: BTreeSet<SessionId> = others.collect();
     let oldest = sources.iter().map(|source| source.order.hlc).min();
     let attached = lines.iter().any(is_attachment);
+    let (mut vectors, mut halves) = (VectorLine { v: VERSION, vectors: Vec::new() }, Vec::new());
+    let mut spaces = Vec::with_capacity(lines.len());
+    for line in lines.iter_mut() {
+        let (text, of_message) = cut(&line.text).unzip();
+        line.text = text.map_or_else(|| std::mem::take(&mut line.text), String::into_boxed_str);
+        let of_message: Vec<MessageVectors> = of_message.unwrap_or_default();
+        spaces.push(u32::try_from(of_message.len()).map_err(encoding)?);
+        for one in of_message {
+            let (u, p, n) = (line.order.ulid.to_string(), line.order.position, one.values.len());
+            vectors.vectors.push(VectorsOf { u, p, space: one.space, chunks: one.chunks, n });
+            halves.extend(one.values.iter().flat_map(|value| value.to_le_bytes()));
+        }
+    }
+    let texts = frame(|| Texts::of(lines, &spaces), out)?;
+    let records = lines.len() as u64;
+    let vectors = if vectors.vectors.is_empty() {
+        None
+    } else {
+        let head = json_line(&vectors)?;
+        Some(frame(|| head.chain(&*halves), out)?)
+    };
     Ok(Some(Frames {
         session,
         texts,
         vectors,
         records,
-        first: first.order,
-        last: last.order,
+        first,
+        last,
         made_of: made_of.into_iter().collect(),
-        oldest: oldest.filter(|oldest| *oldest < first.order.hlc),
+        oldest: oldest.filter(|oldest| *oldest < first.hlc),
         attached: Some(attached),
     }))
+}
+
+/// A frame's texts, a line at a time: all of them at once would be as much again as the lines.
+struct Texts<'a> {
+    lines: std::iter::Zip<std::slice::Iter<'a, Line>, std::slice::Iter<'a, u32>>,
+    row: Vec<u8>,
+    read: usize,
+}
+
+impl<'a> Texts<'a> {
+    fn of(lines: &'a [Line], spaces: &'a [u32]) -> Self {
+        let row = format!("{{\"v\":{VERSION}}}\n").into_bytes();
+        Self { lines: lines.iter().zip(spaces), row, read: 0 }
+    }
+}
+
+impl Read for Texts<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        if self.read == self.row.len() {
+            let Some((line, spaces)) = self.lines.next() else { return Ok(0) };
+            self.row.clear();
+            self.read = 0;
+            let (u, p) = (line.order.ulid, line.order.position);
+            write!(self.row, "{{\"u\":\"{u}\",\"p\":{p},")?;
+            if *spaces > 0 {
+                write!(self.row, "\"n\":{spaces},")?;
+            }
+            writeln!(self.row, "\"r\":{}}}", line.text)?;
+        }
+        let mut left = self.row.get(self.read..).unwrap_or_default();
+        let read = left.read(to)?;
+        self.read += read;
+        Ok(read)
+    }
 }
 
 fn is_attachment(line: &Line) -> bool {
@@ -164,14 +194,15 @@ fn sources(line: &Line) -> Vec<Source> {
     body.map(|body| body.sources).unwrap_or_default()
 }
 
-fn frame(bytes: &[u8], out: &mut Vec<u8>) -> Result<Frame> {
-    if bytes.len() as u64 > zstd::MAX_UNPACKED {
+fn frame<R: Read>(source: impl Fn() -> R, out: &mut Vec<u8>) -> Result<Frame> {
+    let bytes = std::io::copy(&mut source(), &mut std::io::sink()).map_err(encoding)?;
+    if bytes > zstd::MAX_UNPACKED {
         return Err(Error::internal("a session is too large for one segment"));
     }
-    let packed = zstd::pack(bytes);
-    let (at, bytes, hash) = (out.len() as u64, packed.len() as u64, hash32(&packed));
-    out.extend(packed);
-    Ok(Frame { at, bytes, hash })
+    let start = out.len();
+    zstd::pack_from(source, out);
+    let packed = out.get(start..).unwrap_or_default();
+    Ok(Frame { at: start as u64, bytes: packed.len() as u64, hash: hash32(packed) })
 }
 
 fn json_line(thing: &impl Serialize) -> Result<Vec<u8>> {
@@ -191,9 +222,17 @@ fn encoding(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
 pub fn open(segment: &[u8], cover: &Cover) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for frames in &cover.sessions {
-        lines.extend(open_session(segment, frames)?);
+        each_line(segment, frames, |line| lines.push(line))?;
     }
     Ok(lines)
+}
+
+/// Reads all that [`open`] would, and keeps nothing of it.
+///
+/// # Errors
+/// As [`open`].
+pub fn check(segment: &[u8], cover: &Cover) -> Result<()> {
+    cover.sessions.iter().try_for_each(|frames| each_line(segment, frames, drop))
 }
 
 /// The records of one session, in order.
@@ -201,27 +240,57 @@ pub fn open(segment: &[u8], cover: &Cover) -> Result<Vec<Line>> {
 /// # Errors
 /// As [`open`].
 pub fn open_session(segment: &[u8], frames: &Frames) -> Result<Vec<Line>> {
-    let texts = frames.texts.unpack(segment)?;
-    let vectors = frames.vectors.as_ref().map(|frame| frame.unpack(segment)).transpose()?;
-    let mut vectors = vectors.as_deref().map(Components::read).transpose()?;
-    let texts = String::from_utf8(texts)
-        .map_err(|e| Error::corrupt("a segment's texts are not UTF-8").caused_by(e))?;
-    let body =
-        texts.strip_suffix('\n').ok_or_else(|| broken("a frame does not end with a line"))?;
-    let mut rows = body.split('\n');
-    let version = |version: &Version| version.v;
-    versioned(rows.next().unwrap_or_default(), version, "a segment's frame")?;
-    let lines = rows.map(|row| read_row(row, vectors.as_mut(), frames));
-    let lines = lines.collect::<Result<Vec<Line>>>()?;
-    let ends = |at: Option<&Line>, order| at.is_some_and(|line| line.order == order);
-    let whole = ends(lines.first(), frames.first) && ends(lines.last(), frames.last);
-    if !whole || lines.len() as u64 != frames.records {
-        return Err(broken("a frame does not hold the records that the cover names"));
-    }
+    let mut lines = Vec::new();
+    each_line(segment, frames, |line| lines.push(line))?;
     Ok(lines)
 }
 
-fn read_row(row: &str, vectors: Option<&mut Components<'_>>, frames: &Frames) -> Result<Line> {
+fn each_line(segment: &[u8], frames: &Frames, mut take: impl FnMut(Line)) -> Result<()> {
+    let texts = zstd::unpacking(frames.texts.within(segment)?)?;
+    let vectors = frames.vectors.as_ref().map(|frame| frame.within(segment)).transpose()?;
+    let vectors = vectors.map(zstd::unpacking).transpose()?;
+    let mut vectors = vectors.map(Components::read).transpose()?;
+    let mut rows = Rows { texts, row: Vec::new() };
+    let version = |version: &Version| version.v;
+    versioned(rows.next()?.unwrap_or_default(), version, "a segment's frame")?;
+    let (mut first, mut last, mut records) = (None, None, 0_u64);
+    while let Some(row) = rows.next()? {
+        let line = read_row(row, vectors.as_mut(), frames)?;
+        first = first.or(Some(line.order));
+        last = Some(line.order);
+        records += 1;
+        take(line);
+    }
+    if (first, last, records) != (Some(frames.first), Some(frames.last), frames.records) {
+        return Err(broken("a frame does not hold the records that the cover names"));
+    }
+    Ok(())
+}
+
+/// Lines of a frame of texts.
+struct Rows<R> {
+    texts: R,
+    row: Vec<u8>,
+}
+
+impl<R: BufRead> Rows<R> {
+    fn next(&mut self) -> Result<Option<&str>> {
+        self.row.clear();
+        if self.texts.read_until(b'\n', &mut self.row).map_err(zstd::broken)? == 0 {
+            return Ok(None);
+        }
+        let row = self.row.strip_suffix(b"\n");
+        let row = row.ok_or_else(|| broken("a frame does not end with a line"))?;
+        let text = std::str::from_utf8(row);
+        text.map(Some).map_err(|e| broken("a frame's texts are not UTF-8").caused_by(e))
+    }
+}
+
+fn read_row(
+    row: &str,
+    vectors: Option<&mut Components<impl Read>>,
+    frames: &Frames,
+) -> Result<Line> {
     let wrong = |e| broken("a line of a frame is not a record").caused_by(e);
     let TextLine { u, p, n, r } = serde_json::from_str(row).map_err(wrong)?;
     let ulid = Ulid::from_string(u).map_err(|_| broken("a line of a frame has no ULID"))?;
@@ -244,6 +313,14 @@ fn read_row(row: &str, vectors: Option<&mut Components<'_>>, frames: &Frames) ->
 /// # Errors
 /// As [`open`].
 pub fn cover_within(segment: &[u8]) -> Result<Cover> {
+    Cover::decode(bytes_of_cover(segment)?)
+}
+
+/// The bytes of the cover that lies at a segment's end: those of the object beside it.
+///
+/// # Errors
+/// As [`open`].
+pub fn bytes_of_cover(segment: &[u8]) -> Result<&[u8]> {
     let (rest, tail) = segment.split_last_chunk::<8>().ok_or_else(|| broken("it is cut"))?;
     if tail != TAIL {
         let version = tail.strip_prefix(TAIL_NAME).and_then(|rest| rest.strip_suffix(b"\n"));
@@ -257,7 +334,7 @@ pub fn cover_within(segment: &[u8]) -> Result<Cover> {
     let (rest, length) = rest.split_last_chunk::<8>().ok_or_else(|| broken("it is cut"))?;
     let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
     let start = rest.len().checked_sub(length).ok_or_else(|| broken("it is cut"))?;
-    Cover::decode(rest.get(start..).unwrap_or_default())
+    Ok(rest.get(start..).unwrap_or_default())
 }
 
 fn broken(why: &str) -> Error {
@@ -265,7 +342,8 @@ fn broken(why: &str) -> Error {
 }
 
 impl Frame {
-    fn unpack(&self, segment: &[u8]) -> Result<Vec<u8>> {
+    /// Its bytes, packed.
+    fn within<'s>(&self, segment: &'s [u8]) -> Result<&'s [u8]> {
         let end = self.at.checked_add(self.bytes).and_then(|end| usize::try_from(end).ok());
         let start = usize::try_from(self.at).unwrap_or(usize::MAX);
         let bytes = end.and_then(|end| segment.get(start..end));
@@ -273,38 +351,43 @@ impl Frame {
         if hash32(bytes) != self.hash {
             return Err(broken("a frame is not what was written"));
         }
-        zstd::unpack(bytes)
+        Ok(bytes)
     }
 }
 
 /// The frame of vectors, read from its front.
-struct Components<'a> {
+struct Components<R> {
     heads: std::vec::IntoIter<VectorsOf>,
-    halves: &'a [[u8; 2]],
+    halves: R,
 }
 
-impl<'a> Components<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self> {
-        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-        let (head, halves) = bytes.split_at_checked(end).unwrap_or_default();
-        let head = std::str::from_utf8(head)
+impl<R: BufRead> Components<R> {
+    fn read(mut bytes: R) -> Result<Self> {
+        let mut head = Vec::new();
+        bytes.read_until(b'\n', &mut head).map_err(zstd::broken)?;
+        let head = std::str::from_utf8(&head)
             .map_err(|e| broken("a frame of vectors has no head").caused_by(e))?;
         let head: VectorLine =
             versioned(head, |head: &VectorLine| head.v, "a segment's frame of vectors")?;
-        let (halves, _) = halves.get(1..).unwrap_or_default().as_chunks::<2>();
-        Ok(Self { heads: head.vectors.into_iter(), halves })
+        Ok(Self { heads: head.vectors.into_iter(), halves: bytes })
     }
+}
 
+impl<R: Read> Components<R> {
     fn next(&mut self, ulid: &str, position: u32) -> Result<MessageVectors> {
         let head = self.heads.next().filter(|head| head.u == ulid && head.p == position);
         let head =
             head.ok_or_else(|| broken("a message's vectors are not where they should be"))?;
-        let (halves, rest) = self
-            .halves
-            .split_at_checked(head.n)
-            .filter(|_| fits(head.n, head.chunks.len()))
-            .ok_or_else(|| broken("vectors do not fit their chunks"))?;
-        self.halves = rest;
+        let misfit = || broken("vectors do not fit their chunks");
+        if !fits(head.n, head.chunks.len()) {
+            return Err(misfit());
+        }
+        let (mut halves, bytes) = (Vec::new(), head.n.saturating_mul(2) as u64);
+        self.halves.by_ref().take(bytes).read_to_end(&mut halves).map_err(zstd::broken)?;
+        let (halves, rest) = halves.as_chunks::<2>();
+        if halves.len() != head.n || !rest.is_empty() {
+            return Err(misfit());
+        }
         let values = halves.iter().map(|half| f16::from_le_bytes(*half)).collect();
         Ok(MessageVectors { space: head.space, chunks: head.chunks, values })
     }

@@ -2,19 +2,45 @@
 
 use crate::{Error, Result};
 use ruzstd::decoding::StreamingDecoder;
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
-use std::io::Read;
+use ruzstd::encoding::{CompressionLevel, compress};
+use std::io::{BufRead, BufReader, Read};
 
 /// No frame unpacks to more bytes than this.
 pub const MAX_UNPACKED: u64 = 64 << 20;
 
 /// One frame of `bytes`. What the encoder would not give back to the byte is kept as it is, inside a frame.
 pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
-    let packed = compress_to_vec(bytes, CompressionLevel::Fastest);
-    if unpack(&packed).is_ok_and(|again| again == bytes) {
-        return packed;
+    let mut frame = Vec::new();
+    pack_from(|| bytes, &mut frame);
+    frame
+}
+
+/// Appends one frame, as [`pack`] makes it, of what `source` gives, which is the same each time. Its bytes are never in memory
+/// all at once.
+pub(crate) fn pack_from<R: Read>(source: impl Fn() -> R, out: &mut Vec<u8>) {
+    let at = out.len();
+    compress(source(), &mut *out, CompressionLevel::Fastest);
+    let again = out.get(at..).map(unpacking);
+    if !again.is_some_and(|again| again.is_ok_and(|again| same(again, source()))) {
+        out.truncate(at);
+        compress(source(), &mut *out, CompressionLevel::Uncompressed);
     }
-    compress_to_vec(bytes, CompressionLevel::Uncompressed)
+}
+
+fn same(one: impl BufRead, other: impl Read) -> bool {
+    let (mut one, mut other) = (one, BufReader::new(other));
+    loop {
+        let (Ok(left), Ok(right)) = (one.fill_buf(), other.fill_buf()) else { return false };
+        let length = left.len().min(right.len());
+        if left.get(..length) != right.get(..length) {
+            return false;
+        }
+        if length == 0 {
+            return left.is_empty() && right.is_empty();
+        }
+        one.consume(length);
+        other.consume(length);
+    }
 }
 
 /// The bytes of one frame.
@@ -22,18 +48,33 @@ pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
 /// # Errors
 /// `corrupt` when it is none, or one of more than [`MAX_UNPACKED`] bytes.
 pub(crate) fn unpack(frame: &[u8]) -> Result<Vec<u8>> {
-    if memory(frame).is_none_or(|bytes| bytes > MAX_UNPACKED) {
-        return Err(Error::corrupt("a packed frame has no header that this program takes"));
-    }
-    let wrong = |e| Error::corrupt("a packed frame cannot be unpacked").caused_by(e);
-    let decoder = StreamingDecoder::new(frame);
-    let decoder = decoder.map_err(|e| wrong(std::io::Error::other(e.to_string())))?;
     let mut bytes = Vec::new();
-    decoder.take(MAX_UNPACKED + 1).read_to_end(&mut bytes).map_err(wrong)?;
+    unpacking(frame)?.read_to_end(&mut bytes).map_err(broken)?;
     if bytes.len() as u64 > MAX_UNPACKED {
         return Err(Error::corrupt("a packed frame is too large"));
     }
     Ok(bytes)
+}
+
+/// The bytes of one frame as they are asked for, at most one more than [`MAX_UNPACKED`].
+///
+/// # Errors
+/// `corrupt` when its header is none.
+pub(crate) fn unpacking(frame: &[u8]) -> Result<impl BufRead> {
+    if memory(frame).is_none_or(|bytes| bytes > MAX_UNPACKED) {
+        return Err(Error::corrupt("a packed frame has no header that this program takes"));
+    }
+    let decoder = StreamingDecoder::new(frame);
+    let decoder = decoder.map_err(|e| broken(std::io::Error::other(e.to_string())))?;
+    Ok(BufReader::with_capacity(READ_AT_ONCE, decoder.take(MAX_UNPACKED + 1)))
+}
+
+/// Bytes that are unpacked at a time.
+const READ_AT_ONCE: usize = 64 << 10;
+
+/// What came of reading a frame that is none.
+pub(crate) fn broken(e: std::io::Error) -> Error {
+    Error::corrupt("a packed frame cannot be unpacked").caused_by(e)
 }
 
 /// Memory that a decoder sets aside before it reads, by the frame's header (RFC 8878, 3.1.1.1): its window, or all its

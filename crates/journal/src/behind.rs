@@ -1,10 +1,12 @@
 //! What manifests behind the heads still hold: what lost segments of the heads are sealed anew of.
 
 use crate::compact::{Guard, lines_of_wal};
+use crate::covered::{WalId, read_cover, uncovered};
 use crate::fetch;
 use crate::follow;
 use crate::heads::{self, ulid, ulid_of_name};
-use crate::survey::{Segments, Survey, covered, segments};
+use crate::rules::Rules;
+use crate::survey::{Segments, Survey, segments};
 use crate::tail::Sealing;
 use holdfast_core::manifest::{Entry, Manifest};
 use holdfast_core::ports::Objects;
@@ -18,6 +20,7 @@ use ulid::Ulid;
 pub(crate) async fn behind(
     objects: &impl Objects,
     scope: &Scope,
+    rules: &Rules,
     survey: &Survey,
 ) -> Result<Segments> {
     let erased = survey.heads.erased;
@@ -35,8 +38,8 @@ pub(crate) async fn behind(
         let parts = heads::parts(scope, &entry.seg, &entry.cov);
         parts.is_ok_and(|(ulid, ..)| !survey.segments.contains_key(&ulid.0))
     });
-    let mut behind = segments(objects, scope, entries.iter(), &Segments::new()).await?;
-    behind.retain(|_, one| one.cover.is_some() && !erased.settles(&one.seg));
+    let mut behind = segments(objects, scope, rules, entries.iter(), &Segments::new()).await?;
+    behind.retain(|_, one| one.about.is_some() && !erased.settles(&one.seg));
     Ok(behind)
 }
 
@@ -56,21 +59,24 @@ pub(crate) async fn find(
 ) -> Result<Found> {
     let mut found = Found { sealing: Vec::new(), left: names };
     for named in behind.values().rev() {
-        let Some(cover) = &named.cover else { continue };
-        let wal: Vec<String> =
-            cover.wal.iter().filter(|name| found.left.contains(*name)).cloned().collect();
+        if found.left.is_empty() {
+            break;
+        }
+        let Ok(mut cover) = fetch::passing(read_cover(objects, named).await)? else { continue };
+        let mut wal = cover.wal.clone();
+        wal.retain(|name| found.left.contains(name));
         if wal.is_empty() {
             continue;
         }
         let read = fetch::get(objects, &named.seg).await;
-        let mut lines = match read.and_then(|bytes| segment::open(&bytes, cover)) {
+        let mut lines = match read.and_then(|bytes| segment::open(&bytes, &cover)) {
             Err(error) if fetch::concerns_one(&error) => continue,
             lines => lines?,
         };
         let ulids: HashSet<Ulid> = wal.iter().filter_map(|name| ulid_of_name(name)).collect();
         lines.retain(|line| ulids.contains(&line.order.ulid));
         found.left.retain(|name| !wal.contains(name));
-        let names = cover.names.clone();
+        let names = std::mem::take(&mut cover.names);
         found.sealing.push((named.entry.tier, Sealing { lines, wal, names }));
     }
     Ok(found)
@@ -92,16 +98,19 @@ pub(crate) struct Regained {
 pub(crate) async fn regain(
     objects: &impl Objects,
     scope: &Scope,
+    rules: &Rules,
     survey: &Survey,
     guard: &mut Guard<'_>,
 ) -> Result<Option<Regained>> {
-    let (mut gone, mut there) = (survey.segments.clone(), survey.segments.clone());
-    gone.retain(|_, named| named.gone);
-    there.retain(|_, named| !named.gone);
-    let gone = Gone::of(gone.values().map(|named| &named.entry));
-    let Some(gone) = gone else { return Ok(None) };
-    let (held, behind) = (covered(&there), behind(objects, scope, survey).await?);
-    let names = covered(&behind).difference(&held).map(|name| (*name).to_owned()).collect();
+    let gone = survey.segments.values().filter(|named| named.gone).map(|named| &named.entry);
+    let Some(gone) = Gone::of(gone) else { return Ok(None) };
+    let there = || survey.segments.values().filter(|named| !named.gone);
+    let (behind, mut names) = (behind(objects, scope, rules, survey).await?, BTreeSet::new());
+    for named in behind.values() {
+        let cover = fetch::passing(read_cover(objects, named).await)?;
+        let wal = cover.map(|cover| cover.wal).unwrap_or_default();
+        names.extend(uncovered(objects, there(), wal, |name| WalId::of(name)).await?);
+    }
     let Found { mut sealing, left } = find(objects, &behind, names).await?;
     let (mut records, mut wal) = (0, Vec::new());
     for (_, one) in &mut sealing {
@@ -116,9 +125,10 @@ pub(crate) async fn regain(
     let listed = follow::list(objects, scope).await?;
     let span = gone.oldest..=gone.newest;
     let within = listed.iter().filter(|key| ulid(key).is_some_and(|ulid| span.contains(&ulid)));
-    let mut open: BTreeSet<String> =
-        within.map(|key| key::name(scope, key).to_owned()).chain(left).collect();
-    open.retain(|name| !held.contains(name.as_str()) && !wal.contains(name));
+    let open = within.map(|key| key::name(scope, key).to_owned()).chain(left);
+    let open = open.filter(|name| !wal.contains(name)).collect();
+    let open = uncovered(objects, there(), open, |name: &String| WalId::of(name)).await?;
+    let open: BTreeSet<String> = open.into_iter().collect();
     let lines = lines_of_wal(objects, scope, &open).await?;
     let Some(mut lines) = lines else { return Ok(None) };
     guard.filter(&mut lines);

@@ -1,9 +1,9 @@
 //! The feed of changes: what arrived of a journal that a follower was not told.
 
 use crate::read::Journal;
-use holdfast_core::Hlc;
 use holdfast_core::arrival::Told;
 use holdfast_core::fold::{Change, What};
+use holdfast_core::{Case, Error, Hlc, Result};
 use std::collections::HashSet;
 
 /// A page of changes.
@@ -21,7 +21,14 @@ pub struct Changes<'j> {
 
 impl Journal {
     /// What was not told: about `limit` records, of about `bytes` bytes of text. `now` is Unix milliseconds.
-    pub fn changes(&self, told: Told, limit: usize, bytes: usize, now: u64) -> Changes<'_> {
+    ///
+    /// # Errors
+    /// `not_yet_visible` when an erase was told that is not known here yet: what it hides must not be told after it.
+    pub fn changes(&self, told: Told, limit: usize, bytes: usize, now: u64) -> Result<Changes<'_>> {
+        if told.erased > self.erased().at() {
+            let detail = "the erase that the cursor tells of is not seen here yet: try again";
+            return Err(Error::because(Case::Unavailable, "not_yet_visible", detail));
+        }
         let erased = self.erased().at().filter(|at| told.erased < Some(*at));
         let mut told = match erased {
             Some(at) => Told::after_erase(at),
@@ -47,6 +54,6 @@ impl Journal {
         }
         let more = beyond || last != objects.last().copied();
         told.tell(&self.folded, last.filter(|_| more), now);
-        Changes { erased, records, told, more }
+        Ok(Changes { erased, records, told, more })
     }
 }

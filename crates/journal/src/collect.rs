@@ -8,18 +8,20 @@
 
 use crate::attachments;
 use crate::compact::Next;
+use crate::covered::{WalId, uncovered};
 use crate::erase::hidden_by;
 use crate::fetch;
 use crate::heads::ulid;
 use crate::index_parts;
 use crate::ledger;
 use crate::rules::Rules;
-use crate::survey::{Segments, Survey, covered, segments, survey};
+use crate::survey::{Segments, Survey, segments, survey};
 use futures::future::join;
+use futures::stream::StreamExt;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::manifest::Manifest;
-use holdfast_core::ports::{Clock, Listed, Objects, Outside};
+use holdfast_core::ports::{Clock, Listed, Objects, Outside, Page};
 use holdfast_core::record::WalObject;
 use holdfast_core::{Key, Part, Prefix, Result, Scope, key, segment};
 use std::collections::{BTreeMap, HashSet};
@@ -53,7 +55,9 @@ pub async fn collect<I>(
     let ended = erasure.and_then(|erasure| erasure.receipt).is_some_and(|receipt| receipt.last);
     let now = outside.clock.now();
     let surveyed = survey(objects, scope, rules, now, erased);
-    let (survey, lists) = join(surveyed, Lists::of(objects, scope)).await;
+    // Ages are by the store's clock, which may not agree with ours.
+    let ages = Ages { now: now.saturating_sub(rules.margin), rules };
+    let (survey, lists) = join(surveyed, Lists::of(objects, scope, &ages, erased)).await;
     let survey = match survey {
         Err(error) if !fetch::concerns_one(&error) => return Err(error),
         survey => survey,
@@ -61,22 +65,20 @@ pub async fn collect<I>(
     let mut lists = lists?;
     let mut collected = Collected { next: Next::Done, removed: 0, bytes: 0, corrupt: Vec::new() };
     // Copies go whatever else is the matter.
-    let wal = lists.wal.iter().map(|seen| &seen.key);
-    let purged = index_parts::last_purge(survey.as_ref().ok(), wal);
+    let purged = index_parts::last_purge(survey.as_ref().ok(), lists.purge);
     let judge = index_parts::Judge { rules, now, erased, ended, purged };
     remove(objects, judge.going(std::mem::take(&mut lists.idx)), &mut collected).await?;
     let survey = survey?;
     collected.corrupt.clone_from(&survey.look.corrupt);
     let attached = std::mem::take(&mut lists.att);
     lists.man = parsed(&key::manifests(scope), &survey.look.listed);
-    let late = lists.late(erased);
+    lists.leave_late(erased);
+    let late = std::mem::take(&mut lists.late);
     if ended && !late.is_empty() {
         collected.next = Next::More;
         remove(objects, late.into_iter().take(rules.step_objects), &mut collected).await?;
         return Ok(collected);
     }
-    // Ages are by the store's clock, which may not agree with ours.
-    let ages = Ages { now: now.saturating_sub(rules.margin), rules };
     of_journal(objects, scope, ages, &survey, lists, &mut collected).await?;
     if collected.next == Next::Done && collected.corrupt.is_empty() {
         attachments::collect(outside, scope, ledger, rules, attached, &mut collected).await?;
@@ -93,12 +95,12 @@ async fn of_journal(
     lists: Lists,
     collected: &mut Collected,
 ) -> Result<()> {
-    let (step, Lists { wal, seg, cov, man, .. }) = (ages.rules.step_objects, lists);
+    let (step, Lists { wal, seg, cov, man, cut, .. }) = (ages.rules.step_objects, lists);
     let mut going = Going { ages, objects, scope, survey, man, doomed: Vec::new() };
     let Some(word) = going.word().await? else { return Ok(()) };
     going.manifests(&word);
     going.sealed(&word, seg, cov).await?;
-    going.wal(&word, wal);
+    going.wal(&word, wal).await?;
     let mut doomed = going.doomed;
     if doomed.is_empty() || !collected.corrupt.is_empty() {
         return Ok(());
@@ -107,10 +109,10 @@ async fn of_journal(
     if !collected.corrupt.is_empty() {
         return Ok(());
     }
-    if doomed.len() > step {
+    if cut || doomed.len() > step {
         collected.next = Next::More;
-        doomed.truncate(step);
     }
+    doomed.truncate(step);
     remove(objects, doomed, collected).await
 }
 
@@ -138,7 +140,14 @@ pub(crate) struct Seen {
 /// What lies there of a user, under names of ours.
 #[derive(Default)]
 struct Lists {
+    /// The oldest of those that are past the grace.
     wal: Vec<Seen>,
+    /// There are more of them.
+    cut: bool,
+    /// When the newest that holds a purge was named: Unix milliseconds.
+    purge: Option<u64>,
+    /// What the erase settles: some of it.
+    late: Vec<Seen>,
     seg: Vec<Seen>,
     cov: Vec<Seen>,
     /// As the survey saw them.
@@ -149,31 +158,59 @@ struct Lists {
 
 impl Lists {
     /// One list of all: of most users it is one page, and each part by itself would be one too.
-    async fn of(objects: &impl Objects, scope: &Scope) -> Result<Self> {
+    async fn of(
+        objects: &impl Objects,
+        scope: &Scope,
+        ages: &Ages<'_>,
+        erased: Erased,
+    ) -> Result<Self> {
         let (prefix, attachments) = (key::user(scope), key::attachments(scope));
-        let mut lists = Self::default();
-        for seen in parsed(&prefix, &fetch::list(objects, &prefix).await?) {
-            match seen.key.part() {
-                Part::Wal => lists.wal.push(seen),
-                Part::Segment => lists.seg.push(seen),
-                Part::Cover => lists.cov.push(seen),
-                Part::Index => lists.idx.push(seen),
-                Part::Other if seen.key.as_str().starts_with(attachments.as_str()) => {
-                    lists.att.push(seen);
+        let (mut lists, mut after) = (Self::default(), None::<String>);
+        loop {
+            let Page { objects: page, next } = objects.list(&prefix, after.as_deref()).await?;
+            for seen in parsed(&prefix, &page) {
+                match seen.key.part() {
+                    Part::Wal => lists.add_wal(ages, erased, seen),
+                    Part::Segment => lists.seg.push(seen),
+                    Part::Cover => lists.cov.push(seen),
+                    Part::Index => lists.idx.push(seen),
+                    Part::Other if seen.key.as_str().starts_with(attachments.as_str()) => {
+                        lists.att.push(seen);
+                    }
+                    Part::Manifest | Part::Other => {}
                 }
-                Part::Manifest | Part::Other => {}
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(lists);
             }
         }
-        Ok(lists)
+    }
+
+    fn add_wal(&mut self, ages: &Ages<'_>, erased: Erased, seen: Seen) {
+        let most = ages.rules.listed_objects;
+        if key::is_purging(seen.key.as_str()) {
+            let named = ulid(&seen.key).map(|ulid| ulid.timestamp_ms());
+            self.purge = self.purge.max(named);
+        }
+        if erased.settles(&seen.key) {
+            if self.late.len() < most {
+                self.late.push(seen);
+            }
+        } else if ages.past_grace(&seen) {
+            self.cut |= self.wal.len() == most;
+            if self.wal.len() < most {
+                self.wal.push(seen);
+            }
+        }
     }
 
     /// Takes out what the erase settles: it goes with that, and here what came too late for it.
-    fn late(&mut self, erased: Erased) -> Vec<Seen> {
-        let lists = [&mut self.wal, &mut self.seg, &mut self.cov, &mut self.man];
-        let late = |list: &mut Vec<Seen>| {
-            list.extract_if(.., |seen| erased.settles(&seen.key)).collect::<Vec<_>>()
-        };
-        lists.into_iter().flat_map(late).collect()
+    fn leave_late(&mut self, erased: Erased) {
+        let Self { seg, cov, man, late, .. } = self;
+        for list in [seg, cov, man] {
+            late.extend(list.extract_if(.., |seen| erased.settles(&seen.key)));
+        }
     }
 }
 
@@ -208,7 +245,7 @@ struct Word {
     /// When it appeared, in Unix milliseconds.
     modified: u64,
     manifest: Manifest,
-    covered: HashSet<String>,
+    segments: Segments,
 }
 
 impl Word {
@@ -245,10 +282,10 @@ impl<O: Objects> Going<'_, O> {
                 continue;
             }
             let parts = &self.survey.segments;
-            let parts = segments(self.objects, self.scope, manifest.segments.iter(), parts).await?;
-            let covered = covered(&parts).into_iter().map(str::to_owned).collect();
+            let (rules, entries) = (self.ages.rules, manifest.segments.iter());
+            let segments = segments(self.objects, self.scope, rules, entries, parts).await?;
             let (name, modified) = (name.to_owned(), seen.modified);
-            return Ok(Some(Word { name, modified, manifest, covered }));
+            return Ok(Some(Word { name, modified, manifest, segments }));
         }
         Ok(None)
     }
@@ -278,14 +315,15 @@ impl<O: Objects> Going<'_, O> {
     }
 
     /// WAL objects that the word covers, and the present heads too.
-    fn wal(&mut self, word: &Word, wal: Vec<Seen>) {
-        let held = covered(&self.survey.segments);
-        for seen in wal.into_iter().filter(|seen| self.ages.past_grace(seen)) {
-            let name = key::name(self.scope, &seen.key);
-            if word.covered.contains(name) && held.contains(name) {
-                self.doomed.push(seen);
-            }
+    async fn wal(&mut self, word: &Word, wal: Vec<Seen>) -> Result<()> {
+        let id = |seen: &Seen| WalId::of_key(&seen.key);
+        let mut kept: HashSet<Key> = HashSet::new();
+        for segments in [&word.segments, &self.survey.segments] {
+            let kept_by = uncovered(self.objects, segments.values(), wal.clone(), id).await?;
+            kept.extend(kept_by.into_iter().map(|seen| seen.key));
         }
+        self.doomed.extend(wal.into_iter().filter(|seen| !kept.contains(&seen.key)));
+        Ok(())
     }
 
     /// Segments, each with its cover, that the word no longer names, or that nothing names; never one that holds what
@@ -303,8 +341,6 @@ impl<O: Objects> Going<'_, O> {
             return Ok(());
         }
         let Some(named) = self.named_by_any(word).await? else { return Ok(()) };
-        let held: HashSet<String> =
-            covered(&self.survey.segments).into_iter().map(str::to_owned).collect();
         for (ulid, pair) in pairs {
             // Its maker saw it: it was there, by the store's clock, before the word began; or what that took the place of
             // names it.
@@ -317,7 +353,7 @@ impl<O: Objects> Going<'_, O> {
                 continue;
             }
             let may_go = match self.cover(&pair).await? {
-                Some(cover) => self.is_spare(&cover, &held, &pair).await?,
+                Some(cover) => self.is_spare(&cover, &pair).await?,
                 None => orphan && !named.any.contains(&ulid),
             };
             // The cover goes in a later collection: should somebody name the segment still, it tells what that held.
@@ -331,10 +367,13 @@ impl<O: Objects> Going<'_, O> {
     }
 
     /// The present heads, or WAL objects that are there, hold all that the segment does, but what was erased.
-    async fn is_spare(&self, cover: &Cover, held: &HashSet<String>, pair: &[Seen]) -> Result<bool> {
+    async fn is_spare(&self, cover: &Cover, pair: &[Seen]) -> Result<bool> {
         let erased = self.survey.heads.erased;
-        let unheld = cover.wal.iter().filter(|name| !held.contains(*name));
-        let unheld: Vec<Key> = unheld.filter_map(|name| key::named(self.scope, name)).collect();
+        let names: Vec<&String> = cover.wal.iter().collect();
+        let heads = self.survey.segments.values();
+        let unheld = uncovered(self.objects, heads, names, |name| WalId::of(name)).await?;
+        let unheld = unheld.into_iter().filter_map(|name| key::named(self.scope, name));
+        let unheld: Vec<Key> = unheld.collect();
         let read = fetch::all(self.objects, unheld).await?.into_iter();
         let unread =
             read.filter(|(_, got)| !got.as_ref().is_ok_and(|b| WalObject::decode(b).is_ok()));
@@ -378,12 +417,12 @@ impl<O: Objects> Going<'_, O> {
     /// Segments that manifests name, of the void ones too. None while one of them cannot be read.
     async fn named_by_any(&self, word: &Word) -> Result<Option<ByManifests>> {
         let before: HashSet<&str> = word.before().collect();
-        let keys = self.man.iter().map(|seen| seen.key.clone());
-        let got: BTreeMap<Key, _> = fetch::all(self.objects, keys).await?.into_iter().collect();
+        let listed: BTreeMap<&Key, &Seen> = self.man.iter().map(|seen| (&seen.key, seen)).collect();
+        let mut reads = std::pin::pin!(fetch::each(self.objects, listed.keys().copied().cloned()));
         let mut named = ByManifests::default();
-        for seen in &self.man {
-            let bytes = got.get(&seen.key).and_then(|got| got.as_ref().ok());
-            let Some(manifest) = bytes.and_then(|bytes| Manifest::decode(bytes).ok()) else {
+        while let Some((key, got)) = reads.next().await {
+            let manifest = fetch::passing(got)?.and_then(|bytes| Manifest::decode(&bytes));
+            let Some((manifest, seen)) = manifest.ok().zip(listed.get(&key)) else {
                 return Ok(None);
             };
             let ulids = manifest
@@ -424,13 +463,14 @@ async fn read_back(objects: &impl Objects, segments: &Segments) -> Result<Vec<Ke
         if !named.whole {
             corrupt.push(named.cov.clone());
         }
+        // The cover beside it has the hash of its bytes in its name.
         let read = fetch::get(objects, &named.seg).await.and_then(|bytes| {
-            let cover = segment::cover_within(&bytes)?;
-            segment::open(&bytes, &cover)?;
-            Ok(cover)
+            let cover = segment::bytes_of_cover(&bytes)?;
+            segment::check(&bytes, &Cover::decode(cover)?)?;
+            Ok(key::hash32(cover))
         });
         match read {
-            Ok(cover) if named.cover.as_ref() == Some(&cover) => {}
+            Ok(hash) if named.about.is_some() && named.cov.hash() == Some(&hash) => {}
             Err(error) if !fetch::concerns_one(&error) => return Err(error),
             _ => corrupt.push(named.seg.clone()),
         }

@@ -3,6 +3,7 @@
 //! Several at once are harmless: nothing is removed or overwritten, and readers take the union of what all published. What
 //! an erase hides is not sealed again.
 
+use crate::covered::read_cover;
 use crate::erase::hidden_by;
 use crate::fetch;
 use crate::heads::{ulid, ulid_of_name};
@@ -10,12 +11,12 @@ use crate::ledger;
 use crate::publish;
 use crate::purge::purge;
 use crate::rules::Rules;
-use crate::survey::{Survey, covered, survey, without_copies};
-use crate::tail::{Sealing, Tail, listed_tail, unknown};
+use crate::survey::{Survey, survey, without_copies};
+use crate::tail::{Sealing, Tail, unknown, weight};
 use crate::write::fresh;
 use bytes::Bytes;
 use futures::future::try_join;
-use holdfast_core::cover::{Cover, Frames};
+use holdfast_core::cover::Cover;
 use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::manifest::Entry;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
@@ -96,9 +97,8 @@ impl<'a> Guard<'a> {
 
     /// Takes the purges of all segments into account.
     pub fn learn(&mut self, survey: &Survey) {
-        let covers = survey.segments.values().filter_map(|named| named.cover.as_ref());
-        let purges: Vec<Purge> = covers.flat_map(|cover| &cover.purges).cloned().collect();
-        self.purges.add(&purges, self.erased.at());
+        let abouts = survey.segments.values().filter_map(|named| named.about.as_ref());
+        self.purges.add(abouts.flat_map(|about| &about.purges), self.erased.at());
     }
 
     /// Leaves out what the erase hides; one that cannot be read stays.
@@ -128,6 +128,7 @@ pub async fn compact(
 }
 
 /// Steps for one user, one after the other: the heads, covers and lists are read once, and each step works on what is left.
+/// Where that is more than is kept in memory they are read again.
 pub struct Compaction<'a> {
     scope: &'a Scope,
     rules: &'a Rules,
@@ -135,6 +136,8 @@ pub struct Compaction<'a> {
     begun: u64,
     survey: Survey,
     tail: Tail,
+    /// Segments that need no look for these purges.
+    clean: (Purges, HashSet<u128>),
 }
 
 impl<'a> Compaction<'a> {
@@ -154,12 +157,12 @@ impl<'a> Compaction<'a> {
             return Ok(None);
         };
         let erased = guard.erased;
-        let surveyed = survey(outside.objects, scope, rules, begun, erased);
-        let (mut survey, listed) = try_join(surveyed, listed_tail(outside.objects, scope)).await?;
+        let mut survey = survey(outside.objects, scope, rules, begun, erased).await?;
         guard.learn(&survey);
         survey.leave_out_gone(rules, begun)?;
-        let tail = Tail::new(listed, &covered(&survey.segments), erased);
-        Ok(Some(Self { scope, rules, guard, begun, survey, tail }))
+        let tail = Tail::list(outside.objects, scope, rules, &survey.segments, erased).await?;
+        let clean = (Purges::default(), HashSet::new());
+        Ok(Some(Self { scope, rules, guard, begun, survey, tail, clean }))
     }
 
     /// One bounded step; `next` says whether there is more. Dropping it between two steps loses nothing.
@@ -170,7 +173,12 @@ impl<'a> Compaction<'a> {
         &mut self,
         outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     ) -> Result<Step> {
-        let Self { scope, rules, guard, begun, survey, tail } = self;
+        if self.tail.is_spent(self.rules) {
+            let again = Self::open(outside, self.scope, self.guard.ledger, self.rules).await?;
+            let Some(again) = again else { return Ok(Step::default()) };
+            *self = again;
+        }
+        let Self { scope, rules, guard, begun, survey, tail, clean } = self;
         let mut step = Step { corrupt: survey.look.corrupt.clone(), ..Step::default() };
         step.corrupt.extend(unreadable(survey));
         let mut new = Vec::new();
@@ -186,8 +194,12 @@ impl<'a> Compaction<'a> {
         if new.is_empty() {
             (replaced, new) = cleanse(outside, scope, guard, survey, &mut step.corrupt).await?;
         }
-        if new.is_empty() {
-            let purged = purge(outside, scope, guard, rules, survey, &mut step.corrupt).await?;
+        if new.is_empty() && !guard.purges.is_empty() {
+            if clean.0 != guard.purges {
+                *clean = (guard.purges.clone(), HashSet::new());
+            }
+            let seen = (&mut clean.1, &mut step.corrupt);
+            let purged = purge(outside, scope, guard, rules, survey, seen).await?;
             step.purged = purged.replaced.len();
             (replaced, new, looked) = (purged.replaced, purged.new, purged.looked);
         }
@@ -202,9 +214,9 @@ impl<'a> Compaction<'a> {
             return Ok(step);
         }
         survey.segments.retain(|ulid, _| !replaced.contains(ulid));
-        publish::add(&mut survey.segments, new);
-        without_copies(&mut survey.segments);
-        tail.leave(&covered(&survey.segments));
+        tail.leave(&new);
+        publish::add(rules, &mut survey.segments, new);
+        without_copies(outside.objects, survey).await?;
         let from = (*begun).min(tail.oldest_left().unwrap_or(*begun));
         guard.holds(outside.objects, scope).await?;
         step.manifest = Some(publish::publish(outside, scope, rules, survey, *begun, from).await?);
@@ -215,7 +227,7 @@ impl<'a> Compaction<'a> {
 
 pub(crate) fn unreadable(survey: &Survey) -> impl Iterator<Item = Key> {
     let parts = survey.segments.values();
-    let segments = parts.clone().filter(|named| named.cover.is_none()).map(|named| &named.seg);
+    let segments = parts.clone().filter(|named| named.about.is_none()).map(|named| &named.seg);
     segments.chain(parts.filter(|named| !named.whole).map(|named| &named.cov)).cloned()
 }
 
@@ -230,7 +242,7 @@ async fn seal(
     let mut new = Vec::new();
     let mut open = Sealing::default();
     for object in sealing {
-        if !open.wal.is_empty() && open.texts() + object.texts() > rules.segment_bytes {
+        if !open.wal.is_empty() && open.weight() + object.weight() > rules.segment_bytes {
             new.push(put(outside, scope, guard, std::mem::take(&mut open), 0).await?);
         }
         open.append(object);
@@ -265,7 +277,7 @@ pub(crate) async fn put(
     if again != (seg_bytes.clone(), cov_bytes) || segment::cover_within(&again.0)? != cover {
         return Err(Error::corrupt(format!("{seg} does not read as it was written")));
     }
-    segment::open(&again.0, &cover).map_err(|e| e.about(&seg))?;
+    segment::check(&again.0, &cover).map_err(|e| e.about(&seg))?;
     let ulids = || cover.wal.iter().filter_map(|name| ulid_of_name(name));
     let entry = Entry {
         seg: key::name(scope, &seg).to_owned(),
@@ -292,9 +304,9 @@ async fn cleanse(
     survey: &Survey,
     corrupt: &mut Vec<Key>,
 ) -> Result<(Vec<u128>, Vec<New>)> {
-    let hidden = |frames: &Frames| Some(frames.first.hlc) < guard.erased.at();
     for (ulid, named) in &survey.segments {
-        if !named.cover.as_ref().is_some_and(|cover| cover.sessions.iter().any(hidden)) {
+        let oldest = named.about.as_ref().and_then(|about| about.oldest);
+        if oldest.is_none_or(|oldest| Some(oldest) >= guard.erased.at()) {
             continue;
         }
         let read = read_again(outside.objects, scope, survey, *ulid, corrupt).await?;
@@ -331,10 +343,9 @@ async fn merge(
             }
         }
         if lost.len() == before {
-            let known = covered(&survey.segments);
-            let named = |name: &String| key::named(scope, name);
-            let open = |key: Key| unknown(rules, survey, &known, scope, &key);
-            sealing.names.retain(|name| named(name).is_some_and(open));
+            let named = sealing.names.iter().filter_map(|name| key::named(scope, name));
+            let open = unknown(outside.objects, rules, survey, named.collect()).await?;
+            sealing.names = open.iter().map(|key| key::name(scope, key).to_owned()).collect();
             let new = put(outside, scope, guard, sealing, tier + 1).await?;
             return Ok((group, vec![new]));
         }
@@ -346,15 +357,16 @@ async fn merge(
 fn group(rules: &Rules, survey: &Survey, lost: &HashSet<u128>) -> Option<(u32, Vec<u128>)> {
     let mut tiers: BTreeMap<u32, Vec<(u64, u128)>> = BTreeMap::new();
     for (ulid, named) in survey.segments.iter().filter(|(ulid, _)| !lost.contains(*ulid)) {
-        if named.cover.is_some() {
-            tiers.entry(named.entry.tier).or_default().push((named.entry.texts, *ulid));
+        if named.about.is_some() {
+            let weight = weight(named.entry.texts, named.entry.records);
+            tiers.entry(named.entry.tier).or_default().push((weight, *ulid));
         }
     }
     tiers.into_iter().find_map(|(tier, mut all)| {
         all.sort_unstable();
         all.truncate(rules.tier);
-        let texts: u64 = all.iter().map(|(texts, _)| texts).sum();
-        let fits = all.len() >= rules.tier.max(2) && texts <= rules.segment_bytes;
+        let weight: u64 = all.iter().map(|(weight, _)| weight).sum();
+        let fits = all.len() >= rules.tier.max(2) && weight <= rules.segment_bytes;
         fits.then(|| (tier, all.into_iter().map(|(_, ulid)| ulid).collect()))
     })
 }
@@ -367,18 +379,24 @@ pub(crate) async fn read_again(
     ulid: u128,
     corrupt: &mut Vec<Key>,
 ) -> Result<Option<Sealing>> {
-    let named = survey.segments.get(&ulid);
-    let Some((named, cover)) = named.and_then(|named| Some((named, named.cover.as_ref()?))) else {
-        return Ok(None);
+    let named = survey.segments.get(&ulid).filter(|named| named.about.is_some());
+    let Some(named) = named else { return Ok(None) };
+    let read = fetch::passing(fetch::get(objects, &named.seg).await)?;
+    let within = read.as_ref().ok().and_then(|bytes| segment::cover_within(bytes).ok());
+    let cover = match within {
+        Some(cover) => Ok(cover),
+        None => fetch::passing(read_cover(objects, named).await)?,
     };
-    let (wal, names) = (cover.wal.clone(), cover.names.clone());
-    let read = fetch::get(objects, &named.seg).await;
-    match read.and_then(|bytes| segment::open(&bytes, cover)) {
-        Ok(lines) => return Ok(Some(Sealing { lines, wal, names })),
-        Err(error) if !fetch::concerns_one(&error) => return Err(error),
-        Err(_) => corrupt.push(named.seg.clone()),
+    let both = read.ok().zip(cover.as_ref().ok());
+    let lines = both.and_then(|(bytes, cover)| segment::open(&bytes, cover).ok());
+    if lines.is_none() {
+        corrupt.push(named.seg.clone());
     }
-    let lines = lines_of_wal(objects, scope, &wal).await?;
+    let Ok(Cover { wal, names, .. }) = cover else { return Ok(None) };
+    let lines = match lines {
+        Some(lines) => Some(lines),
+        None => lines_of_wal(objects, scope, &wal).await?,
+    };
     Ok(lines.map(|lines| Sealing { lines, wal, names }))
 }
 

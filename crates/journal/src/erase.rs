@@ -15,6 +15,7 @@ use crate::ledger::{self, Erasure, erasure};
 use crate::read::Span;
 use crate::write::{
     CLOCK_UNCERTAINTY, MAX_WRITE, Pen, Written, dated_well, fresh, pass, rewrite, told, too_slow,
+    until_past,
 };
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -120,6 +121,8 @@ pub async fn sweep(
         }
         first => first.is_some(),
     };
+    let offset = told(outside.objects, 0);
+    let early = until_past(outside.clock, offset, erasure.at);
     let found = find(outside.objects, scope, erasure.at).await?;
     if !last && found.whole && !found.marked {
         let stamp = Stamp { at: erasure.at, by: by.clone() };
@@ -137,6 +140,14 @@ pub async fn sweep(
     let exports = exported(outside.objects, ledger, scope, (until, last), STEP).await?;
     remove(outside, scope, &prefix, &erasure, &exports).await?;
     if exports.len() >= STEP {
+        return Ok(Next::More);
+    }
+    if !last && early > 0 {
+        // Who erases waits for that too. Until then others acknowledge what it hides, and a receipt would be of less.
+        if early > MAX_AHEAD + CLOCK_UNCERTAINTY {
+            return Ok(Next::Done);
+        }
+        pass(outside.clock, offset, erasure.at).await;
         return Ok(Next::More);
     }
     let purged = outside.objects.purge(&key::user(scope)).await?;

@@ -96,7 +96,7 @@ pub(crate) fn concerns_one(error: &Error) -> bool {
 }
 
 /// What concerns one object stays its own, anything else ends the whole.
-fn passing<T>(one: Result<T>) -> Result<Result<T>> {
+pub(crate) fn passing<T>(one: Result<T>) -> Result<Result<T>> {
     match one {
         Err(error) if !concerns_one(&error) => Err(error),
         one => Ok(one),

@@ -9,7 +9,6 @@ use crate::heads::ulid;
 use crate::rules::Rules;
 use crate::survey::Survey;
 use holdfast_core::erase::{Erased, moment};
-use holdfast_core::{Key, key};
 
 /// So long, in milliseconds, an index part stays at most: what it holds may have passed meanwhile, by a retention that nobody
 /// wrote down yet, and nobody who reads the journal would know.
@@ -59,14 +58,12 @@ impl Judge<'_> {
 
 /// When the newest was named, in Unix milliseconds, of what may tell of a physical delete or of what has passed: WAL objects
 /// with a purge, and segments with one, or of which nobody can say whether they have one. A merge names an old purge anew.
-pub(crate) fn last_purge<'k>(
-    survey: Option<&'k Survey>,
-    wal: impl IntoIterator<Item = &'k Key>,
-) -> Option<u64> {
-    let wal = wal.into_iter().filter(|key| key::is_purging(key.as_str()));
+/// `listed` is that of listed WAL objects.
+pub(crate) fn last_purge(survey: Option<&Survey>, listed: Option<u64>) -> Option<u64> {
     let segments = survey.into_iter().flat_map(|survey| survey.segments.values());
     let purging = segments
-        .filter(|named| named.cover.as_ref().is_none_or(|cover| !cover.purges.is_empty()))
+        .filter(|named| named.about.as_ref().is_none_or(|about| !about.purges.is_empty()))
         .map(|named| &named.seg);
-    wal.chain(purging).filter_map(ulid).map(|ulid| ulid.timestamp_ms()).max()
+    let sealed = purging.filter_map(ulid).map(|ulid| ulid.timestamp_ms()).max();
+    sealed.max(listed)
 }

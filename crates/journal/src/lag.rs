@@ -2,9 +2,8 @@
 
 use crate::ledger;
 use crate::rules::Rules;
-use crate::survey::{covered, survey};
-use crate::tail::{Tail, listed_tail};
-use futures::future::try_join;
+use crate::survey::survey;
+use crate::tail::Tail;
 use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Objects, Outside};
 use holdfast_core::{Result, Scope};
@@ -44,7 +43,6 @@ pub async fn lag<I>(
 ) -> Result<Lag> {
     let (objects, now) = (outside.objects, outside.clock.now());
     let erased = ledger::erased(objects, ledger, scope).await?;
-    let surveyed = survey(objects, scope, rules, now, erased);
-    let (survey, listed) = try_join(surveyed, listed_tail(objects, scope)).await?;
-    Ok(Tail::new(listed, &covered(&survey.segments), erased).lag())
+    let survey = survey(objects, scope, rules, now, erased).await?;
+    Ok(Tail::list(objects, scope, rules, &survey.segments, erased).await?.lag())
 }

@@ -8,6 +8,7 @@ mod budget;
 mod changes;
 mod collect;
 mod compact;
+mod covered;
 mod dirty;
 mod erase;
 mod exported;

@@ -2,14 +2,17 @@
 
 use crate::behind::{Found, behind, find, regain};
 use crate::compact::{Guard, New, Next, Step, lines_of_wal, put, read_again, unreadable};
+use crate::covered::{WalId, read_cover, uncovered};
+use crate::fetch;
 use crate::publish;
 use crate::rules::Rules;
-use crate::survey::{Segments, Survey, covered, survey};
+use crate::survey::{Segments, Survey, survey};
 use crate::tail::Sealing;
+use holdfast_core::cover::Cover;
 use holdfast_core::erase::Ledger;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::{Result, Scope};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Reads every segment of the heads. One that is not what was written is sealed again from the WAL objects that it covers,
 /// while they are all there; one whose cover is not, from itself; one that others hold all of is left out; what neither holds
@@ -35,7 +38,7 @@ pub async fn mend(
     let mut from = survey.heads.iter().map(|(_, manifest)| manifest.from).min().unwrap_or_default();
     let mut mended = Mended::default();
     if let Err(unseen) = survey.leave_out_gone(rules, begun) {
-        let regained = regain(objects, scope, &survey, &mut guard).await?.ok_or(unseen)?;
+        let regained = regain(objects, scope, rules, &survey, &mut guard).await?.ok_or(unseen)?;
         for (tier, sealing) in regained.sealing {
             mended.new.push(put(outside, scope, &guard, sealing, tier).await?);
         }
@@ -60,7 +63,7 @@ pub async fn mend(
             None => lost.push(*ulid),
         }
     }
-    from_behind(outside, scope, &guard, &survey, &lost, &mut mended).await?;
+    from_behind(outside, scope, rules, &guard, &survey, &lost, &mut mended).await?;
     let Mended { replaced, new } = mended;
     let written = new.iter().map(|new| new.entry.bytes).sum();
     let (next, merged) = (Next::Done, replaced.len());
@@ -69,7 +72,7 @@ pub async fn mend(
         return Ok(step);
     }
     survey.segments.retain(|ulid, _| !replaced.contains(ulid));
-    publish::add(&mut survey.segments, new);
+    publish::add(rules, &mut survey.segments, new);
     guard.holds(objects, scope).await?;
     step.manifest = Some(publish::publish(outside, scope, rules, &mut survey, begun, from).await?);
     Ok(step)
@@ -87,25 +90,26 @@ struct Mended {
 async fn from_behind(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
+    rules: &Rules,
     guard: &Guard<'_>,
     survey: &Survey,
     lost: &[u128],
     mended: &mut Mended,
 ) -> Result<()> {
     let objects = outside.objects;
-    let unheld = unheld(survey, lost);
-    let behind = match unheld.values().all(BTreeSet::is_empty) {
+    let unheld = unheld(objects, survey, lost).await?;
+    let behind = match unheld.iter().all(|(_, unheld)| unheld.wal.is_empty()) {
         true => Segments::new(),
-        false => behind(objects, scope, survey).await?,
+        false => behind(objects, scope, rules, survey).await?,
     };
-    for (ulid, wal) in unheld {
+    for (ulid, Unheld { wal, names }) in unheld {
         let mut all = Sealing { wal: wal.iter().cloned().collect(), ..Sealing::default() };
         let Found { sealing, left } = find(objects, &behind, wal).await?;
         let Some(lines) = lines_of_wal(objects, scope, &left).await? else { continue };
         all.lines = sealing.into_iter().flat_map(|(_, one)| one.lines).chain(lines).collect();
         let named = survey.segments.get(&ulid).filter(|_| !all.wal.is_empty());
-        if let Some((named, cover)) = named.and_then(|named| Some((named, named.cover.as_ref()?))) {
-            all.names.clone_from(&cover.names);
+        if let Some(named) = named {
+            all.names = names;
             mended.new.push(put(outside, scope, guard, all, named.entry.tier).await?);
         }
         mended.replaced.insert(ulid);
@@ -113,15 +117,30 @@ async fn from_behind(
     Ok(())
 }
 
-/// What no segment of the heads holds that is not lost, of each lost one that tells what it held.
-fn unheld(survey: &Survey, lost: &[u128]) -> BTreeMap<u128, BTreeSet<String>> {
-    let mut others = survey.segments.clone();
-    others.retain(|ulid, _| !lost.contains(ulid));
-    let held = covered(&others);
-    let unheld = |ulid: &u128| {
-        let cover = survey.segments.get(ulid)?.cover.as_ref()?;
-        let names = cover.wal.iter().filter(|name| !held.contains(name.as_str()));
-        Some((*ulid, names.cloned().collect()))
-    };
-    lost.iter().filter_map(unheld).collect()
+/// What no other segment of the heads holds of one that is lost.
+struct Unheld {
+    wal: BTreeSet<String>,
+    /// Names that those objects gave.
+    names: Vec<String>,
+}
+
+/// Of each lost segment that tells what it held.
+async fn unheld(
+    objects: &impl Objects,
+    survey: &Survey,
+    lost: &[u128],
+) -> Result<Vec<(u128, Unheld)>> {
+    let others = survey.segments.iter().filter(|(ulid, _)| !lost.contains(ulid));
+    let others: Vec<_> = others.map(|(_, named)| named).collect();
+    let mut all = Vec::new();
+    for ulid in lost {
+        let Some(named) = survey.segments.get(ulid).filter(|named| named.about.is_some()) else {
+            continue;
+        };
+        let cover = read_cover(objects, named).await;
+        let Ok(Cover { wal, names, .. }) = fetch::passing(cover)? else { continue };
+        let wal = uncovered(objects, others.iter().copied(), wal, |name| WalId::of(name)).await?;
+        all.push((*ulid, Unheld { wal: wal.into_iter().collect(), names }));
+    }
+    Ok(all)
 }

@@ -1,6 +1,7 @@
 //! Publishing: one manifest that names all segments, and takes the place of the heads that its maker read.
 
 use crate::compact::New;
+use crate::covered::About;
 use crate::heads::ulid;
 use crate::rules::Rules;
 use crate::survey::{Named, Segments, Survey};
@@ -12,10 +13,14 @@ use holdfast_core::{Error, Key, Result, Scope, key};
 use std::collections::{BTreeSet, HashSet};
 
 /// Adds new segments to those that there are.
-pub(crate) fn add(segments: &mut Segments, new: Vec<New>) {
+pub(crate) fn add(rules: &Rules, segments: &mut Segments, new: Vec<New>) {
+    let abouts = segments.values().filter_map(|named| named.about.as_ref());
+    let kept: usize = abouts.map(|about| about.wal().len()).sum();
+    let mut room = rules.known_names.saturating_sub(kept);
     let named = |new: New| {
         let New { ulid, entry, seg, cov, cover } = new;
-        (ulid.0, Named { entry, seg, cov, cover: Some(cover), whole: true, gone: false })
+        let about = Some(About::of(&cover, &mut room));
+        (ulid.0, Named { entry, seg, cov, about, whole: true, gone: false })
     };
     segments.extend(new.into_iter().map(named));
 }

@@ -4,10 +4,13 @@
 //! WAL objects, go with a collection once the grace is over, as whatever was replaced.
 
 use crate::compact::{Guard, New, put, read_again};
+use crate::covered::read_cover;
+use crate::fetch;
 use crate::rules::Rules;
 use crate::survey::Survey;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::{Key, Result, Scope};
+use std::collections::HashSet;
 
 /// What a look at the segments gave.
 #[derive(Default)]
@@ -20,22 +23,29 @@ pub(crate) struct Purged {
     pub looked: bool,
 }
 
-/// Looks at segments that purges concern which they were not looked at for, as far as one step reads.
+/// Looks at segments that purges concern which they were not looked at for, as far as one step reads. `clean` are those of
+/// which it is known that they need no look.
 pub(crate) async fn purge(
     outside: &Outside<'_, impl Objects, impl Clock, impl Ids>,
     scope: &Scope,
     guard: &Guard<'_>,
     rules: &Rules,
     survey: &mut Survey,
-    corrupt: &mut Vec<Key>,
+    (clean, corrupt): (&mut HashSet<u128>, &mut Vec<Key>),
 ) -> Result<Purged> {
     let (mut purged, mut read) = (Purged::default(), 0_u64);
-    let due = survey.segments.iter().filter_map(|(ulid, named)| {
-        let digest = guard.purges.digest(named.cover.as_ref()?)?;
-        (named.entry.purged.as_ref() != Some(&digest)).then_some((*ulid, digest))
-    });
-    for (ulid, digest) in due.collect::<Vec<_>>() {
-        let Some(named) = survey.segments.get(&ulid) else { continue };
+    let all = survey.segments.keys().filter(|ulid| !clean.contains(*ulid)).copied();
+    let all: Vec<u128> = all.collect();
+    for ulid in all {
+        let named = survey.segments.get(&ulid).filter(|named| named.about.is_some());
+        let Some(named) = named else { continue };
+        // Gone or damaged since it was read: it is looked at again.
+        let Ok(cover) = fetch::passing(read_cover(outside.objects, named).await)? else { continue };
+        let digest = guard.purges.digest(&cover);
+        let Some(digest) = digest.filter(|new| named.entry.purged.as_ref() != Some(new)) else {
+            clean.insert(ulid);
+            continue;
+        };
         let (tier, bytes) = (named.entry.tier, named.entry.bytes);
         read = read.saturating_add(bytes);
         if read > rules.step_bytes && (purged.looked || !purged.new.is_empty()) {

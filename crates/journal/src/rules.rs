@@ -24,13 +24,17 @@ pub struct Rules {
     pub purge_after: u64,
     /// So many segments of one tier become one of the next.
     pub tier: usize,
-    /// Records of one segment, at most; a WAL object above it stays as it is.
+    /// Records of one segment, at most, and what is kept of each beside its text; a WAL object above it stays as it is.
     pub segment_bytes: u64,
     /// What one step of a compaction reads, at most.
     pub step_bytes: u64,
     /// Objects that one step seals, at most, and that one collection removes: what is kept of each beside its bytes must fit
     /// an instance of 64 MiB too.
     pub step_objects: usize,
+    /// Objects of one list that a compaction or a collection keeps in memory, the oldest first: others are listed again.
+    pub listed_objects: usize,
+    /// Names of sealed WAL objects that are kept in memory, the newest first: others are looked up in their covers.
+    pub known_names: usize,
 }
 
 const SECOND: u64 = 1_000;
@@ -53,6 +57,8 @@ impl Default for Rules {
             segment_bytes: 28 << 20,
             step_bytes: 12 << 20,
             step_objects: 2_500,
+            listed_objects: 10_000,
+            known_names: 200_000,
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What the present heads hold: their segments, and what those cover.
 
-use crate::fetch;
+use crate::covered::{About, WalId, ids_of, uncovered};
+use crate::fetch::{self, Wanted};
 use crate::heads::{self, Heads, Look};
 use crate::rules::Rules;
-use bytes::Bytes;
+use futures::stream::StreamExt;
 use holdfast_core::cover::Cover;
 use holdfast_core::erase::Erased;
 use holdfast_core::manifest::{Entry, Manifest};
 use holdfast_core::ports::Objects;
 use holdfast_core::{Key, Result, Scope, segment};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use ulid::Ulid;
 
@@ -29,8 +31,8 @@ pub(crate) struct Named {
     pub entry: Entry,
     pub seg: Key,
     pub cov: Key,
-    /// None when neither the cover nor the segment can be read.
-    pub cover: Option<Cover>,
+    /// What its cover says. None when neither that nor the segment can be read.
+    pub about: Option<About>,
     /// The cover beside it is what was written.
     pub whole: bool,
     /// Neither is there.
@@ -81,7 +83,7 @@ pub(crate) async fn survey(
     let mut heads = Heads::of(erased);
     let look = heads::look(objects, scope, rules, now, &mut heads).await?;
     let entries = heads.iter().flat_map(|(_, manifest)| &manifest.segments);
-    let mut segments = segments(objects, scope, entries, &Segments::new()).await?;
+    let mut segments = segments(objects, scope, rules, entries, &Segments::new()).await?;
     // One that is gone, and that only manifests name which others took the place of long ago, is held by those others.
     let counts = |key: &Key| heads::ulid(key).is_some_and(|ulid| !heads.outlived(ulid, rules));
     let counting = heads.iter().filter(|(key, _)| counts(key));
@@ -97,6 +99,7 @@ pub(crate) async fn survey(
 pub(crate) async fn segments<'e>(
     objects: &impl Objects,
     scope: &Scope,
+    rules: &Rules,
     entries: impl Iterator<Item = &'e Entry>,
     known: &Segments,
 ) -> Result<Segments> {
@@ -104,56 +107,89 @@ pub(crate) async fn segments<'e>(
     for entry in entries {
         let (ulid, seg, cov) = heads::parts(scope, &entry.seg, &entry.cov)?;
         let entry = entry.clone();
-        let new = || Named { entry, seg, cov, cover: None, whole: false, gone: false };
+        let new = || Named { entry, seg, cov, about: None, whole: false, gone: false };
         let named = known.get(&ulid.0).cloned().unwrap_or_else(new);
         segments.entry(ulid.0).or_insert(named);
     }
-    let unread = segments.values().filter(|named| named.cover.is_none());
-    let mut covers: HashMap<Key, Cover> = HashMap::new();
-    for (key, got) in fetch::all(objects, unread.map(|named| named.cov.clone())).await? {
-        covers.extend(got.and_then(|bytes| Cover::decode(&bytes)).ok().map(|cover| (key, cover)));
+    let mut room = rules.known_names;
+    let mut unread: Vec<&Named> = segments.values().filter(|one| one.about.is_none()).collect();
+    unread.sort_by_key(|named| Reverse(named.entry.newest));
+    let wanted = |named: &Named| Wanted { key: named.cov.clone(), bytes: bytes_of_cover(named) };
+    let wanted: Vec<Wanted> = unread.into_iter().map(wanted).collect();
+    let mut abouts: HashMap<Key, About> = HashMap::new();
+    let mut reads = std::pin::pin!(fetch::each(objects, wanted));
+    // One after the other: many names are much, before they are ids.
+    while let Some((key, got)) = reads.next().await {
+        let cover = fetch::passing(got)?.and_then(|bytes| Cover::decode(&bytes));
+        abouts.extend(cover.ok().map(|cover| (key, About::of(&cover, &mut room))));
     }
-    for named in segments.values_mut().filter(|named| named.cover.is_none()) {
-        named.cover = covers.remove(&named.cov);
-        named.whole = named.cover.is_some();
-        if named.cover.is_none() {
+    for named in segments.values_mut().filter(|named| named.about.is_none()) {
+        named.about = abouts.remove(&named.cov);
+        named.whole = named.about.is_some();
+        if named.about.is_none() {
             let read = fetch::get(objects, &named.seg).await;
             named.gone = read.as_ref().is_err_and(|error| error.reason == "not_yet_visible");
-            named.cover = cover_within(read)?;
+            let cover = fetch::passing(read.and_then(|bytes| segment::cover_within(&bytes)))?;
+            named.about = cover.ok().map(|cover| About::of(&cover, &mut room));
         }
     }
     Ok(segments)
 }
 
-fn cover_within(read: Result<Bytes>) -> Result<Option<Cover>> {
-    match read.and_then(|bytes| segment::cover_within(&bytes)) {
-        Err(error) if !fetch::concerns_one(&error) => Err(error),
-        cover => Ok(cover.ok()),
-    }
-}
-
-/// Names of the WAL objects that these segments cover.
-pub(crate) fn covered(segments: &Segments) -> HashSet<&str> {
-    let covers = segments.values().filter_map(|named| named.cover.as_ref());
-    covers.flat_map(|cover| &cover.wal).map(String::as_str).collect()
+/// About as many bytes as a cover has: most of it is a name a record.
+fn bytes_of_cover(named: &Named) -> u64 {
+    named.entry.records.saturating_mul(64).saturating_add(4 << 10)
 }
 
 /// Leaves out segments all of whose WAL objects others hold too: two compactors sealed them at once.
-pub(crate) fn without_copies(segments: &mut Segments) {
-    let mut times: HashMap<String, usize> = HashMap::new();
-    for name in segments.values().filter_map(|named| named.cover.as_ref()).flat_map(|c| &c.wal) {
-        *times.entry(name.clone()).or_default() += 1;
+///
+/// # Errors
+/// What the store may answer; what concerns a cover, which was there before.
+pub(crate) async fn without_copies(objects: &impl Objects, survey: &mut Survey) -> Result<()> {
+    without_known_copies(&mut survey.segments);
+    // Of one head the maker has looked. Of several the names that are not kept are read again.
+    let named = |(_, manifest): &(Key, Manifest)| -> HashSet<String> {
+        manifest.segments.iter().map(|entry| entry.seg.clone()).collect()
+    };
+    let heads: Vec<HashSet<String>> = survey.heads.iter().map(named).collect();
+    let of_all = |named: &Named| heads.iter().all(|head| head.contains(&named.entry.seg));
+    let mut abouts = survey.segments.values().filter_map(|named| named.about.as_ref());
+    if heads.len() < 2 || !abouts.any(About::is_short) {
+        return Ok(());
     }
-    if times.values().all(|times| *times == 1) {
+    let unsure = survey.segments.iter().filter(|(_, named)| named.about.is_some());
+    let unsure = unsure.filter(|(_, named)| !of_all(named)).map(|(ulid, _)| *ulid);
+    for ulid in unsure.collect::<Vec<_>>() {
+        let Some(named) = survey.segments.get(&ulid) else { continue };
+        let wal = ids_of(objects, named).await?;
+        let others = survey.segments.iter().filter(|(other, _)| **other != ulid);
+        let others = others.map(|(_, named)| named);
+        if !wal.is_empty() && uncovered(objects, others, wal, |id| Some(*id)).await?.is_empty() {
+            survey.segments.remove(&ulid);
+        }
+    }
+    Ok(())
+}
+
+fn without_known_copies(segments: &mut Segments) {
+    let abouts = segments.values().filter_map(|named| named.about.as_ref());
+    let mut all: Vec<WalId> = abouts.flat_map(About::wal).copied().collect();
+    all.sort_unstable();
+    let twice = all.windows(2).filter(|pair| pair.first() == pair.last());
+    let mut times: BTreeMap<WalId, usize> = BTreeMap::new();
+    for id in twice.filter_map(|pair| pair.first()) {
+        *times.entry(*id).or_insert(1) += 1;
+    }
+    if times.is_empty() {
         return;
     }
     segments.retain(|_, named| {
-        let Some(cover) = &named.cover else { return true };
-        if cover.wal.iter().any(|name| times.get(name).is_none_or(|times| *times < 2)) {
+        let wal = named.about.as_ref().map(About::wal).unwrap_or_default();
+        if wal.is_empty() || wal.iter().any(|id| times.get(id).is_none_or(|times| *times < 2)) {
             return true;
         }
-        for name in &cover.wal {
-            times.entry(name.clone()).and_modify(|times| *times -= 1);
+        for id in wal {
+            times.entry(*id).and_modify(|times| *times -= 1);
         }
         false
     });

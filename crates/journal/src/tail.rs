@@ -1,16 +1,26 @@
 //! The tail of a journal as a compactor sees it: WAL objects that no segment covers.
 
+use crate::compact::New;
+use crate::covered::{WalId, uncovered};
 use crate::fetch;
 use crate::heads::{ulid, ulid_of_name};
 use crate::lag::Lag;
 use crate::rules::Rules;
-use crate::survey::{Survey, covered};
+use crate::survey::{Segments, Survey};
 use holdfast_core::erase::Erased;
-use holdfast_core::ports::{Listed, Objects};
+use holdfast_core::ports::{Listed, Objects, Page};
 use holdfast_core::record::{Line, WalObject};
-use holdfast_core::{Key, Part, Result, Scope, key};
-use std::collections::{BTreeMap, HashSet};
+use holdfast_core::{Key, Part, Prefix, Result, Scope, key};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use ulid::Ulid;
+
+/// What is kept in memory of a record beside its text, and of the name of its object.
+const BESIDE: u64 = 256;
+
+/// Bytes that so many records of so many bytes take in memory, about.
+pub(crate) fn weight(texts: u64, records: u64) -> u64 {
+    texts.saturating_add(records.saturating_mul(BESIDE))
+}
 
 /// Records that are to be sealed together.
 #[derive(Debug, Default)]
@@ -28,6 +38,11 @@ impl Sealing {
         self.lines.iter().map(|line| line.text.len() as u64).sum()
     }
 
+    /// Bytes that they take in memory, about.
+    pub(crate) fn weight(&self) -> u64 {
+        weight(self.texts(), self.lines.len() as u64)
+    }
+
     pub(crate) fn append(&mut self, mut other: Self) {
         self.lines.append(&mut other.lines);
         self.wal.append(&mut other.wal);
@@ -35,10 +50,13 @@ impl Sealing {
     }
 }
 
-/// WAL objects that no segment of the present heads covers, by their ULID.
+/// WAL objects that no segment of the present heads covers.
 #[derive(Debug)]
 pub(crate) struct Tail {
+    /// The oldest, by their ULID.
     listed: BTreeMap<Ulid, Entry>,
+    /// What is not kept of the others.
+    beyond: Sum,
     erased: Erased,
     /// Those that cannot be read, and never will be.
     pub corrupt: Vec<Key>,
@@ -48,56 +66,110 @@ pub(crate) struct Tail {
     unseen: Vec<String>,
 }
 
-/// Every WAL object that a full list shows.
-pub(crate) async fn listed_tail(objects: &impl Objects, scope: &Scope) -> Result<Vec<Entry>> {
-    let prefix = key::wal(scope);
-    let listed = fetch::list(objects, &prefix).await?;
-    let entry = |one: Listed| {
-        let key = Key::below(&prefix, &one.key)?;
-        let ulid = ulid(&key).filter(|_| key.hash().is_some())?;
-        let name = key::name(scope, &key).to_owned();
-        Some(Entry { ulid, name, key, bytes: one.size, modified: one.modified })
-    };
-    Ok(listed.into_iter().filter_map(entry).collect())
-}
-
 /// One listed WAL object.
 #[derive(Debug)]
-pub(crate) struct Entry {
+struct Entry {
     ulid: Ulid,
-    name: String,
     key: Key,
     bytes: u64,
     modified: u64,
 }
 
+impl Entry {
+    fn of(prefix: &Prefix, one: &Listed) -> Option<Self> {
+        let key = Key::below(prefix, &one.key)?;
+        let ulid = ulid(&key).filter(|_| key.hash().is_some())?;
+        Some(Self { ulid, key, bytes: one.size, modified: one.modified })
+    }
+}
+
+/// What counts of WAL objects together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    lag: Lag,
+    /// When the oldest that holds a purge was written: Unix milliseconds.
+    purge: Option<u64>,
+    /// An erase misses one.
+    missed: bool,
+}
+
+impl Sum {
+    fn add(&mut self, one: &Entry, erased: Erased) {
+        let at = one.ulid.timestamp_ms();
+        let earlier = |than: Option<u64>| Some(than.map_or(at, |than| than.min(at)));
+        self.lag.objects += 1;
+        self.lag.bytes += one.bytes;
+        self.lag.oldest = earlier(self.lag.oldest);
+        if key::is_purging(one.key.as_str()) {
+            self.purge = earlier(self.purge);
+        }
+        self.missed |= erased.misses(&one.key, one.modified);
+    }
+}
+
 impl Tail {
-    pub(crate) fn new(listed: Vec<Entry>, covered: &HashSet<&str>, erased: Erased) -> Self {
-        let counts = listed.into_iter().filter(|one| !erased.settles(&one.key));
-        let uncovered = counts.filter(|one| !covered.contains(one.name.as_str()));
-        let listed = uncovered.map(|one| (one.ulid, one)).collect();
-        Self { listed, erased, corrupt: Vec::new(), gone: HashSet::new(), unseen: Vec::new() }
+    /// Lists all WAL objects, and keeps the oldest that these segments do not cover.
+    pub(crate) async fn list(
+        objects: &impl Objects,
+        scope: &Scope,
+        rules: &Rules,
+        segments: &Segments,
+        erased: Erased,
+    ) -> Result<Self> {
+        let (prefix, mut after, mut page) = (key::wal(scope), None::<String>, Vec::new());
+        let (listed, beyond, gone) = (BTreeMap::new(), Sum::default(), HashSet::new());
+        let (corrupt, unseen) = (Vec::new(), Vec::new());
+        let mut tail = Self { listed, beyond, erased, corrupt, gone, unseen };
+        loop {
+            let Page { objects: more, next } = objects.list(&prefix, after.as_deref()).await?;
+            let more = more.iter().filter_map(|one| Entry::of(&prefix, one));
+            page.extend(more.filter(|one| !erased.settles(&one.key)));
+            if next.is_none() || page.len() >= rules.listed_objects {
+                let id = |one: &Entry| WalId::of_key(&one.key);
+                let all = std::mem::take(&mut page);
+                tail.add(rules, uncovered(objects, segments.values(), all, id).await?);
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(tail);
+            }
+        }
+    }
+
+    fn add(&mut self, rules: &Rules, uncovered: Vec<Entry>) {
+        for one in uncovered {
+            if self.listed.len() < rules.listed_objects {
+                self.listed.insert(one.ulid, one);
+            } else {
+                self.beyond.add(&one, self.erased);
+            }
+        }
+    }
+
+    /// Most of what was kept is sealed, and there are more: it is to be listed again.
+    pub(crate) fn is_spent(&self, rules: &Rules) -> bool {
+        self.beyond.lag.objects > 0 && self.listed.len() <= rules.listed_objects / 2
+    }
+
+    fn sum(&self) -> Sum {
+        let mut sum = self.beyond;
+        self.listed.values().for_each(|one| sum.add(one, self.erased));
+        sum
     }
 
     /// How much it is.
     pub(crate) fn lag(&self) -> Lag {
-        let oldest = self.listed.first_key_value().map(|(ulid, _)| ulid.timestamp_ms());
-        let bytes = self.listed.values().map(|one| one.bytes).sum();
-        Lag { objects: self.listed.len(), bytes, oldest }
+        self.sum().lag
     }
 
     /// Is it worth sealing? What an erase misses is, at once: it goes by being sealed.
     pub(crate) fn is_due(&self, rules: &Rules, now: u64) -> bool {
-        let Lag { objects, bytes, oldest } = self.lag();
+        let Sum { lag: Lag { objects, bytes, oldest }, purge, missed } = self.sum();
         let past = |at: u64, after: u64| at.saturating_add(after) <= now;
-        let mut all = self.listed.values();
-        let purges = all.clone().filter(|one| key::is_purging(&one.name));
-        let purge = purges.map(|one| one.ulid.timestamp_ms()).min();
         let old = oldest.is_some_and(|at| past(at, rules.seal_after))
             || purge.is_some_and(|at| past(at, rules.purge_after));
-        let mut missed = || all.any(|one| self.erased.misses(&one.key, one.modified));
         objects > 0
-            && (objects >= rules.least_objects || bytes >= rules.least_bytes || old || missed())
+            && (objects >= rules.least_objects || bytes >= rules.least_bytes || old || missed)
     }
 
     /// Reads as much as one step takes, oldest first, and what it names that no list shows. A corrupt object is left, and
@@ -109,12 +181,11 @@ impl Tail {
         rules: &Rules,
         survey: &Survey,
     ) -> Result<Vec<Sealing>> {
-        let known = covered(&survey.segments);
         let mut wanted = self.first(rules);
         let mut met: HashSet<Ulid> = self.listed.keys().copied().collect();
-        let mut sealing = Vec::new();
+        let mut sealing: Vec<Sealing> = Vec::new();
         while !wanted.is_empty() {
-            let mut named = Vec::new();
+            let (before, mut named) = (sealing.len(), BTreeSet::new());
             for (key, got) in fetch::all(objects, std::mem::take(&mut wanted)).await? {
                 let Some(ulid) = ulid(&key) else { continue };
                 let name = key::name(scope, &key).to_owned();
@@ -123,12 +194,10 @@ impl Tail {
                         let prefix = key::user(scope);
                         let keys = header.prev.iter().chain(&header.head);
                         let keys = keys.filter_map(|text| Key::below(&prefix, text));
-                        let keys: Vec<Key> =
-                            keys.filter(|key| unknown(rules, survey, &known, scope, key)).collect();
-                        let names =
-                            keys.iter().map(|key| key::name(scope, key).to_owned()).collect();
+                        let keys: Vec<Key> = keys.collect();
+                        let names = keys.iter().map(|key| key::name(scope, key).to_owned());
+                        sealing.push(Sealing { lines, wal: vec![name], names: names.collect() });
                         named.extend(keys);
-                        sealing.push(Sealing { lines, wal: vec![name], names });
                     }
                     Err(error) if error.reason == "not_yet_visible" => {
                         self.gone.insert(ulid);
@@ -138,9 +207,14 @@ impl Tail {
                     Err(_) => self.corrupt.push(key),
                 }
             }
-            named.retain(|key| key.part() == Part::Wal);
-            named.retain(|key| ulid(key).is_some_and(|ulid| met.insert(ulid)));
-            wanted = named;
+            let open = unknown(objects, rules, survey, named.into_iter().collect()).await?;
+            let names: HashSet<&str> = open.iter().map(|key| key::name(scope, key)).collect();
+            for one in sealing.iter_mut().skip(before) {
+                one.names.retain(|name| names.contains(name.as_str()));
+            }
+            let new = |key: &&Key| ulid(key).is_some_and(|ulid| met.insert(ulid));
+            let wal = open.iter().filter(|key| key.part() == Part::Wal);
+            wanted = wal.filter(new).cloned().collect();
         }
         Ok(sealing)
     }
@@ -161,36 +235,38 @@ impl Tail {
         keys
     }
 
-    /// Leaves out what is covered by now.
-    pub(crate) fn leave(&mut self, covered: &HashSet<&str>) {
-        self.listed.retain(|_, one| !covered.contains(one.name.as_str()));
-        self.unseen.retain(|name| !covered.contains(name.as_str()));
+    /// Leaves out what these cover.
+    pub(crate) fn leave(&mut self, new: &[New]) {
+        let names = new.iter().flat_map(|new| &new.cover.wal).map(String::as_str);
+        let names: HashSet<&str> = names.collect();
+        let sealed = names.iter().filter_map(|name| ulid_of_name(name));
+        sealed.for_each(|ulid| drop(self.listed.remove(&ulid)));
+        self.unseen.retain(|name| !names.contains(name.as_str()));
     }
 
     /// When the oldest of them was written: Unix milliseconds.
     pub(crate) fn oldest_left(&self) -> Option<u64> {
         let listed = self.listed.keys().filter(|ulid| !self.gone.contains(*ulid)).copied();
         let unseen = self.unseen.iter().filter_map(|name| ulid_of_name(name));
-        listed.chain(unseen).map(|ulid| ulid.timestamp_ms()).min()
+        let kept = listed.chain(unseen).map(|ulid| ulid.timestamp_ms());
+        kept.chain(self.beyond.lag.oldest).min()
     }
 }
 
-/// It is to be followed: neither covered nor a manifest that was read or that another stands for.
-pub(crate) fn unknown(
+/// Those of these that are to be followed: neither covered nor a manifest that was read or that another stands for.
+pub(crate) async fn unknown(
+    objects: &impl Objects,
     rules: &Rules,
     survey: &Survey,
-    covered: &HashSet<&str>,
-    scope: &Scope,
-    key: &Key,
-) -> bool {
-    match key.part() {
-        Part::Wal => {
-            key.hash().is_some()
-                && !covered.contains(key::name(scope, key))
-                && !survey.heads.erased.settles(key)
+    mut keys: Vec<Key>,
+) -> Result<Vec<Key>> {
+    let Survey { heads, segments, .. } = survey;
+    keys.retain(|key| match key.part() {
+        Part::Wal => key.hash().is_some() && !heads.erased.settles(key),
+        Part::Manifest => {
+            ulid(key).is_some_and(|ulid| !heads.knows(ulid) && !heads.outlived(ulid, rules))
         }
-        Part::Manifest => ulid(key)
-            .is_some_and(|ulid| !survey.heads.knows(ulid) && !survey.heads.outlived(ulid, rules)),
         _ => false,
-    }
+    });
+    uncovered(objects, segments.values(), keys, WalId::of_key).await
 }

@@ -186,12 +186,17 @@ pub(crate) fn told(objects: &impl Objects, offset: i64) -> i64 {
 /// Waits until a hybrid time lies in the past by everybody's clock.
 pub async fn pass(clock: &impl Clock, offset: i64, at: Hlc) {
     loop {
-        let now = clock.now().saturating_add_signed(offset);
-        match (at.milliseconds() + 1 + CLOCK_UNCERTAINTY).saturating_sub(now) {
+        match until_past(clock, offset, at) {
             0 => return,
             left => clock.sleep(left).await,
         }
     }
+}
+
+/// How long it is until then, in milliseconds.
+pub(crate) fn until_past(clock: &impl Clock, offset: i64, at: Hlc) -> u64 {
+    let now = clock.now().saturating_add_signed(offset);
+    (at.milliseconds() + 1 + CLOCK_UNCERTAINTY).saturating_sub(now)
 }
 
 /// Writes records again as they are, with what came to them since (vectors): the copy with the lower order stands, so

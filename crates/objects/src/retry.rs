@@ -112,7 +112,8 @@ impl Budget {
 
     /// The store locked us out until then, in Unix milliseconds.
     pub fn lock(&self, until: u64) {
-        self.left().locked_until = until;
+        let mut left = self.left();
+        left.locked_until = left.locked_until.max(until);
     }
 
     fn left(&self) -> MutexGuard<'_, Left> {

@@ -32,7 +32,7 @@ impl<N: Nearest> UserView<N> {
     /// `internal` when fields cannot be written.
     pub fn changes(&self, told: Told, limit: u32, now: u64) -> Result<ChangePage> {
         let journal = self.journal.borrow();
-        let changes = journal.changes(told, limit as usize, PAGE_BYTES, now);
+        let changes = journal.changes(told, limit as usize, PAGE_BYTES, now)?;
         let erase = changes.erased.map(erased);
         let records = changes.records.iter().map(|record| change(journal.view(), record));
         let items = erase.map(Ok).into_iter().chain(records).collect::<Result<_>>()?;

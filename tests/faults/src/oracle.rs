@@ -1,26 +1,28 @@
 //! The checker of the simulation as the judge of a real store: it hears what lies there and what was acknowledged, decodes it by
 //! itself, and says whether what a host shows keeps the promises.
 
+use crate::replay::scope;
+use crate::tape::now;
+use crate::wal::Texts;
 use crate::{ACCESS_KEY, Acknowledged, Api, Call, Installation, SECRET_KEY, history};
-use holdfast_core::ports::Objects;
-use holdfast_core::{Key, Scope, TenantId, UserId, key};
+use bytes::Bytes;
+use holdfast_core::ports::{Listed, Objects};
+use holdfast_core::{Key, Prefix, key};
 use holdfast_journal::list;
 use holdfast_objects::Settings;
 use holdfast_ports::bucket;
 use holdfast_servers::Host;
-use holdfast_sim::checker::{Checker, Clocks, Home, Promise, Reading, Seen, Snapshot};
+use holdfast_sim::checker::{Checker, Clocks, Home, Promise, Reading, Snapshot};
+use holdfast_sim::store::Stored;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What lies in a bucket, heard.
 pub struct Oracle {
     checker: Checker,
     /// Users with their sessions.
     users: BTreeMap<String, BTreeSet<String>>,
-    /// Messages as they were stored, by user, session and id.
-    stored: HashMap<(String, String, String), Vec<String>>,
+    texts: Texts,
     heard: u64,
     hosts: usize,
 }
@@ -47,14 +49,14 @@ impl Oracle {
             ledger: "no ledger".to_owned(),
         });
         let checker = Checker::new(homes.collect());
-        let mut oracle = Self { checker, users, stored: HashMap::new(), heard: now(), hosts: 0 };
+        let mut oracle = Self { checker, users, texts: Texts::default(), heard: now(), hosts: 0 };
         let mut keys: BTreeMap<String, Key> = BTreeMap::new();
         for user in oracle.users.keys().cloned().collect::<Vec<_>>() {
             for key in list(&bucket, &scope(&user)).await.expect("a list") {
                 let bytes = bucket.get(&key).await.expect("a read").expect("an object");
                 oracle.checker.sent(key.as_str(), &bytes).expect("P4");
                 oracle.checker.landed(key.as_str());
-                oracle.note(&user, &String::from_utf8_lossy(&bytes));
+                oracle.texts.note(&user, &String::from_utf8_lossy(&bytes));
                 keys.insert(key.ulid().expect("a ULID").to_owned(), key);
             }
         }
@@ -72,30 +74,6 @@ impl Oracle {
         oracle
     }
 
-    fn note(&mut self, user: &str, object: &str) {
-        #[derive(serde::Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow)]
-            message: &'a RawValue,
-        }
-        #[derive(serde::Deserialize)]
-        struct Line<'a> {
-            kind: String,
-            id: String,
-            #[serde(default)]
-            session: String,
-            #[serde(borrow)]
-            body: Option<&'a RawValue>,
-        }
-        for line in object.lines().skip(1) {
-            let line: Line<'_> = serde_json::from_str(line).expect("a record");
-            let Some(body) = line.body.filter(|_| line.kind == "message") else { continue };
-            let body: Body<'_> = serde_json::from_str(body.get()).expect("a message");
-            let all = self.stored.entry((user.to_owned(), line.session, line.id)).or_default();
-            all.push(body.message.get().to_owned());
-        }
-    }
-
     /// Asks a host for everything: each message is one that lies there, byte for byte, once, in its place (P1, P4), what it
     /// names is there (P2), and so is all that was acknowledged and all that landed (P1). What is wrong, else.
     pub async fn judge(&mut self, api: &Api) -> Result<(), String> {
@@ -106,7 +84,7 @@ impl Oracle {
             for session in sessions {
                 for text in history(api, name, session, None, "latest").await.1 {
                     let page: Vec<Value> = serde_json::from_str(&text).expect("messages");
-                    items.extend(page.iter().map(|item| self.seen(name, session, item)));
+                    items.extend(page.iter().map(|item| self.texts.seen(name, session, item)));
                 }
             }
             let snapshot = Snapshot {
@@ -123,26 +101,6 @@ impl Oracle {
             self.checker.settled(&snapshot)?;
         }
         Ok(())
-    }
-
-    fn seen(&self, user: &str, session: &str, item: &Value) -> Seen {
-        let text = |member: &str| item[member].as_str().expect("a text").to_owned();
-        let shown = text("id");
-        let id = shown.split_once('~').map_or(&*shown, |(id, _)| id).to_owned();
-        let same = |stored: &&String| {
-            let stored: BTreeMap<String, Value> = serde_json::from_str(stored).expect("a message");
-            stored.iter().all(|(member, value)| member == "id" || item[member] == *value)
-        };
-        let name = (user.to_owned(), session.to_owned(), id.clone());
-        let stored = self.stored.get(&name).into_iter().flatten().find(same);
-        Seen {
-            session: session.to_owned(),
-            shown,
-            id,
-            text: stored.cloned().unwrap_or_else(|| item.to_string()),
-            order: text("order"),
-            rank: item["index"].as_u64().expect("a rank") as u32,
-        }
     }
 }
 
@@ -162,14 +120,41 @@ fn settings(installation: &Installation, host: &Host) -> Settings {
     }
 }
 
-fn scope(user: &str) -> Scope {
-    Scope {
-        tenant: TenantId::parse("default").expect("an id"),
-        user: UserId::parse(user).expect("an id"),
-    }
+/// The secret that tokens and ledgers are made with.
+pub(crate) fn root_secret(installation: &Installation) -> String {
+    let all = &installation.settings().set;
+    let secret = all.iter().find(|(name, _)| name == "root_secret");
+    secret.expect("a root secret").1.clone()
 }
 
-/// Unix milliseconds.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64
+/// The WAL objects of these users.
+pub(crate) async fn stored(
+    installation: &Installation,
+    host: &Host,
+    users: &[&str],
+) -> Vec<(String, Bytes)> {
+    let mut found = Vec::new();
+    for user in users {
+        let wal = key::wal(&scope(user));
+        let objects = all(installation, host, wal.as_str()).await;
+        found.extend(objects.into_iter().map(|one| (one.key, one.bytes)));
+    }
+    found
+}
+
+/// All that lies below a prefix.
+pub(crate) async fn all(installation: &Installation, host: &Host, prefix: &str) -> Vec<Stored> {
+    let bucket = bucket(settings(installation, host)).expect("the bucket");
+    let (prefix, mut after, mut found) = (Prefix::raw(prefix), None, Vec::new());
+    loop {
+        let page = bucket.list(&prefix, after.as_deref()).await.expect("a list");
+        for Listed { key, modified, .. } in page.objects {
+            let bytes = bucket.get(&Key::raw(&key)).await.expect("a read").expect("an object");
+            found.push(Stored { key, bytes, modified });
+        }
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::fault::{Fault, is_list};
 use crate::process::Server;
+use crate::rounds::{Gate, LockStep};
 use crate::weather::{Forecast, Weather};
 use bytes::Bytes;
 use futures::stream;
@@ -58,6 +59,7 @@ impl Proxy {
             late: AtomicUsize::new(0),
             delay: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            gate: Arc::default(),
         });
         runtime.spawn(accept(way.clone(), listener));
         Self { endpoint, way, runtime: Some(runtime) }
@@ -77,6 +79,15 @@ impl Proxy {
     pub fn delay(&self, delay: Duration) {
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.way.delay.store(delay, Ordering::SeqCst);
+    }
+
+    /// Waits until nothing is under way. From then on requests go on in rounds, each of all that is asked before an answer.
+    ///
+    /// # Panics
+    /// When the proxy has ended.
+    pub async fn lock_step(&self) -> LockStep<'_> {
+        let runtime = self.runtime.as_ref().expect("a runtime").handle();
+        LockStep::begin(&self.way.gate, runtime).await
     }
 
     /// Scripted faults that no request has had yet.
@@ -139,6 +150,8 @@ struct Way {
     delay: AtomicU64,
     /// Bytes of the bodies that the server answered.
     bytes: AtomicU64,
+    /// Holds requests while rounds are counted.
+    gate: Arc<Gate>,
 }
 
 async fn accept(way: Arc<Way>, listener: Listener) {
@@ -187,6 +200,8 @@ impl Way {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let request = Request::from_parts(head, body);
+        let gate = self.gate.clone();
+        let _passage = gate.pass(&request).await;
         let delay = self.delay.load(Ordering::SeqCst);
         if delay > 0 {
             sleep(Duration::from_millis(delay)).await;

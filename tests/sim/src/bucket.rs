@@ -10,7 +10,8 @@ use holdfast_core::clock::Skew;
 use holdfast_core::key::hash32;
 use holdfast_core::ports::{Clock, Ids, Objects, Page};
 use holdfast_core::{Case, Error, Key, Prefix, Result};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 const TRIES: u64 = 3;
@@ -20,8 +21,10 @@ const TRIES: u64 = 3;
 pub enum Role {
     /// It serves clients.
     Serves,
-    /// It compacts and collects.
+    /// It compacts.
     Tends,
+    /// It removes what is not needed, or looks whether all is well.
+    Collects,
     /// It removes what an erase takes.
     Sweeps,
 }
@@ -30,8 +33,10 @@ pub enum Role {
 pub struct Bucket {
     pub(crate) world: Rc<World>,
     host: usize,
-    pub(crate) role: Role,
+    pub(crate) role: Cell<Role>,
     skew: RefCell<Skew>,
+    /// Put, and not read since.
+    written: RefCell<HashSet<String>>,
 }
 
 /// The store's clock, as far as its answers told it.
@@ -47,7 +52,8 @@ enum Try<T> {
 impl Bucket {
     /// A client that has seen no answer yet.
     pub fn new(world: Rc<World>, host: usize, role: Role) -> Self {
-        Self { world, host, role, skew: RefCell::default() }
+        let (role, skew, written) = (Cell::new(role), RefCell::default(), RefCell::default());
+        Self { world, host, role, skew, written }
     }
 
     /// The store's clock.
@@ -175,12 +181,11 @@ impl Bucket {
 impl Objects for Bucket {
     async fn put(&self, key: &Key, bytes: Bytes) -> Result<()> {
         let name = self.world.mutant.stored_name(key.as_str());
+        self.written.borrow_mut().insert(key.as_str().to_owned());
         self.world.mutant.note_alias(&self.world, &name, key.as_str());
-        if let Err(broken) = self.world.checker.borrow_mut().sent(key.as_str(), &bytes) {
-            self.world.fail(broken);
-        }
+        self.world.send(key.as_str(), &bytes);
         if self.world.mutant == Mutant::AckBeforePut {
-            let (world, host, role) = (self.world.clone(), self.host, self.role);
+            let (world, host, role) = (self.world.clone(), self.host, self.role.get());
             self.world.executor.spawn(Owner::Host(self.host), async move {
                 let _ = Self::new(world, host, role).put_durably(&name, &bytes).await;
             });
@@ -194,7 +199,7 @@ impl Objects for Bucket {
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         let world = &self.world;
-        let name = world.mutant.found_name(world, self.role, key.as_str());
+        let name = world.mutant.found_name(world, self.role.get(), key.as_str());
         let once = async || {
             let got = self.ask(|now| world.store.read(&name, now)).await;
             let cut = world.strikes(world.plan.truncated);
@@ -207,7 +212,11 @@ impl Objects for Bucket {
         if named.is_some_and(|hash| hash != hash32(&bytes)) {
             return Err(Error::corrupt(format!("{key} does not hold what its name says")));
         }
-        Ok(Some(world.mutant.got_bytes(self.role, key, bytes)))
+        // What was just written is read back as it is.
+        match self.written.borrow_mut().remove(key.as_str()) {
+            true => Ok(Some(bytes)),
+            false => Ok(Some(world.mutant.got_bytes(self.role.get(), key, bytes))),
+        }
     }
 
     async fn get_range(&self, key: &Key, start: u64, length: u64) -> Result<Option<Bytes>> {
@@ -223,9 +232,10 @@ impl Objects for Bucket {
         let world = &self.world;
         let after = world.mutant.list_from(prefix.as_str(), after);
         // Only who serves is asked later what was left out.
-        let reader = if self.role == Role::Serves { self.host } else { usize::MAX };
+        let reader = if self.role.get() == Role::Serves { self.host } else { usize::MAX };
         let from = after.as_deref();
-        let list = |now| world.mutant.list(world, self.role, (prefix.as_str(), from), now, reader);
+        let list =
+            |now| world.mutant.list(world, self.role.get(), (prefix.as_str(), from), now, reader);
         let page = self.persist(async || self.ask(list).await).await?;
         world.trace(|| {
             let after = after.as_deref().unwrap_or("-");
@@ -236,7 +246,7 @@ impl Objects for Bucket {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         let world = &self.world;
-        let name = world.mutant.found_name(world, self.role, key.as_str());
+        let name = world.mutant.found_name(world, self.role.get(), key.as_str());
         let outcome = self.persist(async || self.delete_once(&name).await).await;
         world.trace(|| format!("host {}: DELETE {name}: {}", self.host, said(&outcome)));
         world.counts.removed.set(world.counts.removed.get() + 1);
@@ -280,12 +290,23 @@ impl Ids for Bucket {
 }
 
 impl World {
+    /// Somebody is about to PUT this.
+    fn send(&self, key: &str, bytes: &Bytes) {
+        let mut checker = self.checker.borrow_mut();
+        checker.at(self.now());
+        if let Err(broken) = checker.sent(key, bytes) {
+            self.fail(broken);
+        }
+    }
+
     /// A PUT arrives at the store.
     pub fn land(&self, key: &str, bytes: &Bytes) {
         let now = self.now();
         self.trace(|| format!("store: {key} lands"));
         self.store.apply(key, bytes, now);
-        self.checker.borrow_mut().landed(key);
+        let mut checker = self.checker.borrow_mut();
+        checker.at(now);
+        checker.landed(key);
     }
 }
 

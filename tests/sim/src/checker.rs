@@ -1,10 +1,18 @@
 //! Watches the promises P1 to P6 of the storage design. It hears what is sent, what lands, what is acknowledged, and
 //! what readers see; it decodes bodies by itself and knows nothing of the fold that it checks.
 
+mod attached;
 mod garbage;
 mod heard;
+mod mirror;
+mod passed;
 mod promises;
+mod purged;
 
+pub use mirror::{Change, Mirror};
+
+use attached::Attachments;
+use passed::Retention;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -118,7 +126,7 @@ struct Item {
 /// By order.
 type Copies = BTreeMap<String, Copy>;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Copy {
     /// The object that holds it.
     key: String,
@@ -144,6 +152,8 @@ struct Grave {
     at: String,
     key: String,
     acked: Option<u64>,
+    /// The bytes of what it hides go, too.
+    physical: bool,
 }
 
 #[derive(Default)]
@@ -152,9 +162,16 @@ struct Object {
     items: Vec<Number>,
     edits: Vec<Number>,
     graves: Vec<Number>,
+    /// What it says of how long messages are kept.
+    wishes: Vec<usize>,
+    /// Records of attachments.
+    attached: usize,
     /// It holds copies with what came to them since.
     again: bool,
     landed: bool,
+    /// When it first did, where that is told: true time.
+    landed_at: u64,
+    bytes: u64,
 }
 
 /// Where keys of a user begin.
@@ -176,6 +193,8 @@ pub struct Checker {
     edit_numbers: HashMap<(usize, String, String, String), Number>,
     graves: Vec<Grave>,
     objects: HashMap<String, Object>,
+    retention: Retention,
+    attachments: Attachments,
     /// What a memory has shown or taken in, with the lowest order that it showed.
     shown: HashMap<(usize, u64), BTreeMap<Number, String>>,
     /// Deletes that a memory has taken in.
@@ -184,6 +203,12 @@ pub struct Checker {
     pub reads: u64,
     /// Messages that were acknowledged.
     pub acknowledged: u64,
+    /// Deletes that take the bytes too, and were acknowledged.
+    pub purges: u64,
+    /// Messages whose bytes were looked for everywhere, because a delete took them, and were not found.
+    pub gone: u64,
+    /// Attachments that landed and of which nothing is kept.
+    pub detached: u64,
 }
 
 impl Checker {
@@ -195,10 +220,19 @@ impl Checker {
     /// Somebody deletes it, or tried to.
     pub fn may_be_hidden(&self, number: Number) -> bool {
         let Some(item) = self.items.get(number) else { return false };
-        self.graves
-            .iter()
-            .filter(|grave| grave.covers(item))
-            .any(|grave| grave.id.is_some() || item.copies.values().any(|copy| grave.above(copy)))
+        let mut graves = self.graves.iter().filter(|grave| grave.covers(item));
+        let above = |grave: &Grave| item.copies.values().any(|copy| grave.above(copy));
+        graves.any(|grave| grave.id.is_some() || above(grave)) || self.may_be_past(item)
+    }
+
+    /// It was there before an erase that its time lies above, because a clock had been set ahead. What brought it to those who
+    /// had seen it may be gone with that erase.
+    fn is_orphaned(&self, number: Number) -> bool {
+        let Some(item) = self.items.get(number) else { return false };
+        let landed = |key: &String| self.objects.get(key).filter(|o| o.landed).map(|o| o.landed_at);
+        let first = item.copies.values().filter_map(|copy| landed(&copy.key)).min();
+        let mut erases = self.graves.iter().filter(|g| g.user == item.user && g.session.is_none());
+        erases.any(|erase| landed(&erase.key).zip(first).is_some_and(|(at, first)| first < at))
     }
 
     /// The user was erased at this time or later, or somebody tried to.
@@ -216,7 +250,10 @@ impl Checker {
     }
 
     /// P6: nothing is shown that a delete hides which the view must know.
-    fn buried(&self, snapshot: &Snapshot, graves: &BTreeSet<Number>) -> Result<(), Broken> {
+    ///
+    /// # Errors
+    /// What is.
+    pub fn buried(&self, snapshot: &Snapshot, graves: &BTreeSet<Number>) -> Result<(), Broken> {
         for grave in graves.iter().filter_map(|number| self.graves.get(*number)) {
             // An erase ends what a message's delete says of later ones.
             if grave.user != snapshot.user

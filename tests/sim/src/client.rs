@@ -1,5 +1,10 @@
 //! Clients: they write, retry, edit, read with tokens and walk over pages, at any host, and tell the checker.
 
+mod attached;
+mod follow;
+
+pub use follow::Follower;
+
 use crate::checker::{Clocks, Number, Promise, Reading, Seen, Snapshot};
 use crate::host;
 use crate::plan::{MINUTE, SECOND};
@@ -19,6 +24,8 @@ pub struct Client {
     world: Rc<World>,
     name: usize,
     made: u64,
+    /// Messages of its own: whose, where and which.
+    mine: Vec<(usize, String, String)>,
     /// By user: the last token, and what it promises.
     tokens: Vec<Option<(String, Promise)>>,
 }
@@ -30,7 +37,7 @@ impl Client {
     /// A client that has seen nothing.
     pub fn new(world: Rc<World>, name: usize) -> Self {
         let tokens = vec![None; world.plan.users];
-        Self { world, name, made: 0, tokens }
+        Self { world, name, made: 0, mine: Vec::new(), tokens }
     }
 
     /// Makes all requests.
@@ -64,6 +71,18 @@ impl Client {
         }
         if world.strikes(world.plan.deleted) {
             return self.delete(user, true).await;
+        }
+        if world.strikes(world.plan.buried) {
+            return self.bury(user).await;
+        }
+        if world.strikes(world.plan.attached) {
+            return self.attach(user, host).await;
+        }
+        if world.strikes(world.plan.followed) {
+            return self.follow(user).await;
+        }
+        if world.strikes(world.plan.wishes) {
+            return self.keep(user, host).await;
         }
         match world.random.below(100) {
             0..40 => self.write(user).await,
@@ -104,6 +123,7 @@ impl Client {
                 true => format!("shared{}", self.world.random.below(3)),
                 false => format!("c{}m{}", self.name, self.made),
             };
+            self.mine.push((user, session.clone(), id.clone()));
             let text =
                 format!(r#"{{"role":"user","content":"c{} says {}"}}"#, self.name, self.made);
             messages.push((Kind::Message, id, format!(r#"{{"message":{text}}}"#)));
@@ -134,8 +154,46 @@ impl Client {
             true => (session.clone(), "session"),
             false => (format!("c{}m{made}", self.name), "message"),
         };
-        let body = format!(r#"{{"of":"{of}"}}"#);
+        self.entomb(user, session, id, of).await
+    }
+
+    /// Deletes one that it stored, or tried to.
+    async fn bury(&mut self, user: usize) -> Outcome {
+        let mine = self.mine.iter().filter(|(whose, ..)| *whose == user);
+        let mine: Vec<_> = mine.map(|(_, session, id)| (session.clone(), id.clone())).collect();
+        let Some((session, id)) = self.world.random.pick(&mine).cloned() else { return Ok(()) };
+        self.entomb(user, session, id, "message").await
+    }
+
+    async fn entomb(&mut self, user: usize, session: String, id: String, of: &str) -> Outcome {
+        let mode = match self.world.strikes(self.world.plan.purged) {
+            true => r#","mode":"physical""#,
+            false => "",
+        };
+        let body = format!(r#"{{"of":"{of}"{mode}}}"#);
         self.store(user, session, vec![(Kind::Tombstone, id, body)]).await
+    }
+
+    /// Says for how long the user's messages are kept.
+    async fn keep(&mut self, user: usize, host: usize) -> Outcome {
+        let world = self.world.clone();
+        let days = world.random.pick(&[0, 1, 1, 2, 3]).copied().unwrap_or(0);
+        let (token, began, sane) = (self.token(user), world.now(), world.is_sane(host));
+        let (text, promised) = token.unzip();
+        match world.call(host, |host| host.keep(user, text, days)).await {
+            Some(Ok(stored)) => {
+                world.trace(|| format!("client {}: {user} is kept {days} days", self.name));
+                let (times, clocks) = ((began, world.now()), self.clocks(host, sane));
+                let mut checker = world.checker.borrow_mut();
+                let kept = checker.acknowledged(&stored.key, &stored.orders, times, clocks)?;
+                let mut promise = promised.unwrap_or_default();
+                promise.join(kept);
+                self.keep_token(user, stored.token, promise);
+                Ok(())
+            }
+            Some(Err(error)) => self.refused(user, &error),
+            None => Ok(()),
+        }
     }
 
     async fn erase(&mut self, user: usize, host: usize) -> Outcome {
@@ -151,7 +209,7 @@ impl Client {
                 if let Some((_, promised)) = token {
                     promise.join(promised);
                 }
-                self.keep(user, after, promise);
+                self.keep_token(user, after, promise);
                 Ok(())
             }
             Some(Err(error)) => self.refused(user, &error),
@@ -201,7 +259,7 @@ impl Client {
                     if let Some((_, promised)) = token {
                         promise.join(promised);
                     }
-                    self.keep(user, stored.token, promise);
+                    self.keep_token(user, stored.token, promise);
                     return Ok(());
                 }
                 Some(Err(error)) => self.refused(user, &error)?,
@@ -239,7 +297,7 @@ impl Client {
         match answer {
             Some(Ok((snapshot, token))) => {
                 let promise = self.saw(&snapshot, began, latest, &promised.unwrap_or_default())?;
-                self.keep(user, token, promise);
+                self.keep_token(user, token, promise);
                 Ok(Some(snapshot))
             }
             Some(Err(error)) => self.refused(user, &error).map(|()| None),
@@ -305,7 +363,7 @@ impl Client {
             };
             let promised = promised.unwrap_or_default();
             let promise = self.saw(&page.snapshot, began, latest, &promised)?;
-            self.keep(user, token, promise);
+            self.keep_token(user, token, promise);
             walk.take(&world, user, &session, &page)?;
             place = page.items.last().map(|last| (last.order.clone(), last.rank)).or(place);
             if !page.more {
@@ -321,7 +379,7 @@ impl Client {
         token.filter(|_| self.world.random.chance(750_000))
     }
 
-    fn keep(&mut self, user: usize, token: String, promise: Promise) {
+    fn keep_token(&mut self, user: usize, token: String, promise: Promise) {
         if let Some(slot) = self.tokens.get_mut(user) {
             *slot = Some((token, promise));
         }

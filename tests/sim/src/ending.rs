@@ -4,9 +4,11 @@
 use crate::checker::Snapshot;
 use crate::client::Client;
 use crate::executor::Owner;
-use crate::plan::{DERIVING, HOUR, MINUTE, SECOND};
+use crate::host::{Place, Reading};
+use crate::plan::{DAY, DERIVING, HOUR, MINUTE, SECOND};
 use crate::world::World;
 use holdfast_core::{Scope, key};
+use sha2::{Digest, Sha256};
 use std::rc::Rc;
 
 /// A broken promise ends the run.
@@ -50,14 +52,26 @@ impl World {
             }
         }
         self.tidied().await?;
-        // And one that has seen nothing before.
+        // And one that has seen nothing before, with index parts or without.
+        if self.plan.parts > 0 && self.random.chance(500_000) {
+            self.remove_parts();
+        }
         self.kill(0);
         self.sleep(2 * MINUTE).await;
         for user in 0..self.plan.users {
             self.shows_all(&mut client, 0, user).await?;
+            self.attached(user).await?;
             self.verified(user).await?;
         }
         Ok(())
+    }
+
+    /// Somebody removes all index parts: nothing needs them.
+    fn remove_parts(&self) {
+        for prefix in self.users.iter().map(key::index_parts) {
+            let parts = self.store.all(prefix.as_str());
+            parts.iter().for_each(|part| self.store.remove(&part.key, self.now()));
+        }
     }
 
     /// Every host shows everything. A manifest that no list showed for long, and whose segments went meanwhile, is waited
@@ -65,7 +79,8 @@ impl World {
     async fn shows_all(&self, client: &mut Client, host: usize, user: usize) -> Outcome {
         for _ in 0..3 {
             if let Some(snapshot) = self.shown(client, host, user).await? {
-                return self.checker.borrow().settled(&snapshot);
+                self.checker.borrow().settled(&snapshot)?;
+                return self.followed(host, &snapshot).await;
             }
             self.sleep(self.plan.rules.grace).await;
             let _ = self.call(host, |host| host.tended(user)).await;
@@ -98,6 +113,8 @@ impl World {
         let step = (self.plan.rules.grace / 2).max(13 * HOUR);
         let mut left = Vec::new();
         let rounds = (GRACES * self.plan.rules.grace / step).max(10);
+        // What is kept for days goes after those.
+        let rounds = rounds + if self.plan.passes() { 3 * DAY / step } else { 0 };
         let (mut round, mut before) = (0, usize::MAX);
         // Small steps take longer: as long as it shrinks.
         while round < rounds || left.len() < before {
@@ -119,18 +136,24 @@ impl World {
         if self.store.rots(self.now()) {
             return Ok(());
         }
+        if let Some(held) = self.unpurged()?.into_iter().next() {
+            return Err(held);
+        }
         if !left.is_empty() {
             return Err(format!("P7: {} things stay that nobody needs: {left:?}", left.len()));
         }
+        let largest = self.plan.rules.segment_bytes;
+        (0..self.users.len()).for_each(|u| self.checker.borrow_mut().count_gone(u, largest));
         let checker = self.checker.borrow();
         let of_user = |(user, scope): (usize, &Scope)| {
             let stored = self.store.all(key::user(scope).as_str());
-            checker.bytes(user, &stored, self.plan.rules.segment_bytes)
+            checker.bytes(user, &stored, largest)
         };
         self.users.iter().enumerate().try_for_each(of_user)
     }
 
     fn left_over(&self) -> Result<Vec<String>, String> {
+        self.checker.borrow_mut().at(self.now());
         let (checker, mut left) = (self.checker.borrow(), Vec::new());
         for (user, scope) in self.users.iter().enumerate() {
             let stored = self.store.all(key::user(scope).as_str());
@@ -140,7 +163,42 @@ impl World {
                 left.push(format!("the last erase of user {user}"));
             }
         }
-        Ok(left)
+        drop(checker);
+        // As long as there is garbage, that may hold it.
+        if left.is_empty() { self.unpurged() } else { Ok(left) }
+    }
+
+    /// What still holds bytes that a delete takes.
+    fn unpurged(&self) -> Result<Vec<String>, String> {
+        let (checker, largest) = (self.checker.borrow(), self.plan.rules.segment_bytes);
+        let of_user = |(user, scope): (usize, &Scope)| {
+            checker.unpurged(user, &self.store.all(key::user(scope).as_str()), largest)
+        };
+        let held: Vec<_> = self.users.iter().enumerate().map(of_user).collect::<Result<_, _>>()?;
+        Ok(held.concat())
+    }
+
+    /// P1: every attachment that stands is given out as it was stored.
+    async fn attached(&self, user: usize) -> Outcome {
+        if self.store.rots(self.now()) {
+            return Ok(());
+        }
+        let stored = self.users.get(user).map(|scope| self.store.all(key::user(scope).as_str()));
+        self.checker.borrow().parts_are_there(user, &stored.unwrap_or_default())?;
+        let standing = self.checker.borrow().standing(user);
+        for ((session, name), expected) in standing {
+            let (place, reading) = (Place { session, name }, Reading::default());
+            let of = place.clone();
+            let found = self.call(0, |host| host.attached(user, of, reading)).await;
+            let Some(Ok(found)) = found else {
+                return Err(format!("P1: {place:?} of user {user} is not given out: {found:?}"));
+            };
+            let sha256 = found.map(|bytes| hex::encode(Sha256::digest(bytes)));
+            if sha256 != expected {
+                return Err(format!("P1: at the end {place:?}: {sha256:?}, not {expected:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Who looks at everything finds nothing wrong, unless something rotted.
@@ -148,6 +206,7 @@ impl World {
         match self.call(0, |host| host.verify(user)).await {
             Some(Ok(verified)) if verified.is_whole() => Ok(()),
             Some(Ok(_)) if self.store.rots(self.now()) => Ok(()),
+            Some(Ok(_)) if self.checker.borrow().may_lack_parts(user) => Ok(()),
             found => Err(format!("P7: user {user} is not whole: {found:?}")),
         }
     }

@@ -1,9 +1,16 @@
 //! A host: the client of the journal that `host/index` is, in small. Its memory dies with it.
 
+mod attached;
+mod changes;
 mod jobs;
 mod load;
+mod parts;
+mod passing;
 mod tend;
 mod user;
+
+pub use attached::Place;
+pub use changes::Changes;
 
 use crate::bucket::{Bucket, Role};
 use crate::checker::{Seen, SeenSession, Snapshot};
@@ -257,7 +264,9 @@ impl Host {
             items: items.collect(),
             sessions: sessions.iter().map(seen_session).collect(),
         };
-        if let Err(broken) = self.world.checker.borrow_mut().answers(&snapshot) {
+        let mut checker = self.world.checker.borrow_mut();
+        checker.at(self.world.now());
+        if let Err(broken) = checker.answers(&snapshot) {
             self.world.fail(broken);
         }
         snapshot

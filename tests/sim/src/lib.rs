@@ -14,9 +14,7 @@ pub mod store;
 pub mod world;
 
 use mutants::{Mutant, Row};
-use plan::Plan;
-use random::Random;
-use std::cell::Cell;
+use plan::{Course, Plan};
 use world::World;
 
 /// Lines of a trace that are enough to tell how a run came to break.
@@ -49,29 +47,34 @@ pub struct Report {
     pub erased: u64,
     /// Days that passed.
     pub days: u64,
-    /// What struck: pauses longer than the grace, objects that lists left out, damaged bytes, deleted objects that were shown,
-    /// the same bytes again.
-    pub struck: [u64; 5],
+    /// What struck and what was driven, by name: how often.
+    pub struck: Vec<(&'static str, u64)>,
 }
 
-/// Runs one seed; so many of the last events are kept. With the right code and an odd seed a compaction surveys the bucket
-/// once for all its steps, as the host does, else before each, as who asks for a single step does.
+/// Runs one seed; so many of the last events are kept. With the right code it is driven with everything, and in odd seeds a
+/// compaction surveys the bucket once for all its steps, as the host does, else before each, as who asks for a single step does.
 pub fn run(seed: u64, mutant: Mutant, kept: usize) -> Report {
-    course(seed, mutant == Mutant::None && seed % 2 == 1, mutant, mutant, kept)
+    report(course(seed, mutant), mutant, kept)
 }
 
-/// Runs one seed whose compactions survey the bucket before each step.
+/// Runs one seed as the first seeds were: with what they drove, and with compactions that survey the bucket before each step.
 pub fn run_by_steps(seed: u64) -> Report {
-    course(seed, false, Mutant::None, Mutant::None, 0)
+    control(seed, Mutant::None)
 }
 
 /// Runs one seed as it is planned for a mutant, with code that is right.
 pub fn control(seed: u64, planned: Mutant) -> Report {
-    course(seed, false, planned, Mutant::None, 0)
+    report(Course { seed, wide: false, runs: false, planned }, Mutant::None, 0)
 }
 
-fn course(seed: u64, runs: bool, planned: Mutant, mutant: Mutant, kept: usize) -> Report {
-    let world = World::new(seed, runs, planned, mutant, kept);
+fn course(seed: u64, mutant: Mutant) -> Course {
+    let right = mutant == Mutant::None;
+    Course { seed, wide: right, runs: right && seed % 2 == 1, planned: mutant }
+}
+
+fn report(course: Course, mutant: Mutant, kept: usize) -> Report {
+    let seed = course.seed;
+    let world = World::new(course, mutant, kept);
     world.trace(|| format!("seed {seed}: {:?}", world.plan));
     world.populate();
     let ended = |clients: usize| {
@@ -104,21 +107,34 @@ fn course(seed: u64, runs: bool, planned: Mutant, mutant: Mutant, kept: usize) -
         removed: world.counts.removed.get(),
         erased: world.counts.erased.get(),
         days: world.days(),
-        struck: [
-            &world.counts.long_pauses,
-            &world.store.faults.omitted,
-            &world.store.faults.damaged,
-            &world.store.faults.lingering,
-            &world.store.faults.renewed,
-        ]
-        .map(Cell::get),
+        struck: struck(&world),
     }
+}
+
+fn struck(world: &World) -> Vec<(&'static str, u64)> {
+    let (counts, faults) = (&world.counts, &world.store.faults);
+    let checker = world.checker.borrow();
+    vec![
+        ("pauses longer than the grace", counts.long_pauses.get()),
+        ("objects that lists left out", faults.omitted.get()),
+        ("damaged bytes", faults.damaged.get()),
+        ("deleted objects that were shown", faults.lingering.get()),
+        ("the same bytes again", faults.renewed.get()),
+        ("physical deletes", checker.purges),
+        ("segments sealed anew without what was purged", counts.resealed.get()),
+        ("times that what has passed was written down", counts.passed.get()),
+        ("pages of changes that were told", counts.told.get()),
+        ("attachments that were stored", counts.attached.get()),
+        ("attachments whose bytes were removed", checker.detached),
+        ("index parts that were left", counts.parts.get()),
+        ("views that began from an index part", counts.restored.get()),
+        ("messages whose bytes are gone", checker.gone),
+    ]
 }
 
 /// What a seed decides.
 pub fn plan(seed: u64, mutant: Mutant) -> Plan {
-    let random = Random::new(seed);
-    mutant.plan(Plan::drawn(&random))
+    course(seed, mutant).drawn().0
 }
 
 /// Runs a seed again, to tell how it came to break.

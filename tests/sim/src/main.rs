@@ -2,6 +2,7 @@
 
 use holdfast_sim::mutants::{self, Mutant, TABLE};
 use holdfast_sim::{caught, control, explain, plan, run};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -51,7 +52,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
 fn sweep(from: u64, seeds: u64, mutant: Mutant) -> bool {
     let (begun, mut acknowledged, mut reads, mut steps) = (Instant::now(), 0, 0, 0);
     let (mut kills, mut sealed, mut removed, mut erased, mut days) = (0, 0, 0, 0, 0);
-    let mut broken = None;
+    let (mut broken, mut struck) = (None, BTreeMap::<&str, u64>::new());
     for seed in from..from + seeds {
         let report = run(seed, mutant, 0);
         acknowledged += report.acknowledged;
@@ -60,6 +61,9 @@ fn sweep(from: u64, seeds: u64, mutant: Mutant) -> bool {
         kills += report.kills;
         (sealed, removed) = (sealed + report.sealed, removed + report.removed);
         (erased, days) = (erased + report.erased, days + report.days);
+        for (name, many) in &report.struck {
+            *struck.entry(name).or_default() += many;
+        }
         if let Some(promise) = &report.broken {
             println!("seed {seed}: {promise}");
             broken.get_or_insert(report);
@@ -75,6 +79,7 @@ fn sweep(from: u64, seeds: u64, mutant: Mutant) -> bool {
     println!("{acknowledged} messages acknowledged, 0 lost, 0 resurrected; {kills} kills");
     println!("{sealed} objects sealed, {removed} removed, {erased} erases, {days} days");
     println!("{reads} views checked, {steps} steps");
+    struck.iter().for_each(|(name, many)| println!("{many:8} {name}"));
     true
 }
 

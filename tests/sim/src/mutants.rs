@@ -42,6 +42,16 @@ pub enum Mutant {
     DerivedByItsOwnTime,
     /// A sweep lists what begins like the user's name.
     PrefixBlindErase,
+    /// A compaction knows the purges of what it seals, and not those that are sealed.
+    PurgeForgotten,
+    /// A view lets pass what is half a day younger than what is kept.
+    PassedTooEarly,
+    /// A collection takes no index part for its own.
+    PartsStay,
+    /// A collection does not see which attachments are named.
+    AttachmentForgotten,
+    /// Who follows goes on behind the newest that it was told.
+    CursorIsAPoint,
 }
 
 /// A row of the table.
@@ -135,6 +145,31 @@ pub const TABLE: &[Row] = &[
         "what is stored after a delete is hidden by it",
     ),
     row("prefix-blind-erase", (Mutant::PrefixBlindErase, 16), "P", "another user is erased"),
+    row(
+        "purge-forgotten",
+        (Mutant::PurgeForgotten, 0),
+        "P6",
+        "what was sealed before it is merged with its bytes, for ever",
+    ),
+    row(
+        "passed-too-early",
+        (Mutant::PassedTooEarly, 4),
+        "P1",
+        "what is younger than what is kept is gone",
+    ),
+    row(
+        "index-parts-stay",
+        (Mutant::PartsStay, 0),
+        "P6",
+        "a copy holds what was deleted with its bytes",
+    ),
+    row(
+        "attachment-forgotten",
+        (Mutant::AttachmentForgotten, 1),
+        "P1",
+        "the bytes of an attachment that stands go",
+    ),
+    row("cursor-is-a-point", (Mutant::CursorIsAPoint, 15), "P5", "what comes late is never told"),
 ];
 
 /// The mutant of this name.
@@ -199,6 +234,28 @@ impl Mutant {
                 (plan.derived, plan.deleted) = (200_000, 100_000);
                 (plan.think, plan.requests) = (20 * SECOND, 30);
                 plan.clients = plan.clients.max(4);
+            }
+            Mutant::PurgeForgotten => {
+                busy(&mut plan, 20 * MINUTE);
+                (plan.purged, plan.buried) = (1_000_000, 100_000);
+            }
+            Mutant::PassedTooEarly => {
+                busy(&mut plan, 2 * HOUR);
+                (plan.kept, plan.jump, plan.wild) = (1, 0, 0);
+                // Nobody writes it down.
+                plan.tenders = 0;
+            }
+            Mutant::CursorIsAPoint => plan.followed = 150_000,
+            // Nothing is sealed: the collection reads WAL objects.
+            Mutant::AttachmentForgotten => {
+                (plan.attached, plan.rot, plan.erased, plan.late) = (300_000, 0, 0, HOUR);
+                plan.rules.grace = 3 * HOUR;
+                (plan.rules.least_objects, plan.rules.least_bytes) = (10_000, u64::MAX);
+                plan.rules.seal_after = 400 * DAY;
+            }
+            Mutant::PartsStay => {
+                busy(&mut plan, 20 * MINUTE);
+                (plan.purged, plan.buried, plan.parts) = (1_000_000, 100_000, 1_000_000);
             }
             Mutant::None | Mutant::PrevIgnored | Mutant::TombstoneLoses => {}
         }

@@ -1,5 +1,6 @@
 //! What a seed decides before it begins: how many take part, how long things take, and how often they fail.
 
+use crate::mutants::Mutant;
 use crate::random::Random;
 use holdfast_journal::Rules;
 
@@ -9,6 +10,29 @@ pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const DAY: u64 = 24 * HOUR;
 /// What is made of a session in the background takes so long, at most.
 pub(crate) const DERIVING: u64 = 10 * MINUTE;
+
+/// Which way a seed goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Course {
+    pub seed: u64,
+    /// With all that the simulation drives, not only what the first seeds did.
+    pub wide: bool,
+    /// A compaction surveys the bucket once for all its steps.
+    pub runs: bool,
+    /// As it is planned for this mutant.
+    pub planned: Mutant,
+}
+
+impl Course {
+    /// What it decides, and what is drawn after that.
+    pub(crate) fn drawn(&self) -> (Plan, Random) {
+        let random = Random::new(self.seed);
+        let plan = Plan { runs: self.runs, ..Plan::drawn(&random) };
+        // Draws of their own: what a seed decided before stays as it was.
+        let plan = if self.wide { plan.widened(&Random::new(!self.seed)) } else { plan };
+        (self.planned.plan(plan), random)
+    }
+}
 
 /// The course of one run. Chances are in millionths a store call unless they say otherwise.
 #[derive(Debug, Clone)]
@@ -81,6 +105,20 @@ pub struct Plan {
     pub deleted: u64,
     /// A user leaves a host's memory (chance a request).
     pub evicted: u64,
+    /// A delete takes the bytes too (chance a delete).
+    pub purged: u64,
+    /// A message is deleted, beside what the mix of requests has of it (chance a request).
+    pub buried: u64,
+    /// Messages of all users are kept for so many days; 0 is for ever.
+    pub kept: u32,
+    /// A user says for how long (chance a request).
+    pub wishes: u64,
+    /// An attachment is stored, read or deleted (chance a request).
+    pub attached: u64,
+    /// Somebody follows what comes to a user (chance a request).
+    pub followed: u64,
+    /// A view begins from an index part, and leaves one (chance a load).
+    pub parts: u64,
     /// The numbers of the protocol.
     pub rules: Rules,
 }
@@ -89,6 +127,16 @@ impl Plan {
     /// Clocks may differ by more than a token may lie ahead. An answer that took long does not show that.
     pub fn clocks_differ(&self) -> bool {
         self.jump + self.wild > 0 || self.skew > 0 && self.skew + self.latency > 5 * SECOND
+    }
+
+    /// How far a host may be wrong about what time it is, in milliseconds, though the store told it.
+    pub fn wrong_by(&self) -> u64 {
+        if self.jump > 0 { 6 * HOUR } else { 0 }
+    }
+
+    /// Messages pass with time.
+    pub fn passes(&self) -> bool {
+        self.kept > 0 || self.wishes > 0
     }
 
     /// Clocks differ by less than a delete waits for, and are seen to.
@@ -142,8 +190,36 @@ impl Plan {
             derived: 0,
             deleted: 0,
             evicted: often(random, &[0, 0, 20_000, 100_000]),
+            purged: 0,
+            buried: 0,
+            kept: 0,
+            wishes: 0,
+            parts: 0,
+            attached: 0,
+            followed: 0,
             rules,
         }
+    }
+
+    /// The same with what the first seeds did not know.
+    #[must_use]
+    pub fn widened(mut self, random: &Random) -> Self {
+        let often = |choices: &[u64]| random.pick(choices).copied().unwrap_or(0);
+        self.purged = often(&[0, 400_000, 1_000_000]);
+        self.buried = if self.purged > 0 { 60_000 } else { 0 };
+        self.kept = u32::try_from(often(&[0, 0, 0, 1, 3])).unwrap_or(0);
+        self.wishes = often(&[0, 0, 20_000, 60_000]);
+        self.parts = often(&[0, 0, 300_000, 1_000_000]);
+        self.followed = often(&[0, 0, 60_000, 150_000]);
+        self.attached = often(&[0, 100_000, 200_000]);
+        // What is more than this is listed again, or looked up in covers.
+        self.rules.listed_objects = often(&[4, 30, 10_000, 10_000]) as usize;
+        self.rules.known_names = often(&[0, 20, 200_000, 200_000]) as usize;
+        // A record that lands when the grace is over finds its bytes gone.
+        if self.late >= self.rules.grace {
+            self.attached = 0;
+        }
+        self
     }
 }
 
@@ -157,7 +233,8 @@ fn rules(random: &Random) -> Rules {
         seal_after: grace,
         least_objects: size(&[2, 4, 16, 64]),
         tier: size(&[2, 2, 3, 8]),
-        segment_bytes: often(&[600, 4 << 10, 28 << 20, 28 << 20]),
+        // Of two records of a message, or of some.
+        segment_bytes: often(&[1_200, 8 << 10, 28 << 20, 28 << 20]),
         step_bytes: often(&[2 << 10, 64 << 20, 64 << 20]),
         step_objects: size(&[3, 10_000, 10_000]),
         ..Rules::default()

@@ -1,10 +1,11 @@
 //! Everything of one run, and how a host dies, stops and starts again.
 
 use crate::checker::{Checker, Home};
+use crate::client::Follower;
 use crate::executor::{Executor, Owner, Sleep};
 use crate::host::Host;
 use crate::mutants::Mutant;
-use crate::plan::{DAY, HOUR, MINUTE, Plan};
+use crate::plan::{Course, DAY, HOUR, MINUTE, Plan};
 use crate::random::Random;
 use crate::store::Store;
 use futures::channel::oneshot;
@@ -43,6 +44,8 @@ pub struct World {
     pub counts: Counts,
     /// Of what is stored under another name, the names that it was meant for.
     pub aliases: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    /// Who follows which user.
+    pub followers: RefCell<BTreeMap<(usize, usize), Follower>>,
     /// When somebody last asked anything.
     asked: Cell<u64>,
     /// Work that waits until somebody asks.
@@ -68,6 +71,18 @@ pub struct Counts {
     pub removed: Cell<u64>,
     /// Erases that were answered.
     pub erased: Cell<u64>,
+    /// Times that it was written down what has passed.
+    pub passed: Cell<u64>,
+    /// Pages of changes that were told.
+    pub told: Cell<u64>,
+    /// Attachments that were stored.
+    pub attached: Cell<u64>,
+    /// Index parts that were left.
+    pub parts: Cell<u64>,
+    /// Views that began from one.
+    pub restored: Cell<u64>,
+    /// Segments that were sealed anew without what was purged.
+    pub resealed: Cell<u64>,
     /// Times a host stopped for longer than the grace.
     pub long_pauses: Cell<u64>,
 }
@@ -89,10 +104,9 @@ struct Slot {
 }
 
 impl World {
-    /// The world of a seed, as it is planned for one mutant, with code that is made wrong by another.
-    pub fn new(seed: u64, runs: bool, planned: Mutant, mutant: Mutant, kept: usize) -> Rc<Self> {
-        let random = Random::new(seed);
-        let plan = Plan { runs, ..planned.plan(Plan::drawn(&random)) };
+    /// The world of a course, with code that a mutant makes wrong.
+    pub(crate) fn new(course: Course, mutant: Mutant, kept: usize) -> Rc<Self> {
+        let (plan, random) = course.drawn();
         let fork = || Random::new(random.bits());
         let executor = Executor::new(fork(), START + fork().below(24 * HOUR));
         let users: Vec<Scope> =
@@ -106,11 +120,12 @@ impl World {
         Rc::new_cyclic(|me| Self {
             executor,
             store: Store::new(plan.clone(), fork()),
-            checker: RefCell::new(Checker::new(homes)),
+            checker: RefCell::new(Checker::new(homes).keeping(plan.kept, plan.wrong_by())),
             users,
             ledger,
             counts: Counts::default(),
             aliases: RefCell::default(),
+            followers: RefCell::default(),
             asked: Cell::default(),
             idle: RefCell::default(),
             hosts: RefCell::new((0..plan.hosts).map(|_| Slot::default()).collect()),

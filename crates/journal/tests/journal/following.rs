@@ -111,7 +111,7 @@ fn state(view: &View) -> State {
 fn follow(mirror: &mut Mirror, journal: &Journal, limit: usize, now: u64) -> usize {
     let mut told = 0;
     loop {
-        let changes = journal.changes(mirror.told.clone(), limit, 1 << 20, now);
+        let changes = journal.changes(mirror.told.clone(), limit, 1 << 20, now).unwrap();
         let more = changes.more;
         told += changes.records.len();
         mirror.take(changes);
@@ -216,7 +216,7 @@ async fn done(world: &World, mirror: &mut Mirror, deed: &Deed) {
             for _ in 0..*pages {
                 let told = mirror.told.clone();
                 let now = world.now.get();
-                mirror.take(journal.changes(told, usize::from(*limit), 1 << 20, now));
+                mirror.take(journal.changes(told, usize::from(*limit), 1 << 20, now).unwrap());
             }
         }
         write => {
@@ -261,11 +261,11 @@ fn what_was_stored_together_is_told_together_and_pages_end_by_bytes_too() {
         world.pass(1);
         world.store(&Frontier::default(), &texts[3..]).await.unwrap();
         let (journal, _) = world.read().await.unwrap();
-        let first = journal.changes(Told::default(), 1, 1 << 20, world.now.get());
+        let first = journal.changes(Told::default(), 1, 1 << 20, world.now.get()).unwrap();
         assert_eq!((first.records.len(), first.more), (3, true));
-        let first = journal.changes(Told::default(), 100, 500, world.now.get());
+        let first = journal.changes(Told::default(), 100, 500, world.now.get()).unwrap();
         assert_eq!((first.records.len(), first.more), (3, true));
-        let second = journal.changes(first.told, 100, 500, world.now.get());
+        let second = journal.changes(first.told, 100, 500, world.now.get()).unwrap();
         assert_eq!((second.records.len(), second.more), (3, false));
     });
 }
@@ -280,7 +280,7 @@ fn what_is_deleted_has_a_place_and_no_text() {
         let body = of.encode().unwrap();
         put(&world, Draft { kind: Kind::Tombstone, id, session: session(), body }).await;
         let (journal, _) = world.read().await.unwrap();
-        let changes = journal.changes(Told::default(), 10, 1 << 20, world.now.get());
+        let changes = journal.changes(Told::default(), 10, 1 << 20, world.now.get()).unwrap();
         let what: Vec<&What<'_>> = changes.records.iter().map(|change| &change.what).collect();
         assert!(matches!(
             what[..],
@@ -301,13 +301,17 @@ fn an_erase_is_told_before_all_that_came_after_it() {
         world.pass(10);
         world.store(&Frontier::default(), &["c"]).await.unwrap();
         let (journal, _) = world.read().await.unwrap();
-        let changes = journal.changes(mirror.told.clone(), 10, 1 << 20, world.now.get());
+        let changes = journal.changes(mirror.told.clone(), 10, 1 << 20, world.now.get()).unwrap();
         assert!(changes.erased.is_some());
         mirror.take(changes);
         assert_eq!(mirror.state(), state(journal.view()));
         assert_eq!(mirror.state().messages.len(), 1);
         assert!(
-            journal.changes(mirror.told.clone(), 10, 1 << 20, world.now.get()).erased.is_none()
+            journal
+                .changes(mirror.told.clone(), 10, 1 << 20, world.now.get())
+                .unwrap()
+                .erased
+                .is_none()
         );
     });
 }

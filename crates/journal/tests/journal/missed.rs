@@ -9,7 +9,9 @@ use holdfast_core::Hlc;
 use holdfast_core::erase::Receipt;
 use holdfast_core::record::{Header, Record, Stamp, VERSION, WalObject};
 use holdfast_core::token::Frontier;
-use holdfast_journal::{Next, Rules, SECOND_SWEEP, erasure};
+use holdfast_journal::{
+    CLOCK_UNCERTAINTY, Next, Pen, Rules, SECOND_SWEEP, Written, erase, erasure,
+};
 
 const CANARY: &str = "canary-text";
 const AHEAD: u64 = 6 * 60 * MINUTE;
@@ -107,5 +109,34 @@ fn what_was_named_ahead_and_is_not_hidden_holds_no_receipt_and_nothing_is_sealed
         world.pass(SECOND_SWEEP);
         assert!(swept(&world).await.last);
         assert_eq!(ids(&world.read().await.unwrap().0), ["ahead"]);
+    });
+}
+
+#[test]
+fn whoever_sweeps_for_another_writes_no_receipt_before_the_erase_has_passed() {
+    block_on(async {
+        let world = World::new();
+        world.pass(0);
+        write_all(&world, &Frontier::default(), vec![draft("before")]).await;
+        let (known, late) = (Frontier::default(), std::cell::RefCell::new(String::new()));
+        let pen = Pen { scope: &scope(), by: writer(), known: &known, offset: 0 };
+        let amid = async |_: &Written| {
+            if step(&world).await.unwrap() == Next::More {
+                // Somebody who has not heard of it.
+                let drafted = message("s", "late", CANARY);
+                let stamp = Stamp { at: Hlc::at(NOW + 1), by: writer() };
+                let record =
+                    Record::new(drafted.kind, &drafted.id, &drafted.session, &stamp, drafted.body);
+                let header = Header { v: VERSION, prev: Vec::new(), head: None };
+                let text = WalObject { header, records: vec![record] }.encode().unwrap();
+                let key = world.raw(NOW + 1, std::str::from_utf8(&text).unwrap()).await;
+                *late.borrow_mut() = key.as_str().to_owned();
+            }
+        };
+        let (begun, _) = erase(&world.outside(), &ledger(), pen, amid).await.unwrap();
+        assert!(!late.borrow().is_empty(), "the sweep amid it leaves more to do");
+        let receipt = swept(&world).await;
+        assert!(receipt.written > begun.at.milliseconds() + CLOCK_UNCERTAINTY);
+        assert!(!everything(&world).await.contains(CANARY), "its bytes are there");
     });
 }

@@ -128,3 +128,23 @@ fn a_journal_is_behind_when_much_or_old_is_left_and_not_when_it_was_sealed() {
         assert_eq!(now().await, Lag::default());
     });
 }
+
+#[test]
+fn a_journal_that_is_more_than_is_kept_in_memory_is_sealed_once_and_collected_wholly() {
+    block_on(async {
+        let world = World::new();
+        filled(&world, 60).await;
+        let before = world.read_wal().await;
+        let rules = Rules { step_objects: 8, listed_objects: 10, known_names: 20, ..eager() };
+        let sealed = |steps: &[Step]| steps.iter().map(|step| step.sealed).sum::<usize>();
+        assert_eq!(sealed(&run(&world, &rules).await), 60);
+        assert_eq!(sealed(&world.compact_all(&rules).await), 0);
+        let behind = lag(&world.outside(), &scope(), &ledger(), &rules).await.unwrap();
+        assert_eq!(behind, Lag::default());
+        assert_eq!(world.read().await.unwrap().1, before);
+        world.pass(15 * DAY);
+        while world.collect(&rules).await.unwrap().next == Next::More {}
+        assert_eq!(world.keys_of("wal"), []);
+        assert_eq!(world.read().await.unwrap().1, before);
+    });
+}

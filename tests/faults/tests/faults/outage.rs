@@ -1,17 +1,23 @@
 //! The store cannot be reached for a while: writes say so, reads of what is loaded go on, and then all goes on.
 
-use futures::future::join_all;
-use holdfast_faults::{Api, Installation, Oracle, Plan, Tally, insist, long, seed};
+use futures::future::{join_all, join3};
+use holdfast_faults::{Api, Crowd, Installation, Oracle, Plan, Tally, insist, long, seed};
 use holdfast_servers::{Rclone, Weather};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// Requests of each client of the crowd before the outage and after it.
+const CROWD: usize = 15;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_store_is_said_and_everything_goes_on_after_it() {
     let plan = Plan::new(seed() + 110, 60);
-    let installation =
-        Installation::behind_proxy(Rclone::start(), seed()).with("s3_deadline_ms", "800");
+    let mut server = Rclone::start();
+    let mut crowd = Crowd::before(&mut server, seed() + 110);
+    let installation = Installation::behind_proxy(server, seed()).with("s3_deadline_ms", "800");
     let host = installation.start();
-    let api = Api::of(&host);
+    let (api, mut doors) = (Api::of(&host), vec![crowd.door(&host)]);
+    crowd.live(&doors, &AtomicBool::new(false), CROWD).await;
     let (before, during) = plan.calls.split_at(30);
     let mut stored = Vec::new();
     for call in before {
@@ -34,14 +40,17 @@ async fn an_outage_of_the_store_is_said_and_everything_goes_on_after_it() {
     let _ = api.get("/healthz", None).await.expect(200);
 
     // Clients go on asking; the store comes back.
+    let ended = AtomicBool::new(false);
     let asking = during.iter().map(|call| insist(&api, call));
     let coming_back = async {
         let outage = Duration::from_secs(if long() { 60 } else { 4 });
         tokio::time::sleep(outage.saturating_sub(down.elapsed())).await;
         installation.proxy().set(Weather::Calm);
+        ended.store(true, Ordering::SeqCst);
         Instant::now()
     };
-    let (after, back) = futures::future::join(join_all(asking), coming_back).await;
+    let living = crowd.live(&doors, &ended, usize::MAX);
+    let (after, back, ()) = join3(join_all(asking), coming_back, living).await;
     stored.extend(after.into_iter().map(|one| one.expect("the host lives")));
     println!("all stored {:?} after the store came back", back.elapsed());
     Tally::take(&api, &plan.calls, &stored).await.holds("after the outage");
@@ -51,6 +60,10 @@ async fn an_outage_of_the_store_is_said_and_everything_goes_on_after_it() {
     for host in [&host, &other] {
         oracle.judge(&Api::of(host)).await.expect("promises are kept");
     }
+    doors.push(crowd.door(&other));
+    crowd.live(&doors, &AtomicBool::new(false), CROWD).await;
+    let judged = crowd.judge(&installation, &host, &doors).await.expect("promises are kept");
+    assert!(judged.messages > 0 && judged.elsewhere > 0 && judged.walks > 0, "{judged}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

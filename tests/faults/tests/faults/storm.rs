@@ -1,9 +1,10 @@
 //! A host before whose store 1, 10 and 30 % of all requests have a fault, and clients that repeat what is not acknowledged.
 
-use futures::future::join;
+use futures::future::join3;
 use futures::{StreamExt, stream};
 use holdfast_faults::{
-    Acknowledged, Api, Call, Installation, Item, Oracle, Page, Plan, Tally, insist, long, seed,
+    Acknowledged, Api, Call, Crowd, Door, Expected, Installation, Item, Oracle, Page, Plan, Tally,
+    insist, long, seed,
 };
 use holdfast_servers::{Proxy, Rclone, SeaweedFs, Server, Weather};
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ const WRITERS: usize = 16;
 /// Messages of a page, at most.
 const PAGE: usize = 1000;
 
+/// Requests of each client of the crowd under each rate, at most: its users have to fit into a page.
+const CROWD: usize = 150;
 /// How many of all requests have a fault, one after the other.
 const RATES: [f64; 3] = [0.01, 0.1, 0.3];
 
@@ -32,16 +35,24 @@ async fn at_1_10_and_30_per_cent_of_faults_on_seaweedfs_nothing_acknowledged_is_
 /// What was acknowledged so far, by user and session: ids and texts.
 type Promised = Mutex<BTreeMap<(String, String), BTreeMap<String, String>>>;
 
-async fn storms(server: Server, seed: u64) {
+async fn storms(mut server: Server, seed: u64) {
     let each = if long() { 4000 } else { 200 };
     let plan = Plan::new(seed, RATES.len() * each);
-    let installation = Installation::behind_proxy(server, seed).with("s3_deadline_ms", "2000");
+    let mut crowd = Crowd::before(&mut server, seed);
+    let installation = Installation::behind_proxy(server, seed)
+        .with("s3_deadline_ms", "2000")
+        .with("compact_interval_ms", "500")
+        .with("compact_objects", "16");
     let host = installation.start();
+    let (beside, _kept_beside) = installation.start_beside();
+    let mut doors = vec![crowd.door(&host), crowd.door(&beside)];
+    crowd.expect(Expected { damage: true, deaths: false });
     let api = Api::of(&host);
     let proxy = installation.proxy();
     let (promised, mut stored) = (Promised::default(), Vec::new());
     for (rate, calls) in RATES.into_iter().zip(plan.calls.chunks(each)) {
-        stored.extend(storm(&api, proxy, rate, &plan, calls, &promised).await);
+        let crowd = (&mut crowd, &doors[..]);
+        stored.extend(storm(&api, proxy, rate, &plan, calls, &promised, crowd).await);
     }
     println!("faults: {:?}", proxy.struck());
     proxy.set(Weather::Calm);
@@ -54,9 +65,12 @@ async fn storms(server: Server, seed: u64) {
     for host in [&host, &other] {
         oracle.judge(&Api::of(host)).await.expect("promises are kept");
     }
+    doors.push(crowd.door(&other));
+    let judged = crowd.judge(&installation, &host, &doors).await.expect("promises are kept");
+    assert!(judged.messages > 0 && judged.elsewhere > 0 && judged.walks > 0, "{judged}");
 }
 
-/// Stores `calls`, some at a time, while sessions are read.
+/// Stores `calls`, some at a time, while sessions are read and the crowd lives.
 async fn storm(
     api: &Api,
     proxy: &Proxy,
@@ -64,6 +78,7 @@ async fn storm(
     plan: &Plan,
     calls: &[Call],
     promised: &Promised,
+    (crowd, doors): (&mut Crowd, &[Door]),
 ) -> Vec<Acknowledged> {
     let count = || (proxy.requests(), proxy.struck().values().sum::<u64>());
     let before = count();
@@ -74,7 +89,8 @@ async fn storm(
         ended.store(true, Ordering::SeqCst);
         stored
     };
-    let (stored, reads) = join(writing, read(api, plan, promised, &ended)).await;
+    let living = crowd.live(doors, &ended, CROWD);
+    let (stored, reads, ()) = join3(writing, read(api, plan, promised, &ended), living).await;
     let (requests, faults) = (count().0 - before.0, count().1 - before.1);
     let repeated = stored.iter().filter(|one| one.tries > 1).count();
     println!(

@@ -2,8 +2,8 @@
 //! Decodes objects by their forms; knows nothing of who needs what but what `docs/storage.md` says of heads.
 
 use super::heard::Line;
-use super::{Broken, Checker, milliseconds, ulid};
-use crate::plan::MINUTE;
+use super::{Broken, Checker, Item, milliseconds, ulid};
+use crate::plan::{DAY, MINUTE};
 use crate::store::Stored;
 use holdfast_core::cover::Cover;
 use holdfast_core::manifest::Manifest;
@@ -13,10 +13,14 @@ use ulid::Ulid;
 
 /// A user's objects, sorted out.
 #[derive(Default)]
-struct Sorted<'a> {
+pub(super) struct Sorted<'a> {
     manifests: BTreeMap<&'a str, (Manifest, u64)>,
     covers: BTreeMap<&'a str, Cover>,
-    others: Vec<(&'a str, &'a Stored)>,
+    /// Bytes of attachments.
+    pub attached: Vec<&'a str>,
+    /// Index parts.
+    pub parts: Vec<(&'a str, &'a Stored)>,
+    pub others: Vec<(&'a str, &'a Stored)>,
 }
 
 impl Checker {
@@ -29,7 +33,7 @@ impl Checker {
     }
 
     /// Unix milliseconds up to which names count for nothing.
-    fn settled_until(&self, user: usize) -> u64 {
+    pub(super) fn settled_until(&self, user: usize) -> u64 {
         match self.erased_until(user) {
             "" => 0,
             at => milliseconds(at) + 2 * MINUTE,
@@ -61,6 +65,9 @@ impl Checker {
             !known.contains(*name) && !void && !settled(name)
         });
         let (mut needed, mut covered) = (BTreeSet::new(), HashSet::new());
+        // Of copies the newest may stay, for a month.
+        let newest = sorted.parts.last().map(|(name, _)| *name);
+        needed.extend(newest.filter(|name| moment(name) + 31 * DAY > self.retention.now));
         for (name, (manifest, _)) in heads {
             needed.insert(*name);
             // They stand in for the head, and their covers tell what their segments held.
@@ -78,7 +85,8 @@ impl Checker {
             }
         }
         let names = sorted.manifests.keys().chain(sorted.covers.keys()).copied();
-        let names = names.chain(sorted.others.iter().map(|(name, _)| *name));
+        let others = sorted.others.iter().chain(&sorted.parts);
+        let names = names.chain(others.map(|(name, _)| *name));
         let useless = |name: &&str| match name.starts_with("wal/") {
             true => covered.contains(name),
             false => !needed.contains(name),
@@ -90,7 +98,8 @@ impl Checker {
                 format!("{name}, which alone covers {:?}", only.collect::<Vec<_>>())
             }
         };
-        Ok(names.filter(useless).map(told).collect())
+        let parts = self.useless_parts(user, &sorted.attached).into_iter().map(str::to_owned);
+        Ok(names.filter(useless).map(told).chain(parts).collect())
     }
 
     /// P6: no object holds what was erased, but WAL objects that are too large to be sealed.
@@ -100,15 +109,26 @@ impl Checker {
     pub fn bytes(&self, user: usize, stored: &[Stored], largest: u64) -> Result<(), Broken> {
         let prefix = self.homes.get(user).map_or("", |home| home.journal.as_str());
         let erased = self.erased_until(user);
-        for (name, one) in Sorted::of(prefix, stored)?.others {
+        let Sorted { parts, others, .. } = Sorted::of(prefix, stored)?;
+        let gone = |item: &&Item| {
+            let mut copies = item.copies.values();
+            item.user == user && copies.all(|copy| copy.judged.as_str() <= erased)
+        };
+        let gone: Vec<&Item> = self.items.iter().filter(gone).collect();
+        for (name, one) in parts {
+            let text = String::from_utf8_lossy(&one.bytes);
+            if let Some(item) = gone.iter().find(|item| text.contains(&item.text)) {
+                return Err(format!("P6: {name} holds what was erased at {erased}: {}", item.text));
+            }
+        }
+        for (name, one) in others {
             // It stays as it is: see the README.
             if name.starts_with("wal/") && one.bytes.len() as u64 > largest {
                 continue;
             }
             for text in texts(name, one)? {
                 let Ok(line) = serde_json::from_str::<Line<'_>>(&text) else { continue };
-                let judged = line.from.as_ref().unwrap_or(&line.at).get(..16).unwrap_or_default();
-                if judged <= erased && line.kind != "erase" {
+                if line.judged() <= erased && line.kind != "erase" {
                     return Err(format!("P6: {name} holds what was erased at {erased}: {text}"));
                 }
             }
@@ -131,7 +151,7 @@ impl Checker {
 }
 
 impl<'a> Sorted<'a> {
-    fn of(prefix: &str, stored: &'a [Stored]) -> Result<Self, Broken> {
+    pub fn of(prefix: &str, stored: &'a [Stored]) -> Result<Self, Broken> {
         let mut sorted = Self::default();
         for one in stored {
             let Some(name) = one.key.strip_prefix(prefix) else { continue };
@@ -144,6 +164,8 @@ impl<'a> Sorted<'a> {
                 "cov" => {
                     sorted.covers.insert(name, Cover::decode(&one.bytes).map_err(unread)?);
                 }
+                "att" => sorted.attached.push(name),
+                "idx" => sorted.parts.push((name, one)),
                 _ => sorted.others.push((name, one)),
             }
         }
@@ -152,12 +174,12 @@ impl<'a> Sorted<'a> {
 }
 
 /// When an object was named: Unix milliseconds.
-fn moment(name: &str) -> u64 {
+pub(super) fn moment(name: &str) -> u64 {
     Ulid::from_string(ulid(name)).map_or(0, |ulid| ulid.timestamp_ms())
 }
 
 /// The records of a segment or a WAL object, as their texts.
-fn texts(name: &str, one: &Stored) -> Result<Vec<String>, Broken> {
+pub(super) fn texts(name: &str, one: &Stored) -> Result<Vec<String>, Broken> {
     if name.starts_with("wal/") {
         let text = String::from_utf8_lossy(&one.bytes);
         return Ok(text.lines().skip(1).map(str::to_owned).collect());

@@ -1,5 +1,7 @@
 //! What the checker hears: what is sent, what lands, what is taken in and what is acknowledged.
 
+use super::attached::{Attached, Detached};
+use super::passed::{Passed, Wish};
 use super::{
     AHEAD, Broken, Checker, Clocks, Copy, Edit, Grave, Home, Item, Number, Object, Promise,
     milliseconds, ulid,
@@ -17,10 +19,10 @@ struct Header {
 #[derive(Deserialize)]
 pub(super) struct Line<'a> {
     pub kind: String,
-    id: String,
+    pub id: String,
     pub at: String,
     #[serde(default)]
-    session: String,
+    pub session: String,
     pub from: Option<String>,
     #[serde(borrow)]
     body: Option<&'a RawValue>,
@@ -42,6 +44,31 @@ struct MessageBody<'a> {
 #[derive(Deserialize)]
 struct GraveBody {
     of: String,
+    mode: Option<String>,
+    until: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AttachmentBody {
+    thing: Attachment,
+}
+
+#[derive(Deserialize)]
+struct Attachment {
+    sha256: String,
+    #[serde(default)]
+    parts: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct UserBody {
+    #[serde(default)]
+    retention_days: u64,
 }
 
 #[derive(Deserialize)]
@@ -49,17 +76,24 @@ struct SessionBody {
     name: String,
 }
 
+impl Line<'_> {
+    /// The hybrid time that deletes are compared with.
+    pub fn judged(&self) -> &str {
+        self.from.as_ref().unwrap_or(&self.at).get(..16).unwrap_or_default()
+    }
+}
+
 impl Checker {
     /// Somebody is about to PUT this.
     ///
     /// # Errors
-    /// When a message that is written again as it is would move.
+    /// When a message that is written again as it is would move, or what has not passed would be said to have.
     pub fn sent(&mut self, key: &str, bytes: &[u8]) -> Result<(), Broken> {
         if self.objects.contains_key(key) {
             return Ok(());
         }
         if let Some(user) = self.homes.iter().position(|home| home.holds_mark(key)) {
-            let mut object = Object::default();
+            let mut object = Object { bytes: bytes.len() as u64, ..Object::default() };
             if let Ok(Marker { at }) = serde_json::from_slice(bytes) {
                 self.bury(user, (None, None), at, key, &mut object);
             }
@@ -73,16 +107,17 @@ impl Checker {
         let mut lines = text.lines();
         let header: Option<Header> = lines.next().and_then(|line| serde_json::from_str(line).ok());
         let prev = header.map(|header| header.prev).unwrap_or_default();
-        let mut object = Object { prev, ..Object::default() };
+        let mut object = Object { prev, bytes: bytes.len() as u64, ..Object::default() };
+        let mut passed = Ok(());
         for (position, line) in lines.enumerate() {
             let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { continue };
             let order = format!("{}-{}-{position:06x}", line.at, ulid(key));
-            self.record(user, &line, order, key, &mut object);
+            passed = passed.and(self.record(user, &line, order, key, &mut object));
         }
         let again = object.items.iter().filter(|_| object.again);
         let moved = again.copied().find(|number| self.moves(*number, key));
         self.objects.insert(key.to_owned(), object);
-        moved.map_or(Ok(()), |moved| Err(format!("P4: {} moves by a copy", self.name(moved))))
+        moved.map_or(passed, |moved| Err(format!("P4: {} moves by a copy", self.name(moved))))
     }
 
     /// The copy in `key` has the time of another one and a lower order.
@@ -103,13 +138,13 @@ impl Checker {
         order: String,
         key: &str,
         object: &mut Object,
-    ) {
+    ) -> Result<(), Broken> {
         let body = line.body.map(RawValue::get).unwrap_or_default();
         let judged = line.from.as_ref().unwrap_or(&order).get(..16).unwrap_or_default().to_owned();
         let copy = Copy { key: key.to_owned(), judged };
         match line.kind.as_str() {
             "message" => {
-                let Ok(body) = serde_json::from_str::<MessageBody<'_>>(body) else { return };
+                let Ok(body) = serde_json::from_str::<MessageBody<'_>>(body) else { return Ok(()) };
                 let number = self.number(user, &line.session, &line.id, body.message.get());
                 if let Some(item) = self.items.get_mut(number) {
                     item.copies.insert(order, copy);
@@ -118,7 +153,7 @@ impl Checker {
                 object.items.push(number);
             }
             "session" => {
-                let Ok(body) = serde_json::from_str::<SessionBody>(body) else { return };
+                let Ok(body) = serde_json::from_str::<SessionBody>(body) else { return Ok(()) };
                 let number = self.edit_number(user, &line.session, &body.name, &line.at);
                 if let Some(edit) = self.edits.get_mut(number) {
                     edit.copies.insert(order, copy);
@@ -126,14 +161,45 @@ impl Checker {
                 object.edits.push(number);
             }
             "tombstone" => {
-                let Ok(body) = serde_json::from_str::<GraveBody>(body) else { return };
+                let Ok(body) = serde_json::from_str::<GraveBody>(body) else { return Ok(()) };
+                if let Some(until) = body.until {
+                    let (at, key) = (line.at.clone(), key.to_owned());
+                    return self.pass(Passed { user, until, at, key });
+                }
+                let physical = body.mode.as_deref() == Some("physical");
+                if body.of == "attachment" {
+                    let (session, name) = (line.session.clone(), line.id.clone());
+                    let (at, key) = (line.at.clone(), key.to_owned());
+                    object.attached += 1;
+                    let detached = Detached { user, session, name, at, key, physical };
+                    self.attachments.detached.push(detached);
+                    return Ok(());
+                }
                 let id = (body.of == "message").then(|| line.id.clone());
                 let what = (Some(line.session.clone()), id);
                 self.bury(user, what, line.at.clone(), key, object);
+                if let Some(grave) = self.graves.last_mut() {
+                    grave.physical = physical;
+                }
             }
             "erase" => self.bury(user, (None, None), line.at.clone(), key, object),
+            "attachment" => {
+                let Ok(body) = serde_json::from_str::<AttachmentBody>(body) else { return Ok(()) };
+                let (session, name, key) = (line.session.clone(), line.id.clone(), key.to_owned());
+                let Attachment { sha256, parts } = body.thing;
+                let parts = parts.into_iter().map(|part| part.name).collect();
+                object.attached += 1;
+                let attached = Attached { user, session, name, order, key, sha256, parts };
+                self.attachments.attached.push(attached);
+            }
+            "user" => {
+                let Ok(body) = serde_json::from_str::<UserBody>(body) else { return Ok(()) };
+                let (days, key) = (body.retention_days, key.to_owned());
+                object.wishes.push(self.wish(Wish { user, order, days, key, acked: None }));
+            }
             _ => {}
         }
+        Ok(())
     }
 
     fn bury(
@@ -145,7 +211,8 @@ impl Checker {
         object: &mut Object,
     ) {
         object.graves.push(self.graves.len());
-        self.graves.push(Grave { user, session, id, at, key: key.to_owned(), acked: None });
+        let (key, acked, physical) = (key.to_owned(), None, false);
+        self.graves.push(Grave { user, session, id, at, key, acked, physical });
     }
 
     fn number(&mut self, user: usize, session: &str, id: &str, text: &str) -> Number {
@@ -171,6 +238,9 @@ impl Checker {
     /// A PUT arrived at the store.
     pub fn landed(&mut self, key: &str) {
         if let Some(object) = self.objects.get_mut(key) {
+            if !object.landed {
+                object.landed_at = self.retention.now;
+            }
             object.landed = true;
         }
     }
@@ -206,7 +276,8 @@ impl Checker {
         let Some(object) = self.objects.get(key) else {
             return Err(format!("P1: {key} is acknowledged and was never sent"));
         };
-        if orders.len() != object.items.len() + object.edits.len() + object.graves.len() {
+        let heard = [object.items.len(), object.edits.len(), object.graves.len()];
+        if orders.len() != heard.iter().sum::<usize>() + object.wishes.len() + object.attached {
             return Err(format!("P1: {key} is acknowledged with {} orders", orders.len()));
         }
         for order in orders {
@@ -235,9 +306,14 @@ impl Checker {
         for number in &object.graves {
             let Some(grave) = self.graves.get_mut(*number) else { continue };
             grave.acked.get_or_insert(now);
+            self.purges += u64::from(grave.physical);
         }
         let items = object.items.iter().copied().collect();
-        Ok(Promise { items, graves: object.graves.iter().copied().collect() })
+        let promise = Promise { items, graves: object.graves.iter().copied().collect() };
+        for wish in object.wishes.clone() {
+            self.wish_acknowledged(wish, now);
+        }
+        Ok(promise)
     }
 
     /// A client was told that the user is erased, at this time.

@@ -1,7 +1,8 @@
 //! The promises, each against what one reader sees at one moment, and at the end.
 
 use super::{
-    Broken, Checker, Copies, Edit, Grave, Item, Number, Promise, Reading, Seen, Snapshot, digest,
+    Broken, Checker, Copies, Copy, Edit, Grave, Item, Number, Promise, Reading, Seen, Snapshot,
+    digest,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,7 +21,8 @@ impl Checker {
         self.orders(snapshot, &numbers)?;
         self.conflicts(snapshot, &numbers)?;
         let mut absent = reading.promised.items.difference(&present);
-        if let Some(missing) = absent.find(|number| !self.may_be_hidden(**number)) {
+        let excused = |n: &Number| self.may_be_hidden(*n) || self.is_orphaned(*n);
+        if let Some(missing) = absent.find(|number| !excused(number)) {
             return Err(format!("P3: {} was promised by the token", self.name(*missing)));
         }
         self.buried(snapshot, &reading.promised.graves)?;
@@ -28,6 +30,8 @@ impl Checker {
         if reading.latest {
             self.complete(snapshot, reading, &present)?;
         }
+        let known = |at, key: &str| reading.latest && at < reading.began && !(reading.omitted)(key);
+        self.none_is_past(snapshot, &known)?;
         self.edits(snapshot, reading)?;
         let memory = self.buried.get(&(snapshot.host, snapshot.life)).into_iter().flatten();
         let mut graves: BTreeSet<Number> = memory.copied().collect();
@@ -204,21 +208,40 @@ impl Checker {
             landed.find(|(_, copy)| copy.judged.as_str() > until).map(|(order, _)| order.clone())
         };
         let deleted = |item: &&Item| graves.iter().any(|g| g.id.is_some() && g.covers(item));
-        let mine = self.items.iter().filter(|i| i.user == snapshot.user && !deleted(i));
+        // What may have passed in this very moment is not looked at.
+        let (past, maybe) = self.unsure(snapshot.user);
+        let unsure = |judged: &str| past.as_str() < judged && judged <= maybe.as_str();
+        let any_unsure = |item: &Item| item.copies.values().any(|copy| unsure(&copy.judged));
+        let place = |item: &Item| {
+            let later = |(order, copy): (&String, &Copy)| {
+                (copy.judged > past).then(|| (order.clone(), copy.clone()))
+            };
+            let copies: Copies = item.copies.iter().filter_map(later).collect();
+            lowest(&item.session, &copies)
+        };
+        let mine = self.items.iter().filter(|i| i.user == snapshot.user && !any_unsure(i));
         let mut expected: Vec<(&str, String, &str)> = mine
-            .filter_map(|item| {
-                let order = lowest(&item.session, &item.copies)?;
-                Some((item.session.as_str(), order, &*item.text))
-            })
+            .filter(|item| !deleted(item))
+            .filter_map(|item| Some((item.session.as_str(), place(item)?, &*item.text)))
             .collect();
         expected.sort();
+        let numbers = self.numbers(snapshot.user, &snapshot.items)?;
+        let sure =
+            snapshot.items.iter().zip(numbers).filter(|(_, number)| {
+                self.items.get(*number).is_some_and(|item| !any_unsure(item))
+            });
         let mut found: Vec<(&str, String, &str)> =
-            snapshot.items.iter().map(|i| (&*i.session, i.order.clone(), &*i.text)).collect();
+            sure.map(|(i, _)| (&*i.session, i.order.clone(), &*i.text)).collect();
         found.sort();
         if expected != found {
             let lost = expected.iter().find(|item| !found.contains(item));
             let other = found.iter().find(|item| !expected.contains(item));
             return Err(format!("P1: at the end, missing {lost:?}, unexpected {other:?}"));
+        }
+        let all = || self.items.iter().filter(|item| item.user == snapshot.user);
+        if !all().any(any_unsure) {
+            let places = all().filter_map(|item| Some((item.session.as_str(), place(item)?)));
+            ranked(snapshot, places.collect())?;
         }
         let held = |item: &Item| item.copies.values().any(|copy| landed(&copy.key));
         let unheld = |item: &&Item| item.acked.is_some() && !held(item);
@@ -241,7 +264,7 @@ impl Checker {
     fn hidden(&self, user: usize) -> BTreeSet<Number> {
         let mine =
             (0..self.items.len()).filter(|n| self.items.get(*n).is_some_and(|i| i.user == user));
-        match self.graves.is_empty() {
+        match self.graves.is_empty() && !self.may_pass() {
             true => BTreeSet::new(),
             false => mine.filter(|number| self.may_be_hidden(*number)).collect(),
         }
@@ -255,4 +278,19 @@ impl Checker {
         });
         graves.any(|grave| edit.copies.values().any(|copy| grave.above(copy)))
     }
+}
+
+/// P4: what was deleted by itself keeps its place: the others have the ranks that they would have beside it.
+fn ranked(snapshot: &Snapshot, mut places: Vec<(&str, String)>) -> Result<(), Broken> {
+    places.sort_unstable();
+    for seen in &snapshot.items {
+        let before = |(session, order): &&(&str, String)| {
+            *session == seen.session && order.as_str() <= seen.order.as_str()
+        };
+        let rank = places.iter().filter(before).count();
+        if u32::try_from(rank) != Ok(seen.rank) {
+            return Err(format!("P4: at the end {seen:?} has not the rank {rank}"));
+        }
+    }
+    Ok(())
 }

@@ -29,17 +29,20 @@ impl Host {
         if user.journal.borrow().is_stale() || !user.loaded.get() {
             self.refresh(&user).await?;
         }
+        self.let_pass(&user).await?;
         Ok(user)
     }
 
     /// One load, or one poll of a user that is loaded.
     pub(super) async fn refresh(&self, user: &User) -> Result<()> {
-        let _turn = user.flight.lock().await;
+        let turn = user.flight.lock().await;
         let load = !user.loaded.get();
         self.bring(user, load).await?;
         user.loaded.set(true);
+        drop(turn);
         if load {
             self.forget(user);
+            self.leave_part(user).await;
         }
         Ok(())
     }
@@ -55,6 +58,7 @@ impl Host {
         loop {
             if anew {
                 journal::open(&eyes, &user.journal, begun).await?;
+                self.take_part(user).await;
             }
             let renewals = user.journal.borrow().renewals();
             let outcome = self.catch_up(user).await;

@@ -35,6 +35,11 @@ impl Host {
     pub async fn tended(self: Rc<Self>, user: usize) -> Result<()> {
         self.swept(user).await?;
         let world = &self.world;
+        if world.plan.passes()
+            && let Err(error) = self.expired(user).await
+        {
+            world.trace(|| format!("host {}: what has passed is said later: {error}", self.id));
+        }
         let scope = world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
         let bucket = Bucket::new(world.clone(), self.id, Role::Tends);
         let clock = bucket.clock();
@@ -54,6 +59,7 @@ impl Host {
                 step => step?,
             };
             world.counts.add(&world.counts.sealed, step.sealed);
+            world.counts.add(&world.counts.resealed, step.purged);
             world.trace(|| format!("host {}: compacts {user}: {step:?}", self.id));
             corrupt = step.corrupt.len();
             if !world.plan.runs {
@@ -63,6 +69,7 @@ impl Host {
                 break;
             }
         }
+        bucket.role.set(Role::Collects);
         for _ in 0..STEPS {
             let step = journal::collect(&outside, scope, ledger, collection).await?;
             world.trace(|| format!("host {}: collects {user}: {step:?}", self.id));
@@ -71,6 +78,7 @@ impl Host {
                 break;
             }
         }
+        bucket.role.set(Role::Tends);
         if corrupt > 0 && world.mutant.mends() {
             let step = journal::mend(&outside, scope, ledger, rules).await?;
             world.trace(|| format!("host {}: mends {user}: {step:?}", self.id));
@@ -104,7 +112,7 @@ impl Host {
     pub async fn verify(self: Rc<Self>, user: usize) -> Result<Verified> {
         let world = &self.world;
         let scope = world.users.get(user).ok_or_else(|| Error::not_found("user"))?;
-        let bucket = Bucket::new(world.clone(), self.id, Role::Tends);
+        let bucket = Bucket::new(world.clone(), self.id, Role::Collects);
         let clock = bucket.clock();
         let outside = Outside { objects: &bucket, clock: &clock, ids: &bucket };
         journal::verify(&outside, scope, &world.plan.rules).await

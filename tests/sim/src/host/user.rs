@@ -1,6 +1,7 @@
 //! What a host knows of its users: as `host/index/src/{user,write,remember}.rs`.
 
 use super::Host;
+use super::parts::Parts;
 use crate::executor::Owner;
 use futures::lock::Mutex;
 use holdfast_core::record::WalObject;
@@ -23,6 +24,7 @@ pub(super) struct User {
     pub list_once: Cell<bool>,
     pub listed: Cell<u64>,
     pub flight: Mutex<()>,
+    pub parts: Parts,
     /// True time when it began.
     pub since: u64,
     life: u64,
@@ -88,6 +90,7 @@ impl Host {
             list_once: Cell::new(false),
             listed: Cell::new(0),
             flight: Mutex::new(()),
+            parts: Parts::default(),
             since: self.world.now(),
             life: self.lives.get() * RENEWALS,
         });

@@ -5,8 +5,10 @@ use crate::bucket::Role;
 use crate::plan::{MINUTE, SECOND};
 use crate::world::World;
 use bytes::Bytes;
+use holdfast_core::cover::Cover;
 use holdfast_core::ports::Page;
 use holdfast_core::record::{Kind, Record};
+use holdfast_core::thing::ThingKind;
 use holdfast_core::{Key, Part, key};
 use holdfast_journal::Journal;
 use ulid::Ulid;
@@ -89,6 +91,9 @@ impl Mutant {
                 let newest = world.store.all(prefix).last().map_or(0, |one| one.modified);
                 page.objects.retain(|one| one.modified + world.plan.rules.grace > newest);
             }
+            Mutant::PartsStay if role == Role::Collects => {
+                page.objects.retain(|one| !one.key.contains("/idx/"));
+            }
             Mutant::PrefixBlindErase if role == Role::Sweeps && after.is_none() => {
                 let blind = prefix.trim_end_matches('/');
                 let users = world.users.iter().map(key::user);
@@ -110,10 +115,18 @@ impl Mutant {
 
     /// The bytes that come of a GET.
     pub fn got_bytes(self, role: Role, key: &Key, bytes: Bytes) -> Bytes {
-        if self != Mutant::TombstoneDropped || role != Role::Tends || key.part() != Part::Wal {
-            return bytes;
+        match (self, role, key.part()) {
+            (Mutant::TombstoneDropped, Role::Tends, Part::Wal) => {
+                kept(&bytes, |record| record.kind != Kind::Tombstone)
+            }
+            (Mutant::AttachmentForgotten, Role::Collects, Part::Wal) => {
+                kept(&bytes, |record| record.kind != Kind::Thing(ThingKind::Attachment))
+            }
+            (Mutant::PurgeForgotten, Role::Tends, Part::Cover) => {
+                without_purges(&bytes).unwrap_or(bytes)
+            }
+            _ => bytes,
         }
-        kept(&bytes, |record| record.kind != Kind::Tombstone)
     }
 
     /// The bytes that a reader takes a WAL object for.
@@ -159,6 +172,13 @@ impl Mutant {
             None => own,
         }
     }
+}
+
+/// The cover as if no purge were among the records of its segment.
+fn without_purges(bytes: &Bytes) -> Option<Bytes> {
+    let mut cover = Cover::decode(bytes).ok()?;
+    cover.purges.clear();
+    cover.encode().ok().map(Bytes::from)
 }
 
 fn is_sealed(key: &str) -> bool {

@@ -93,7 +93,7 @@ pub struct Found {
 /// # Errors
 /// `model_unavailable` only where meaning alone was asked for; a hybrid search goes on by words.
 pub async fn search(scope: &Scope, query: Query, mut reading: Reading) -> Result<Found> {
-    if is_of_meaning(&query) {
+    if is_of_meaning(&query) && reading.consistency != index::Consistency::Local {
         // Two questions follow: this one brings the view up to date, once.
         index::find_user(scope.into(), reading.clone()).await?;
         reading.consistency = index::Consistency::Local;

@@ -5,9 +5,9 @@
 //! [`LONGEST`](holdfast_core::attachment::LONGEST). So what is older than the grace and is named by nothing that the whole
 //! journal holds is named by nothing ever. What was deleted without removing bytes keeps them.
 
-use crate::collect::{Seen, remove};
+use crate::collect::remove;
 use crate::compact::Next;
-use crate::fetch;
+use crate::fetch::{self, Seen};
 use crate::follow::{open, settle};
 use crate::read::Journal;
 use crate::{Collected, Rules, ledger};

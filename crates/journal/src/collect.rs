@@ -10,7 +10,7 @@ use crate::attachments;
 use crate::compact::Next;
 use crate::covered::{WalId, uncovered};
 use crate::erase::hidden_by;
-use crate::fetch;
+use crate::fetch::{self, Seen};
 use crate::heads::ulid;
 use crate::index_parts;
 use crate::ledger;
@@ -71,7 +71,7 @@ pub async fn collect<I>(
     let survey = survey?;
     collected.corrupt.clone_from(&survey.look.corrupt);
     let attached = std::mem::take(&mut lists.att);
-    lists.man = parsed(&key::manifests(scope), &survey.look.listed);
+    lists.man = parsed(&key::manifests(scope), &survey.look.listed).collect();
     lists.leave_late(erased);
     let late = std::mem::take(&mut lists.late);
     if ended && !late.is_empty() {
@@ -127,14 +127,6 @@ pub(crate) async fn remove(
         collected.bytes += bytes;
     }
     Ok(())
-}
-
-/// One listed object.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub key: Key,
-    pub bytes: u64,
-    pub modified: u64,
 }
 
 /// What lies there of a user, under names of ours.
@@ -214,13 +206,8 @@ impl Lists {
     }
 }
 
-fn parsed(prefix: &Prefix, listed: &[Listed]) -> Vec<Seen> {
-    let seen = |one: &Listed| {
-        let key = Key::below(prefix, &one.key)?;
-        ulid(&key).and(key.hash())?;
-        Some(Seen { key, bytes: one.size, modified: one.modified })
-    };
-    listed.iter().filter_map(seen).collect()
+fn parsed<'l>(prefix: &'l Prefix, listed: &'l [Listed]) -> impl Iterator<Item = Seen> + 'l {
+    listed.iter().filter_map(|one| Seen::of(prefix, one))
 }
 
 /// What counts as old.

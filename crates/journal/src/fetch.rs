@@ -1,5 +1,6 @@
 //! Many reads at once, and whole lists.
 
+use crate::heads::ulid;
 use bytes::Bytes;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt};
 use holdfast_core::ports::{Listed, Objects};
@@ -23,6 +24,23 @@ pub(crate) struct Wanted {
 impl From<Key> for Wanted {
     fn from(key: Key) -> Self {
         Self { key, bytes: ASSUMED }
+    }
+}
+
+/// A listed object under a name of ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub key: Key,
+    pub bytes: u64,
+    pub modified: u64,
+}
+
+impl Seen {
+    /// None of what lies elsewhere, or has no ULID and hash in its name.
+    pub(crate) fn of(prefix: &Prefix, one: &Listed) -> Option<Self> {
+        let key = Key::below(prefix, &one.key)?;
+        ulid(&key).and(key.hash())?;
+        Some(Self { key, bytes: one.size, modified: one.modified })
     }
 }
 

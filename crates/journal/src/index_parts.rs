@@ -4,7 +4,7 @@
 //! collection is where they end. Whoever looks for one that went reads the journal, so none is waited for, and where it is
 //! not sure that a part may stay it goes.
 
-use crate::collect::Seen;
+use crate::fetch::Seen;
 use crate::heads::ulid;
 use crate::rules::Rules;
 use crate::survey::Survey;

@@ -148,15 +148,15 @@ fn bytes_of_cover(named: &Named) -> u64 {
 pub(crate) async fn without_copies(objects: &impl Objects, survey: &mut Survey) -> Result<()> {
     without_known_copies(&mut survey.segments);
     // Of one head the maker has looked. Of several the names that are not kept are read again.
+    let mut abouts = survey.segments.values().filter_map(|named| named.about.as_ref());
+    if survey.heads.iter().count() < 2 || !abouts.any(About::is_short) {
+        return Ok(());
+    }
     let named = |(_, manifest): &(Key, Manifest)| -> HashSet<String> {
         manifest.segments.iter().map(|entry| entry.seg.clone()).collect()
     };
     let heads: Vec<HashSet<String>> = survey.heads.iter().map(named).collect();
     let of_all = |named: &Named| heads.iter().all(|head| head.contains(&named.entry.seg));
-    let mut abouts = survey.segments.values().filter_map(|named| named.about.as_ref());
-    if heads.len() < 2 || !abouts.any(About::is_short) {
-        return Ok(());
-    }
     let unsure = survey.segments.iter().filter(|(_, named)| named.about.is_some());
     let unsure = unsure.filter(|(_, named)| !of_all(named)).map(|(ulid, _)| *ulid);
     for ulid in unsure.collect::<Vec<_>>() {

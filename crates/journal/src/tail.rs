@@ -2,15 +2,15 @@
 
 use crate::compact::New;
 use crate::covered::{WalId, uncovered};
-use crate::fetch;
+use crate::fetch::{self, Seen};
 use crate::heads::{ulid, ulid_of_name};
 use crate::lag::Lag;
 use crate::rules::Rules;
 use crate::survey::{Segments, Survey};
 use holdfast_core::erase::Erased;
-use holdfast_core::ports::{Listed, Objects, Page};
+use holdfast_core::ports::{Objects, Page};
 use holdfast_core::record::{Line, WalObject};
-use holdfast_core::{Key, Part, Prefix, Result, Scope, key};
+use holdfast_core::{Key, Part, Result, Scope, key};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use ulid::Ulid;
 
@@ -54,7 +54,7 @@ impl Sealing {
 #[derive(Debug)]
 pub(crate) struct Tail {
     /// The oldest, by their ULID.
-    listed: BTreeMap<Ulid, Entry>,
+    listed: BTreeMap<Ulid, Seen>,
     /// What is not kept of the others.
     beyond: Sum,
     erased: Erased,
@@ -64,23 +64,6 @@ pub(crate) struct Tail {
     gone: HashSet<Ulid>,
     /// Those that others name and no list shows, and that were not read.
     unseen: Vec<String>,
-}
-
-/// One listed WAL object.
-#[derive(Debug)]
-struct Entry {
-    ulid: Ulid,
-    key: Key,
-    bytes: u64,
-    modified: u64,
-}
-
-impl Entry {
-    fn of(prefix: &Prefix, one: &Listed) -> Option<Self> {
-        let key = Key::below(prefix, &one.key)?;
-        let ulid = ulid(&key).filter(|_| key.hash().is_some())?;
-        Some(Self { ulid, key, bytes: one.size, modified: one.modified })
-    }
 }
 
 /// What counts of WAL objects together.
@@ -94,8 +77,8 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, one: &Entry, erased: Erased) {
-        let at = one.ulid.timestamp_ms();
+    fn add(&mut self, ulid: Ulid, one: &Seen, erased: Erased) {
+        let at = ulid.timestamp_ms();
         let earlier = |than: Option<u64>| Some(than.map_or(at, |than| than.min(at)));
         self.lag.objects += 1;
         self.lag.bytes += one.bytes;
@@ -122,10 +105,10 @@ impl Tail {
         let mut tail = Self { listed, beyond, erased, corrupt, gone, unseen };
         loop {
             let Page { objects: more, next } = objects.list(&prefix, after.as_deref()).await?;
-            let more = more.iter().filter_map(|one| Entry::of(&prefix, one));
+            let more = more.iter().filter_map(|one| Seen::of(&prefix, one));
             page.extend(more.filter(|one| !erased.settles(&one.key)));
             if next.is_none() || page.len() >= rules.listed_objects {
-                let id = |one: &Entry| WalId::of_key(&one.key);
+                let id = |one: &Seen| WalId::of_key(&one.key);
                 let all = std::mem::take(&mut page);
                 tail.add(rules, uncovered(objects, segments.values(), all, id).await?);
             }
@@ -136,12 +119,13 @@ impl Tail {
         }
     }
 
-    fn add(&mut self, rules: &Rules, uncovered: Vec<Entry>) {
+    fn add(&mut self, rules: &Rules, uncovered: Vec<Seen>) {
         for one in uncovered {
+            let Some(ulid) = ulid(&one.key) else { continue };
             if self.listed.len() < rules.listed_objects {
-                self.listed.insert(one.ulid, one);
+                self.listed.insert(ulid, one);
             } else {
-                self.beyond.add(&one, self.erased);
+                self.beyond.add(ulid, &one, self.erased);
             }
         }
     }
@@ -153,7 +137,7 @@ impl Tail {
 
     fn sum(&self) -> Sum {
         let mut sum = self.beyond;
-        self.listed.values().for_each(|one| sum.add(one, self.erased));
+        self.listed.iter().for_each(|(ulid, one)| sum.add(*ulid, one, self.erased));
         sum
     }
 
@@ -221,7 +205,7 @@ impl Tail {
 
     fn first(&self, rules: &Rules) -> Vec<Key> {
         let (mut keys, mut read) = (Vec::new(), 0_u64);
-        for Entry { key, bytes, .. } in self.listed.values() {
+        for Seen { key, bytes, .. } in self.listed.values() {
             // A large one stays as it is: it would not fit a segment.
             if *bytes > rules.segment_bytes {
                 continue;

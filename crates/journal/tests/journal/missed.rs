@@ -12,19 +12,25 @@ use holdfast_core::token::Frontier;
 use holdfast_journal::{
     CLOCK_UNCERTAINTY, Next, Pen, Rules, SECOND_SWEEP, Written, erase, erasure,
 };
+use std::cell::Cell;
 
 const CANARY: &str = "canary-text";
 const AHEAD: u64 = 6 * 60 * MINUTE;
 
-/// An object of one message, dated `at`, under a name that is hours ahead.
-async fn named_ahead(world: &World, at: u64) -> String {
+/// An object of one message, dated `at`, under a name of the time `named`.
+async fn dated(world: &World, at: u64, named: u64) -> String {
     let drafted = message("s", "ahead", CANARY);
     let stamp = Stamp { at: Hlc::at(at), by: writer() };
     let record = Record::new(drafted.kind, &drafted.id, &drafted.session, &stamp, drafted.body);
     let header = Header { v: VERSION, prev: Vec::new(), head: None };
     let text = WalObject { header, records: vec![record] }.encode().unwrap();
-    let key = world.raw(at + AHEAD, std::str::from_utf8(&text).unwrap()).await;
+    let key = world.raw(named, std::str::from_utf8(&text).unwrap()).await;
     key.as_str().to_owned()
+}
+
+/// As [`dated`], under a name that is hours ahead.
+async fn named_ahead(world: &World, at: u64) -> String {
+    dated(world, at, at + AHEAD).await
 }
 
 /// The last receipt, after all that can be swept now is.
@@ -118,23 +124,15 @@ fn whoever_sweeps_for_another_writes_no_receipt_before_the_erase_has_passed() {
         let world = World::new();
         world.pass(0);
         write_all(&world, &Frontier::default(), vec![draft("before")]).await;
-        let (known, late) = (Frontier::default(), std::cell::RefCell::new(String::new()));
+        let (known, swept_amid) = (Frontier::default(), Cell::new(None));
         let pen = Pen { scope: &scope(), by: writer(), known: &known, offset: 0 };
         let amid = async |_: &Written| {
-            if step(&world).await.unwrap() == Next::More {
-                // Somebody who has not heard of it.
-                let drafted = message("s", "late", CANARY);
-                let stamp = Stamp { at: Hlc::at(NOW + 1), by: writer() };
-                let record =
-                    Record::new(drafted.kind, &drafted.id, &drafted.session, &stamp, drafted.body);
-                let header = Header { v: VERSION, prev: Vec::new(), head: None };
-                let text = WalObject { header, records: vec![record] }.encode().unwrap();
-                let key = world.raw(NOW + 1, std::str::from_utf8(&text).unwrap()).await;
-                *late.borrow_mut() = key.as_str().to_owned();
-            }
+            swept_amid.set(Some(step(&world).await.unwrap()));
+            // Somebody who has not heard of it.
+            dated(&world, NOW + 1, NOW + 1).await;
         };
         let (begun, _) = erase(&world.outside(), &ledger(), pen, amid).await.unwrap();
-        assert!(!late.borrow().is_empty(), "the sweep amid it leaves more to do");
+        assert_eq!(swept_amid.get(), Some(Next::More), "it looks again when the time has passed");
         let receipt = swept(&world).await;
         assert!(receipt.written > begun.at.milliseconds() + CLOCK_UNCERTAINTY);
         assert!(!everything(&world).await.contains(CANARY), "its bytes are there");

@@ -148,3 +148,20 @@ fn a_journal_that_is_more_than_is_kept_in_memory_is_sealed_once_and_collected_wh
         assert_eq!(world.read().await.unwrap().1, before);
     });
 }
+
+#[test]
+fn a_manifest_after_a_step_of_many_says_from_when_on_the_rest_is_to_be_listed() {
+    block_on(async {
+        let world = World::new();
+        for number in 0..12 {
+            world.store(&Frontier::default(), &[&format!("m{number}")]).await.unwrap();
+            world.pass(60 * MINUTE);
+        }
+        let before = world.read_wal().await;
+        let rules = Rules { listed_objects: 4, ..eager() };
+        assert_eq!(world.compact(&rules).await.unwrap().sealed, 4);
+        // The first page is listed beside the manifests: what is not on it from then on.
+        world.memory.set_page(2);
+        assert_eq!(world.read().await.unwrap().1, before);
+    });
+}

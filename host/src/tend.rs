@@ -321,7 +321,7 @@ impl Tender {
         let clock = store.clock();
         let outside = Outside { objects: store, clock: &clock, ids: &SystemIds };
         for _ in 0..STEPS {
-            if sweep(&outside, &self.ledger, scope, &upkeeper()).await? == Next::Done {
+            if sweep(&outside, &self.ledger, scope, &upkeeper(), &self.rules).await? == Next::Done {
                 break;
             }
         }
@@ -438,7 +438,7 @@ async fn next(ticks: &mut Option<tokio::time::Interval>) {
 /// Writes down what has passed of a user's messages, and deletes what has ended: was there any?
 async fn expired(index: &Index, store: &Bucket, scope: &Scope) -> holdfast_core::Result<bool> {
     let found = index.find_user(scope.clone(), Reading::default()).await?;
-    let until = found.horizon.filter(|_| found.unsaid > 0);
+    let until = found.horizon;
     if until.is_none() && found.ended.is_empty() {
         return Ok(false);
     }

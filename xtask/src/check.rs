@@ -1,6 +1,6 @@
 //! `cargo xtask check`: all that CI runs, step by step, each with its time.
 
-use crate::run::{root, run, run_command};
+use crate::run::{root, run, run_command, run_tests};
 use crate::{build, dist, model, rows, tidy, wit, worlds};
 use anyhow::{Result, bail};
 use std::process::Command;
@@ -66,8 +66,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     let python = root().join("target/tools/venv/bin/python");
     let mut command = Command::new("cargo");
     command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]).args(arguments);
-    command.env("HOLDFAST_TEST_PYTHON", python);
-    run_command(&mut command)
+    run_tests(command.env("HOLDFAST_TEST_PYTHON", python))
 }
 
 /// Runs the fault tests in their long form: many more faults and kills, and about an hour. Without arguments one after the other,

@@ -1,5 +1,6 @@
 //! Erasing a user: hidden at once, removed in steps, and what is known of it.
 
+use crate::tend::rules;
 use holdfast_core::clock::rfc3339;
 use holdfast_core::erase::Versions;
 use holdfast_core::ports::Outside;
@@ -107,9 +108,9 @@ fn unknown() -> Error {
 async fn remove(state: &State, scope: &Scope, by: &Writer) -> Result<Next> {
     let clock = state.bucket.clock();
     let outside = Outside { objects: &state.bucket, clock: &clock, ids: &GuestIds };
-    let begun = state.bucket.now();
+    let (rules, begun) = (rules(&state.settings), state.bucket.now());
     loop {
-        let next = sweep(&outside, &state.ledger(), scope, by).await?;
+        let next = sweep(&outside, &state.ledger(), scope, by, &rules).await?;
         if next == Next::Done || state.bucket.now().saturating_sub(begun) >= SWEEP {
             return Ok(next);
         }

@@ -28,15 +28,18 @@ pub struct Expired {
 pub async fn expire(state: &State, scope: &Scope) -> Result<Expired> {
     let author = Author { by: holdfast_journal::upkeeper(), after: Frontier::default() };
     let found = index::find_user(scope.into(), latest(&author.after)).await?;
-    let until = found.horizon.map(Hlc).filter(|_| found.unsaid > 0);
+    let until = found.horizon.map(Hlc);
     let ended: Vec<Ended> = found.ended.into_iter().map(ended).collect::<Result<_>>()?;
     if until.is_none() && ended.is_empty() {
         return Ok(Expired::default());
     }
     let seen = found.frontier.into();
     of_user(state, scope, &author, seen, |stamp| written_down(until, &ended, stamp)).await?;
-    let messages = if until.is_some() { found.unsaid } else { 0 };
-    Ok(Expired { messages, until, ended: u32::try_from(ended.len()).unwrap_or(u32::MAX) })
+    Ok(Expired {
+        messages: found.unsaid,
+        until,
+        ended: u32::try_from(ended.len()).unwrap_or(u32::MAX),
+    })
 }
 
 fn ended(one: index::Ended) -> Result<Ended> {

@@ -7,7 +7,7 @@ use holdfast_journal::{Compaction, Next, Rules, Step, next_user, sweep, upkeeper
 use holdfast_kit::{GuestIds, Settings, State};
 
 /// What a step holds in memory fits into an instance; times that others rely on are those of all hosts.
-fn rules(settings: &Settings) -> Rules {
+pub fn rules(settings: &Settings) -> Rules {
     Rules {
         segment_bytes: 6 << 20,
         step_bytes: 8 << 20,
@@ -87,7 +87,7 @@ pub async fn step(state: &State, scope: &Scope, work: Work) -> Result<Done> {
             done.more = expired.ended > 0;
         }
         Work::Collect => {
-            let swept = sweep(&outside, &state.ledger(), scope, &upkeeper()).await?;
+            let swept = sweep(&outside, &state.ledger(), scope, &upkeeper(), &rules).await?;
             let ledger = state.ledger();
             let step = holdfast_journal::collect(&outside, scope, &ledger, &rules).await?;
             done.more = step.next == Next::More || swept == Next::More;

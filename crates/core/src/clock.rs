@@ -49,7 +49,10 @@ fn at(milliseconds: u64) -> OffsetDateTime {
 /// A `Date` has whole seconds: an answer that carries `date`, sent for a request between `sent` and `received` (our
 /// clock), allows every offset in `[date − received, date + 1000 − sent]`. While the interval contains 0 the offset is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Skew(Option<(i64, i64)>);
+pub struct Skew {
+    allowed: Option<(i64, i64)>,
+    told: Option<u64>,
+}
 
 /// Offsets above this are not worked with, in milliseconds.
 pub const MAX_SKEW: i64 = 60_000;
@@ -61,12 +64,13 @@ impl Skew {
     /// Takes one answer into account; one that contradicts the others starts anew (a clock was set). One that took longer
     /// than [`MAX_SKEW`] says too little: it would let a clock pass that is further off than that.
     pub fn observe(&mut self, sent: u64, received: u64, date: u64) {
+        self.told = Some(date);
         if received.saturating_sub(sent) > MAX_SKEW.unsigned_abs() {
             return;
         }
         let [sent, received, date] = [sent, received, date].map(|t| i64::try_from(t).unwrap_or(0));
         let (low, high) = (date - received, date + 1000 - sent);
-        self.0 = Some(match self.0 {
+        self.allowed = Some(match self.allowed {
             Some((l, h)) if l.max(low) <= h.min(high) => (l.max(low), h.min(high)),
             _ => (low, high),
         });
@@ -77,7 +81,7 @@ impl Skew {
     /// The middle of what is allowed, but hardly further from 0 than need be: a slow answer must not move a clock by half
     /// of what it took.
     pub fn offset(&self) -> Option<i64> {
-        self.0.map(|(low, high)| {
+        self.allowed.map(|(low, high)| {
             let inward = ((high - low) / 2).min(MAX_INWARD);
             match (low > 0, high < 0) {
                 (true, _) => low + inward,
@@ -85,6 +89,11 @@ impl Skew {
                 _ => 0,
             }
         })
+    }
+
+    /// The store's last `Date`, in Unix milliseconds: so late it is at least, whatever our clock was set to since.
+    pub fn told(&self) -> Option<u64> {
+        self.told
     }
 
     /// The clock may be used: the offset is known and not above [`MAX_SKEW`].
@@ -128,6 +137,6 @@ mod tests {
         // Two hours ahead, and an answer that took three.
         let mut wrong = Skew::default();
         wrong.observe(7_200_000, 18_000_000, 1_000_000);
-        assert_eq!((wrong.offset(), wrong.trusted()), (None, false));
+        assert_eq!((wrong.offset(), wrong.trusted(), wrong.told()), (None, false, Some(1_000_000)));
     }
 }

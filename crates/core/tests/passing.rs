@@ -65,7 +65,12 @@ fn what_has_passed_leaves_no_place_and_fields_stay() {
     let mut view = View::default();
     fold(&mut view, &[named("Trip", 1), message("a", 2), message("b", 5), message("c", 9)]);
     let Applied::Hidden { numbers, moved } = view.let_pass(Hlc::at(5)) else { unreachable!() };
-    assert_eq!((numbers.len(), moved, view.unsaid()), (2, true, 2));
+    assert_eq!((numbers.len(), moved), (2, true));
+    let at = |ms| Some(Hlc::at(ms));
+    assert_eq!(view.unsaid(at(9)), Some((Hlc::at(5), 2)));
+    // By the store's time less has passed, or it has told none.
+    assert_eq!(view.unsaid(at(4)), Some((Hlc::at(4), 1)));
+    assert_eq!((view.unsaid(at(1)), view.unsaid(None)), (None, None));
     assert_eq!(shown(&view), [("c".to_owned(), 1)]);
     assert_eq!(view.session("s").unwrap().fields.name.as_deref(), Some("Trip"));
     // What comes late and is older is not shown either.
@@ -75,7 +80,7 @@ fn what_has_passed_leaves_no_place_and_fields_stay() {
     fold(&mut view, &[message("a", 20)]);
     assert_eq!(shown(&view).len(), 2);
     fold(&mut view, &[passed(5, 21)]);
-    assert_eq!((view.unsaid(), view.graves().passed()), (0, Some(Hlc::at(5))));
+    assert_eq!((view.unsaid(at(9)), view.graves().passed()), (None, at(5)));
     let Applied::Hidden { numbers, .. } = view.let_pass(Hlc::at(5)) else { unreachable!() };
     assert!(numbers.is_empty());
 }

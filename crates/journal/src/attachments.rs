@@ -12,7 +12,7 @@ use crate::follow::{open, settle};
 use crate::read::Journal;
 use crate::{Collected, Rules, ledger};
 use holdfast_core::attachment::Attachment;
-use holdfast_core::erase::Ledger;
+use holdfast_core::erase::{Erased, Ledger};
 use holdfast_core::fold::{FoundThing, Within};
 use holdfast_core::ports::{Clock, Objects, Outside};
 use holdfast_core::thing::ThingKind;
@@ -41,7 +41,7 @@ pub(crate) async fn collect<I>(
     let aged = now.saturating_sub(rules.margin);
     let erasure = ledger::erasure(objects, ledger, scope).await?;
     let ended = erasure.filter(|erasure| erasure.receipt.as_ref().is_some_and(|r| r.last));
-    let late = ended.map(|erasure| holdfast_core::erase::Erased::by(erasure.at));
+    let late = ended.map(|erasure| Erased::by(erasure.at));
     seen.retain(|one| {
         let old = one.modified.saturating_add(rules.grace) <= aged;
         old || late.is_some_and(|erased| erased.settles(&one.key))
@@ -50,11 +50,8 @@ pub(crate) async fn collect<I>(
         return Ok(());
     }
     // Whatever names one of these was written long before this read of the journal began.
-    let named = match named(objects, scope, ledger, rules, now).await {
-        // What cannot be read may name any of them.
-        Err(error) if fetch::concerns_one(&error) => return Ok(()),
-        named => named?,
-    };
+    let named = named(objects, (scope, ledger), rules, now, late.unwrap_or_default()).await?;
+    let Some(named) = named else { return Ok(()) };
     let doomed = seen.into_iter().filter(|one| !named.contains(key::name(scope, &one.key)));
     let mut doomed: Vec<Seen> = doomed.collect();
     if doomed.len() > rules.step_objects {
@@ -64,30 +61,41 @@ pub(crate) async fn collect<I>(
     remove(objects, doomed, collected).await
 }
 
-/// Names of the parts that the journal's records keep.
-async fn named(
+/// Names of the parts that the journal's records keep, for who knows of this erase whatever the ledger lists. None where
+/// something cannot be read, which may name any.
+pub(crate) async fn named(
     objects: &impl Objects,
-    scope: &Scope,
-    ledger: &Ledger,
+    (scope, ledger): (&Scope, &Ledger),
     rules: &Rules,
     now: u64,
-) -> Result<HashSet<String>> {
+    erased: Erased,
+) -> Result<Option<HashSet<String>>> {
     let only = Within { only: Some(ThingKind::Attachment), ..Within::default() };
-    let journal = Journal::with_rules(scope.clone(), *rules).with_ledger(ledger).within(only);
+    let mut journal = Journal::with_rules(scope.clone(), *rules).with_ledger(ledger).within(only);
+    journal.renew(erased);
     let journal = RefCell::new(journal);
+    let read = async {
+        read(objects, &journal, now).await?;
+        let (journal, mut named) = (journal.borrow(), HashSet::new());
+        for found in journal.view().all_things() {
+            keeps(&found, now.saturating_sub(rules.grace), &mut named)?;
+        }
+        Ok(named)
+    };
+    match read.await {
+        Err(error) if fetch::concerns_one(&error) => Ok(None),
+        named => named.map(Some),
+    }
+}
+
+async fn read(objects: &impl Objects, journal: &RefCell<Journal>, now: u64) -> Result<()> {
     loop {
-        open(objects, &journal, now).await?;
-        let settled = settle(objects, &journal, now, async |_| Ok(())).await;
+        open(objects, journal, now).await?;
+        let settled = settle(objects, journal, now, async |_| Ok(())).await;
         if !journal.borrow_mut().renew_stale() {
-            settled?;
-            break;
+            return settled;
         }
     }
-    let (journal, mut named) = (journal.borrow(), HashSet::new());
-    for found in journal.view().all_things() {
-        keeps(&found, now.saturating_sub(rules.grace), &mut named)?;
-    }
-    Ok(named)
 }
 
 /// The version that stands, and those that others took the place of since `moment` (Unix milliseconds).

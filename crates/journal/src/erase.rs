@@ -6,6 +6,8 @@
 //! came late. What a clock that had been set ahead named later than an erase reaches is no sweep's, because others may
 //! wait for the name: compactions seal it without what is hidden, and the receipt is not final before it is gone.
 
+use crate::Rules;
+use crate::attachments::named;
 use crate::compact::Next;
 use crate::exported::exported;
 use crate::fetch;
@@ -19,16 +21,14 @@ use crate::write::{
 };
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use holdfast_core::attachment::{Attachment, LONGEST};
+use holdfast_core::attachment::LONGEST;
 use holdfast_core::erase::{Erased, LEAD, Ledger, Marker, Receipt, Sweep, encode, moment};
 use holdfast_core::graves::Graves;
 use holdfast_core::order::MAX_AHEAD;
 use holdfast_core::ports::{Clock, Ids, Objects, Outside};
 use holdfast_core::record::{Kind, Line, Record, Stamp, WalObject, Writer, WriterKind};
-use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Hlc, Key, Part, Prefix, Result, Scope, clock, key, segment};
-use std::collections::HashSet;
 use ulid::Ulid;
 
 /// Between the two sweeps, in milliseconds: whoever has not heard of the erase by then is not writing any more.
@@ -100,7 +100,8 @@ async fn highest(objects: &impl Objects, scope: &Scope, now: u64) -> Result<Hlc>
 }
 
 /// Does what is to be done now about the user's last erase: the first sweep, or a day later the second, a bounded step a
-/// call. Repeating is safe, and so is stopping anywhere. `by` writes the journal's own mark where it is missing.
+/// call; where attachments were stored about its moment, one reads the journal as a collection does. Repeating is safe, and
+/// so is stopping anywhere. `by` writes the journal's own mark where it is missing.
 ///
 /// # Errors
 /// What the store may answer; `corrupt` when the ledger cannot be read.
@@ -109,6 +110,7 @@ pub async fn sweep(
     ledger: &Ledger,
     scope: &Scope,
     by: &Writer,
+    rules: &Rules,
 ) -> Result<Next> {
     let now = outside.clock.now();
     let Some(erasure) = erasure(outside.objects, ledger, scope).await? else {
@@ -123,7 +125,7 @@ pub async fn sweep(
     };
     let offset = told(outside.objects, 0);
     let early = until_past(outside.clock, offset, erasure.at);
-    let found = find(outside.objects, scope, erasure.at).await?;
+    let mut found = find(outside.objects, scope, erasure.at).await?;
     if !last && found.whole && !found.marked {
         let stamp = Stamp { at: erasure.at, by: by.clone() };
         let record = Record::erase(&erasure.ulid.to_string(), &stamp);
@@ -135,6 +137,8 @@ pub async fn sweep(
     if !found.whole {
         return Ok(Next::More);
     }
+    let unread = found.keep_named(outside, (scope, ledger), rules, erasure.at).await?;
+    remove(outside, scope, &prefix, &erasure, &found.attached).await?;
     // What is begun later looks at a user who is erased.
     let until = erasure.at.milliseconds() + LEAD;
     let exports = exported(outside.objects, ledger, scope, (until, last), STEP).await?;
@@ -156,7 +160,7 @@ pub async fn sweep(
         return Ok(Next::More);
     }
     let versions = purged.versions.and(exports.versions);
-    if last && holds_hidden(outside.objects, found.missed, erasure.at).await? {
+    if last && (unread || holds_hidden(outside.objects, found.missed, erasure.at).await?) {
         return Ok(Next::Done);
     }
     let sweeps = ledger::sweeps(outside.objects, &prefix, erasure.ulid).await?;
@@ -192,6 +196,8 @@ struct Found {
     doomed: Vec<Key>,
     /// These are all.
     whole: bool,
+    /// Parts of attachments: what is named about the moment of the erase may be of what was stored after it.
+    attached: Vec<Key>,
     /// The erase's own record is in the journal.
     marked: bool,
     /// It reaches none of these, and they may hold what it hides.
@@ -201,7 +207,7 @@ struct Found {
 /// What an erase takes, at most so much as one step removes.
 async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
     let (prefix, erased) = (key::user(scope), Erased::by(at));
-    let (mut found, mut unsure, mut after) = (Found::default(), Unsure::default(), None::<String>);
+    let (mut found, mut unsure, mut after) = (Found::default(), Vec::new(), None::<String>);
     let attachments = key::attachments(scope);
     while found.doomed.len() < STEP {
         let page = objects.list(&prefix, after.as_deref()).await?;
@@ -212,10 +218,10 @@ async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
             let young = |named: u64| named.saturating_add(LONGEST) >= at.milliseconds();
             match moment(&key) {
                 Some(named) if attached && erased.settles(&key) && young(named) => {
-                    unsure.attached.push(key);
+                    found.attached.push(key);
                 }
                 Some(_) if erased.settles(&key) => found.doomed.push(key),
-                Some(_) if key.part() == Part::Wal && erased.may_lack(&key) => unsure.wal.push(key),
+                Some(_) if key.part() == Part::Wal && erased.may_lack(&key) => unsure.push(key),
                 None if erased.reaches(one.modified) => found.doomed.push(key),
                 Some(_) if erased.misses(&key, one.modified) => found.missed.push(key),
                 _ => {}
@@ -225,7 +231,7 @@ async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
             Some(next) => after = Some(next),
             None => {
                 found.whole = true;
-                found.judge(objects, scope, unsure, at).await?;
+                found.judge(objects, unsure, at).await?;
                 break;
             }
         }
@@ -233,25 +239,12 @@ async fn find(objects: &impl Objects, scope: &Scope, at: Hlc) -> Result<Found> {
     Ok(found)
 }
 
-/// What lies about the moment of the erase.
-#[derive(Default)]
-struct Unsure {
-    wal: Vec<Key>,
-    attached: Vec<Key>,
-}
-
 impl Found {
-    /// Adds those of the objects that hold nothing newer than the erase, and the attachments that nothing newer names.
-    async fn judge(
-        &mut self,
-        objects: &impl Objects,
-        scope: &Scope,
-        unsure: Unsure,
-        at: Hlc,
-    ) -> Result<()> {
-        let (mut graves, mut named) = (Graves::default(), HashSet::new());
+    /// Adds those of the WAL objects that hold nothing newer than the erase.
+    async fn judge(&mut self, objects: &impl Objects, unsure: Vec<Key>, at: Hlc) -> Result<()> {
+        let mut graves = Graves::default();
         graves.erase(at);
-        for (key, got) in fetch::all(objects, unsure.wal).await? {
+        for (key, got) in fetch::all(objects, unsure).await? {
             let Some(ulid) = ulid(&key) else { continue };
             let object = match got.and_then(|bytes| WalObject::decode(&bytes)) {
                 Ok(object) => object,
@@ -267,17 +260,30 @@ impl Found {
             let hidden = |(position, record): (usize, &Record)| {
                 graves.hides(record, WalObject::order(record, ulid, position))
             };
-            let newer = |(position, record): &(usize, &Record)| !hidden((*position, *record));
-            let newer = object.records.iter().enumerate().filter(newer);
-            named.extend(newer.flat_map(|(_, record)| attached(record)));
             // One that holds no record at all names others, which are settled.
             if object.records.iter().enumerate().all(hidden) {
                 self.doomed.push(key);
             }
         }
-        let unnamed = |key: &Key| !named.contains(key::name(scope, key));
-        self.doomed.extend(unsure.attached.into_iter().filter(unnamed));
         Ok(())
+    }
+
+    /// Leaves those parts alone that something newer than the erase names; all, where that cannot be read: it says so then.
+    async fn keep_named<I>(
+        &mut self,
+        outside: &Outside<'_, impl Objects, impl Clock, I>,
+        (scope, ledger): (&Scope, &Ledger),
+        rules: &Rules,
+        at: Hlc,
+    ) -> Result<bool> {
+        if self.attached.is_empty() {
+            return Ok(false);
+        }
+        let (objects, now) = (outside.objects, outside.clock.now());
+        let named = named(objects, (scope, ledger), rules, now, Erased::by(at)).await?;
+        let may_go = |key: &Key| named.as_ref().is_some_and(|n| !n.contains(key::name(scope, key)));
+        self.attached.retain(may_go);
+        Ok(named.is_none())
     }
 }
 
@@ -307,12 +313,4 @@ async fn holds_hidden(objects: &impl Objects, keys: Vec<Key>, at: Hlc) -> Result
         }
     }
     Ok(false)
-}
-
-/// Names of the parts of an attachment; none of another record.
-fn attached(record: &Record) -> Vec<String> {
-    let body = record.body.as_ref().filter(|_| record.kind == Kind::Thing(ThingKind::Attachment));
-    let body = body.and_then(|body| ThingBody::decode(body).ok());
-    let attachment = body.and_then(|body| Attachment::read(&body.text).ok());
-    attachment.into_iter().flat_map(|all| all.parts).map(|part| part.name).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::types::UserFound;
 use crate::{Ended, Hlc, UserView};
+use holdfast_core::clock::MAX_SKEW;
 use holdfast_core::fold::View;
 use holdfast_core::retention::{days, horizon};
 use holdfast_core::{Error, Result, SessionId};
@@ -10,27 +11,32 @@ use holdfast_search::Nearest;
 /// Things that have ended which one answer names.
 const ENDED: usize = 500;
 
-/// Clocks are not that far apart: a horizon that lies further back than the view's is that of a longer retention.
-const LONGER: u64 = 60 * 60_000;
+/// Clocks that are corrected are not that far apart: a horizon that lies further back than the view's is that of a longer
+/// retention, or of a clock that was set back.
+const LONGER: u64 = 2 * MAX_SKEW.unsigned_abs();
 
 impl<N: Nearest> UserView<N> {
-    /// What is said of the user as a whole, where all messages are kept for `kept` days at most (0 is for ever).
+    /// What is said of the user as a whole, where all messages are kept for `kept` days at most (0 is for ever). What is to be
+    /// written down for ever is judged by the last time that the store `told`, never by our clock alone.
     ///
     /// # Errors
     /// `internal` when it cannot be written.
-    pub fn find_user(&self, kept: u32, now: u64) -> Result<UserFound> {
+    pub fn find_user(&self, kept: u32, now: u64, told: Option<u64>) -> Result<UserFound> {
         let journal = self.journal.borrow();
         let view = journal.view();
         let said = view.user();
         let fields = said.map(|(_, fields)| fields);
         let body = fields.map(|fields| Ok::<_, Error>(fields.encode()?.get().to_owned()));
+        let days = days(kept, fields);
+        let passed = view.unsaid(told.and_then(|told| horizon(days, told)));
+        let ended = told.map(|told| ended(view, told)).transpose()?;
         Ok(UserFound {
             order: said.map(|(order, _)| order.to_string()).unwrap_or_default(),
             body: body.transpose()?,
-            retention_days: days(kept, fields),
-            horizon: view.horizon(),
-            unsaid: u32::try_from(view.unsaid()).unwrap_or(u32::MAX),
-            ended: ended(view, now)?,
+            retention_days: days,
+            horizon: passed.map(|(until, _)| until),
+            unsaid: passed.map_or(0, |(_, count)| u32::try_from(count).unwrap_or(u32::MAX)),
+            ended: ended.unwrap_or_default(),
             frontier: self.frontier(now),
         })
     }

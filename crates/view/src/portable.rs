@@ -350,7 +350,8 @@ impl<B: Objects, C: Clock> Portable<B, C> {
     /// What a load may meet.
     pub async fn find_user(&self, scope: &Scope, reading: &Reading) -> Result<UserFound> {
         let user = self.ready(scope, reading).await?;
-        user.view.find_user(self.limits.retention_days, self.now())
+        let told = self.bucket.skew().told();
+        user.view.find_user(self.limits.retention_days, self.now(), told)
     }
 
     fn now(&self) -> u64 {

@@ -166,11 +166,11 @@ pub struct UserFound {
     pub body: Option<String>,
     /// For so many days messages are kept; 0 is for ever.
     pub retention_days: u32,
-    /// Messages up to this hybrid time have passed.
+    /// Messages up to this hybrid time have passed by the store's own time, and no record says so of some of them.
     pub horizon: Option<Hlc>,
-    /// So many of them without a record that says so.
+    /// So many of them.
     pub unsaid: u32,
-    /// Things that have ended and are not deleted yet: the first few.
+    /// Things that have ended by the store's own time and are not deleted yet: the first few.
     pub ended: Vec<Ended>,
     /// What the answer saw.
     pub frontier: Frontier,

@@ -78,7 +78,7 @@ impl Shard {
         reading: Reading,
     ) -> Result<UserFound> {
         let user = self.ready(&scope, &reading).await?;
-        user.find_user(self.settings.retention_days, self.shared.now())
+        user.find_user(self.settings.retention_days, self.shared.now(), self.shared.told())
     }
 
     pub(crate) async fn changes(

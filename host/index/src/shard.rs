@@ -11,7 +11,7 @@ use holdfast_core::ports::{Objects, Page};
 use holdfast_core::{Key, Prefix, Result, Scope};
 use holdfast_search::Scratch;
 use holdfast_view::{Memory, Source, Space};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub(crate) struct Shard {
     pub(crate) scratch: RefCell<Scratch>,
     pub(crate) others: Vec<WeakUnboundedSender<Command>>,
     bucket: AnyBucket,
+    learned: Cell<Option<Skew>>,
     gets: Semaphore,
 }
 
@@ -55,6 +56,7 @@ impl Shard {
             settings,
             shared,
             users: RefCell::default(),
+            learned: Cell::default(),
             by_use: RefCell::default(),
             scratch: RefCell::default(),
             others,
@@ -108,7 +110,11 @@ impl Shard {
         ask: impl AsyncFnOnce(&AnyBucket) -> Result<T>,
     ) -> Result<T> {
         let answer = ask(&self.bucket).await;
-        self.shared.learn(self.number, self.bucket.skew().offset());
+        // Where none came it says what may long be untrue.
+        let skew = self.bucket.skew();
+        if self.learned.replace(Some(skew)) != Some(skew) {
+            self.shared.learn(self.number, skew);
+        }
         answer
     }
 }

@@ -1,7 +1,7 @@
 //! What all shards share: the time, the counters, and how full the index is.
 
 use crate::standing::Standing;
-use holdfast_core::clock::MAX_SKEW;
+use holdfast_core::clock::{MAX_SKEW, Skew};
 use holdfast_core::{Case, Error, Result, TenantId};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -13,6 +13,8 @@ const UNKNOWN: i64 = i64::MIN;
 pub(crate) struct Shared {
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     offsets: Vec<AtomicI64>,
+    /// The store's last `Date`; 0 before that.
+    told: AtomicU64,
     pub(crate) standing: Standing,
     /// Bytes of all users.
     pub(crate) bytes: AtomicUsize,
@@ -53,6 +55,7 @@ impl Shared {
         Self {
             clock: Box::new(clock),
             offsets: (0..shards).map(|_| AtomicI64::new(UNKNOWN)).collect(),
+            told: AtomicU64::new(0),
             standing: Standing::default(),
             bytes: AtomicUsize::new(0),
             users: AtomicUsize::new(0),
@@ -88,10 +91,27 @@ impl Shared {
         Ok(Loading { shared: self, tenant: tenant.clone() })
     }
 
-    pub(crate) fn learn(&self, shard: usize, offset: Option<i64>) {
-        if let Some((slot, offset)) = self.offsets.get(shard).zip(offset) {
-            slot.store(offset, Relaxed);
+    /// What an answer to a shard said of the time.
+    pub(crate) fn learn(&self, shard: usize, skew: Skew) {
+        if let Some(told) = skew.told() {
+            self.told.store(told, Relaxed);
         }
+        let Some(offset) = skew.offset() else { return };
+        for (number, slot) in self.offsets.iter().enumerate() {
+            let known = slot.load(Relaxed);
+            // No two answers about one clock differ by more: it was set, and the other shard has not been answered since.
+            let set = known != UNKNOWN && known.abs_diff(offset) > 2 * MAX_SKEW.unsigned_abs();
+            match number == shard {
+                true => slot.store(offset, Relaxed),
+                false if set => slot.store(UNKNOWN, Relaxed),
+                false => {}
+            }
+        }
+    }
+
+    /// The store's last `Date`, to whichever shard: Unix milliseconds.
+    pub(crate) fn told(&self) -> Option<u64> {
+        Some(self.told.load(Relaxed)).filter(|told| *told > 0)
     }
 
     /// Milliseconds to add to our clock. Each shard's store keeps an interval of its own; an offset that is not 0 is
@@ -112,5 +132,30 @@ impl Shared {
 
     pub(crate) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_is_right_again_with_the_first_answer_to_any_shard() {
+        const DATE: u64 = 1_774_000_000_000;
+        let shared = Shared::new(3, || DATE);
+        let answered = |shard, ahead: u64, date| {
+            let mut skew = Skew::default();
+            skew.observe(date + ahead, date + ahead + 10, date);
+            shared.learn(shard, skew);
+        };
+        assert_eq!((shared.offset(), shared.told()), (None, None));
+        answered(0, 3 * MAX_SKEW.unsigned_abs(), DATE);
+        assert!(!shared.clock_trusted());
+        answered(1, 0, DATE + 5_000);
+        assert_eq!((shared.offset(), shared.told()), (Some(0), Some(DATE + 5_000)));
+        // Half a minute is what a slow answer hides: what proves it stands.
+        answered(2, 30_000, DATE + 6_000);
+        answered(1, 0, DATE + 7_000);
+        assert!(shared.offset().is_some_and(|offset| offset < -28_000));
     }
 }

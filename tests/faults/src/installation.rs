@@ -40,7 +40,8 @@ impl Installation {
         Self::on(SeaweedFs::start())
     }
 
-    fn on(server: Server) -> Self {
+    /// The bucket on `server`.
+    pub fn on(server: Server) -> Self {
         let settings = settings().on(&server);
         Self { settings, data: folder(), proxy: None, server: Some(server) }
     }

@@ -46,6 +46,8 @@ pub enum Mutant {
     PurgeForgotten,
     /// A view lets pass what is half a day younger than what is kept.
     PassedTooEarly,
+    /// What has passed by a host's own clock is written down.
+    WrittenByOwnClock,
     /// A collection takes no index part for its own.
     PartsStay,
     /// A collection does not see which attachments are named.
@@ -158,6 +160,12 @@ pub const TABLE: &[Row] = &[
         "what is younger than what is kept is gone",
     ),
     row(
+        "written-by-own-clock",
+        (Mutant::WrittenByOwnClock, 0),
+        "P1",
+        "what is younger than what is kept is gone for ever",
+    ),
+    row(
         "index-parts-stay",
         (Mutant::PartsStay, 17),
         "P6",
@@ -244,6 +252,10 @@ impl Mutant {
                 (plan.kept, plan.jump, plan.wild) = (1, 0, 0);
                 // Nobody writes it down.
                 plan.tenders = 0;
+            }
+            Mutant::WrittenByOwnClock => {
+                busy(&mut plan, 2 * HOUR);
+                (plan.kept, plan.jump) = (1, plan.jump.max(20_000));
             }
             Mutant::CursorIsAPoint => plan.followed = 150_000,
             // Nothing is sealed: the collection reads WAL objects.

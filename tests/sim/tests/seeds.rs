@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 const ONCE: &[(u64, &str)] = &[
     (7, "what landed after the last sweep of an erase stayed for ever"),
     (9, "verify missed what an erase had taken"),
+    (16, "what had passed by a clock that was set ahead was written down for ever"),
     (
         40,
         "an erase that lists did not show was sealed over, and orphans of what is not sealed stayed",
@@ -16,7 +17,9 @@ const ONCE: &[(u64, &str)] = &[
     (47, "a view that polled without rest never saw what its lists left out until it was sealed"),
     (52, "a sweep removed a damaged object that was stored after the erase"),
     (53, "a compaction published segments that were gone"),
+    (55, "what was attached right after an erase lost its bytes once its record was sealed"),
     (94, "an ancestor that was forgotten came back as a head without segments"),
+    (133, "bytes were withdrawn of a record that its delete did not reach"),
     (140, "an orphan of what is not sealed stayed"),
     (284, "a fork that no list showed for longer than the grace could not be joined"),
     (370, "a follower was told what an erase took, after it was told of the erase"),

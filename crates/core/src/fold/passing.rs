@@ -72,9 +72,12 @@ impl View {
         self.passing.horizon
     }
 
-    /// Messages that have passed and of which no tombstone tells yet.
-    pub fn unsaid(&self) -> usize {
-        self.passing.unsaid.len()
+    /// What may be written down: up to when messages have passed, and of how many of them no tombstone tells yet. None of
+    /// what has passed by our clock and not by the store's, whose `horizon` this is: that clock may have been set ahead.
+    pub fn unsaid(&self, horizon: Option<Hlc>) -> Option<(Hlc, usize)> {
+        let until = self.passing.horizon.zip(horizon).map(|(ours, theirs)| ours.min(theirs))?;
+        let count = self.passing.unsaid.iter().filter(|judged| **judged <= until).count();
+        (count > 0).then_some((until, count))
     }
 
     /// Everything up to the horizon passes. Quick where there is nothing.

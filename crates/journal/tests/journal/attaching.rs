@@ -12,7 +12,7 @@ use holdfast_core::thing::{ThingBody, ThingKind};
 use holdfast_core::token::Frontier;
 use holdfast_core::{Key, Result, SessionId};
 use holdfast_journal::{
-    Draft, Next, Pen, Rules, SECOND_SWEEP, Upload, delete, erase, sweep, verify, write,
+    Draft, Next, Pen, Rules, SECOND_SWEEP, Upload, delete, erase, erasure, sweep, verify, write,
 };
 use sha2::{Digest, Sha256};
 
@@ -242,7 +242,9 @@ async fn erased(world: &World) {
 }
 
 async fn swept(world: &World) {
-    while sweep(&world.outside(), &ledger(), &scope(), &writer()).await.unwrap() == Next::More {}
+    while sweep(&world.outside(), &ledger(), &scope(), &writer(), &Rules::default()).await.unwrap()
+        == Next::More
+    {}
 }
 
 #[test]
@@ -315,6 +317,44 @@ fn a_record_that_lies_above_an_erase_which_its_writer_did_not_see_keeps_its_byte
         world.pass(30 * DAY);
         assert_eq!(collected(&world, &eager()).await, 0);
         assert_eq!(read(&world, "a").await.unwrap(), b"new");
+    });
+}
+
+#[test]
+fn what_such_a_writer_attached_keeps_its_bytes_once_it_is_sealed_and_while_that_cannot_be_read() {
+    block_on(async {
+        let world = World::new();
+        attach(&world, "s", "a", CANARY.as_bytes()).await.unwrap();
+        let scope = scope();
+        let mut upload = Upload::begin(world.outside(), &scope, ledger(), 0).await.unwrap();
+        upload.push(b"new").await.unwrap();
+        let attachment = upload.finish("a/b").await.unwrap();
+        erased(&world).await;
+        world.pass(5);
+        put(&world, "s", "a", &attachment).await.unwrap();
+        swept(&world).await;
+        let is_final = async || {
+            let erasure = erasure(&world.memory, &ledger(), &scope).await.unwrap().unwrap();
+            erasure.receipt.unwrap().last
+        };
+        world.pass(SECOND_SWEEP + MINUTE);
+        let named_in = world.keys_of("wal").pop().unwrap();
+        let bytes = world.memory.get(&named_in).await.unwrap().unwrap();
+        world.memory.damage(named_in.as_str());
+        swept(&world).await;
+        assert!(!is_final().await, "it may be named by what cannot be read");
+        world.memory.delete(&named_in).await.unwrap();
+        world.memory.put(&named_in, bytes).await.unwrap();
+
+        world.compact_all(&eager()).await;
+        world.pass(8 * DAY);
+        world.collect(&eager()).await.unwrap();
+        let wal = world.keys_of("wal");
+        assert!(wal.is_empty(), "the second sweep finds the name in a segment alone: {wal:?}");
+        swept(&world).await;
+        assert!(is_final().await);
+        assert_eq!(read(&world, "a").await.unwrap(), b"new");
+        assert!(!everything(&world).await.contains(CANARY));
     });
 }
 

@@ -15,8 +15,8 @@ use holdfast_core::session::SessionFields;
 use holdfast_core::token::Frontier;
 use holdfast_core::{Hlc, Key, Result, Scope, SessionId, UserId, key, segment};
 use holdfast_journal::{
-    Draft, Erasure, Journal, Next, Pen, SECOND_SWEEP, Written, erase, erased, erasure, find_erase,
-    look_again, open, poll, rewrite, settle, sweep, write,
+    Draft, Erasure, Journal, Next, Pen, Rules, SECOND_SWEEP, Written, erase, erased, erasure,
+    find_erase, look_again, open, poll, rewrite, settle, sweep, write,
 };
 use std::cell::RefCell;
 use ulid::Ulid;
@@ -104,7 +104,7 @@ pub async fn begin(world: &World) -> Result<(Erasure, Frontier)> {
 }
 
 pub async fn step(world: &World) -> Result<Next> {
-    sweep(&world.outside(), &ledger(), &scope(), &writer()).await
+    sweep(&world.outside(), &ledger(), &scope(), &writer(), &Rules::default()).await
 }
 
 /// Sweeps until there is nothing to do now: what is said of it then.

@@ -210,3 +210,21 @@ async fn a_memory_passes_with_its_message_and_one_that_ended_is_named() {
     let other = world.instance(limits).find_user(&scope("u"), &latest()).await.unwrap();
     assert_eq!((other.unsaid, &other.ended), (said.unsaid, &said.ended));
 }
+
+#[tokio::test]
+async fn what_has_passed_is_written_down_by_what_the_store_last_told_any_shard() {
+    const DAY: u64 = 86_400_000;
+    let world = World::new();
+    world.say("u", "m1", "a quiet kiln").await;
+    let others = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let index = world.host(|settings| (settings.retention_days, settings.single_host) = (10, true));
+    let unsaid = async || index.find_user(scope("u"), latest()).await.unwrap().unsaid;
+    assert_eq!(unsaid().await, 0);
+    // By our clock alone, which may have been set: nobody asked the store since.
+    world.pass(11 * DAY);
+    assert_eq!((found(&index, "kiln").await.len(), unsaid().await), (0, 0));
+    for other in others {
+        index.find_user(scope(other), latest()).await.unwrap();
+    }
+    assert_eq!(unsaid().await, 1);
+}

@@ -99,7 +99,8 @@ impl Objects for World {
 
     fn skew(&self) -> Skew {
         let mut skew = Skew::default();
-        skew.observe(NOW, NOW + 1, NOW);
+        let now = NOW + self.ticks.load(SeqCst);
+        skew.observe(now, now + 1, now);
         skew
     }
 }
@@ -210,7 +211,9 @@ impl World {
         let (clock, ids) = (Time(self.ticks.clone()), Names(self.ticks.clone()));
         let outside = Outside { objects: self, clock: &clock, ids: &ids };
         let by = Writer { kind: WriterKind::Service, key: "k1".to_owned() };
-        while sweep(&outside, &ledger(), &scope(user), &by).await.unwrap() == Next::More {}
+        while sweep(&outside, &ledger(), &scope(user), &by, &Rules::default()).await.unwrap()
+            == Next::More
+        {}
     }
 
     /// Removes what was sealed, as a collection would later.

@@ -17,7 +17,12 @@ const MANY: usize = 66;
 pub fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
     let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let entries = match std::fs::read_dir(folder) {
+            // A host removed it meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.expect("a folder"),
+        };
+        for entry in entries.flatten() {
             let path = entry.path();
             match path.is_dir() {
                 true => open.push(path),

@@ -1,7 +1,6 @@
 //! Attachments: the bytes that stand are there (P1), those that were deleted with their bytes are not (P6), nor those that
 //! nothing names (P7).
 
-use super::garbage::moment;
 use super::{Broken, Checker, Grave, Number};
 use crate::store::Stored;
 use sha2::{Digest, Sha256};
@@ -80,11 +79,6 @@ impl Checker {
                 *stands = Some(one.sha256.clone());
             }
         }
-        let reached = |(session, name): &(String, String)| {
-            let mut all = self.attachments.attached.iter();
-            all.any(|o| self.is_reached(o) && (&o.session, &o.name) == (session, name))
-        };
-        standing.retain(|name, _| !reached(name));
         standing
     }
 
@@ -106,26 +100,13 @@ impl Checker {
         let there: BTreeSet<&str> = there.collect();
         for (number, one) in self.attachments.attached.iter().enumerate() {
             let lost = one.parts.iter().find(|part| !there.contains(part.as_str()));
-            if let (true, Some(part)) = (one.user == user && !self.is_reached(one), lost)
+            if let (true, Some(part)) = (one.user == user, lost)
                 && self.fate(number) == Fate::Stands
             {
                 return Err(format!("P1: {part} of {}, {} is gone", one.session, one.name));
             }
         }
         Ok(())
-    }
-
-    /// Its bytes have names that the user's last erase takes, because who stored it had not heard of that: once its record is
-    /// sealed the second sweep takes them. A known fault: see the README.
-    fn is_reached(&self, one: &Attached) -> bool {
-        let until = self.settled_until(one.user);
-        one.parts.iter().any(|part| moment(part) < until)
-    }
-
-    /// An erase may have taken bytes of what stands.
-    pub fn may_lack_parts(&self, user: usize) -> bool {
-        let mut all = self.attachments.attached.iter().enumerate();
-        all.any(|(n, one)| one.user == user && self.is_reached(one) && self.fate(n) == Fate::Stands)
     }
 
     /// Versions that landed and of which nothing is kept.

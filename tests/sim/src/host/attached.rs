@@ -62,8 +62,7 @@ impl Host {
         match upload.check().await {
             Ok(()) => self.stored(user, &written),
             Err(error) if error.case == Case::Conflict => {
-                self.clone().detach(user, place, known(&self), true).await?;
-                upload.withdraw().await;
+                self.clone().detach(user, place, written.frontier, true).await?;
                 Err(error)
             }
             Err(error) => Err(error),

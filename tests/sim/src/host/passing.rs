@@ -2,7 +2,7 @@
 
 use super::{Host, Stored, User, writer};
 use crate::mutants::Mutant;
-use crate::plan::{DAY, HOUR};
+use crate::plan::{DAY, MINUTE};
 use holdfast_core::ports::{Objects, Outside};
 use holdfast_core::record::{Kind, Record, Stamp};
 use holdfast_core::retention::{UserFields, days, horizon, written_down};
@@ -29,7 +29,7 @@ impl Host {
         let known = view.horizon().filter(|known| Some(*known) > view.graves().passed());
         let early = if self.world.mutant == Mutant::PassedTooEarly { DAY / 2 } else { 0 };
         let horizon = horizon(days, self.now() + early);
-        let later = |at: Hlc| at.milliseconds() + HOUR;
+        let later = |at: Hlc| at.milliseconds() + 2 * MINUTE;
         if known.is_some_and(|known| horizon.is_none_or(|at| later(at) < known.milliseconds())) {
             let erased = journal.erased();
             journal.renew(erased);
@@ -48,7 +48,13 @@ impl Host {
         let user = self.ready(number, true, &Frontier::default()).await?;
         let until = {
             let journal = user.journal.borrow();
-            journal.view().horizon().filter(|_| journal.view().unsaid() > 0)
+            let view = journal.view();
+            let days = days(self.world.plan.kept, view.user().map(|(_, fields)| fields));
+            let told = match self.world.mutant {
+                Mutant::WrittenByOwnClock => Some(self.now()),
+                _ => self.bucket.skew().told(),
+            };
+            view.unsaid(told.and_then(|told| horizon(days, told))).map(|(until, _)| until)
         };
         if until.is_none() {
             return Ok(());

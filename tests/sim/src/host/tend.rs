@@ -98,7 +98,9 @@ impl Host {
         let outside = Outside { objects: &bucket, clock: &clock, ids: &bucket };
         let by = journal::upkeeper();
         for _ in 0..STEPS {
-            if journal::sweep(&outside, &world.ledger, scope, &by).await? == Next::Done {
+            if journal::sweep(&outside, &world.ledger, scope, &by, &world.plan.rules).await?
+                == Next::Done
+            {
                 break;
             }
         }

@@ -25,8 +25,7 @@ const EACH: usize = 25;
 /// All of it, on `rclone serve s3` behind a proxy.
 pub async fn measure(sizes: Sizes, table: &mut Table) {
     for delay in DELAYS {
-        let installation =
-            Installation::behind_proxy(Rclone::as_it_comes(), 1).with("cache_mib", "0");
+        let installation = Installation::behind_proxy(Rclone::start(), 1).with("cache_mib", "0");
         fill(&installation).await;
         installation.proxy().delay(Duration::from_millis(delay));
         let last = delay == DELAYS[DELAYS.len() - 1];

@@ -26,7 +26,7 @@ pub async fn measure(sizes: Sizes, table: &mut Table) {
 
 /// The first read of a user whose journal is as many objects as messages, and of the same user after a compaction.
 async fn reads(sizes: Sizes, table: &mut Table) {
-    let installation = Installation::behind_proxy(Rclone::as_it_comes(), 1)
+    let installation = Installation::behind_proxy(Rclone::start(), 1)
         .with("compact_interval_ms", "0")
         .with("cache_mib", "0");
     let host = installation.start();
@@ -93,7 +93,7 @@ impl Reads {
 /// A host's walk over a large journal, beside its idling.
 async fn compaction(sizes: Sizes, table: &mut Table) {
     let messages = sizes.many.unwrap_or(10_000);
-    let installation = Installation::on(Rclone::as_it_comes()).with("compact_interval_ms", "0");
+    let installation = Installation::rclone().with("compact_interval_ms", "0");
     let host = installation.start();
     fill::fill(&Api::of(&host), User { name: "large", messages, batch: 100 }).await;
     host.kill();

@@ -13,7 +13,6 @@ use holdfast_core::ports::Objects;
 use holdfast_core::{Key, Part, Scope, TenantId, UserId, key, space};
 use holdfast_faults::{Answer, Api, Installation};
 use holdfast_ports::{Bucket, bucket};
-use holdfast_servers::Rclone;
 use holdfast_standin::{Manifest, Standin};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -32,7 +31,7 @@ pub async fn measure(sizes: Sizes, table: &mut Table) {
         table.note("The portable runtimes were not measured: first run `cargo xtask build`.");
         return;
     }
-    let installation = Installation::on(Rclone::as_it_comes());
+    let installation = Installation::rclone();
     let (native, _data) = installation.start_beside();
     let (portable, _more) = installation.start_portable();
     let standin = standin(&installation, &root().join("target/tests/standin"));

@@ -19,7 +19,7 @@ const SUMMARIZED: usize = 1000;
 /// All of it, on `rclone serve s3`.
 pub async fn measure(sizes: Sizes, table: &mut Table) {
     let messages = sizes.many.unwrap_or(10_000);
-    let installation = Installation::behind_proxy(Rclone::as_it_comes(), 1)
+    let installation = Installation::behind_proxy(Rclone::start(), 1)
         .with("export_interval_ms", "0")
         .with("compact_interval_ms", "0");
     let host = installation.start();

@@ -40,8 +40,7 @@ impl Installation {
         Self::on(SeaweedFs::start())
     }
 
-    /// The bucket on `server`.
-    pub fn on(server: Server) -> Self {
+    fn on(server: Server) -> Self {
         let settings = settings().on(&server);
         Self { settings, data: folder(), proxy: None, server: Some(server) }
     }

@@ -12,20 +12,6 @@ impl Rclone {
     /// # Panics
     /// When it is not installed (with the command that installs it) or does not start (with its log).
     pub fn start() -> Server {
-        // It forgets what it makes of a folder that two requests create at once: for so long its lists leave out what is there.
-        Self::remembering_folders_for("1ms")
-    }
-
-    /// As [`start`](Self::start), and it remembers folders as it does by itself: to be measured, where no two requests
-    /// create a folder at once.
-    ///
-    /// # Panics
-    /// As `start`.
-    pub fn as_it_comes() -> Server {
-        Self::remembering_folders_for("5m")
-    }
-
-    fn remembering_folders_for(time: &str) -> Server {
         insist(|| {
             let [port] = free_ports();
             let server = Server::new(find("rclone", "HOLDFAST_RCLONE"), port);
@@ -39,7 +25,8 @@ impl Rclone {
                 format!("--config={}", server.folder().join("rclone.conf").display()),
                 format!("--cache-dir={}", server.folder().join("cache").display()),
                 "--vfs-cache-mode=off".to_owned(),
-                format!("--dir-cache-time={time}"),
+                // Where two requests create a folder at once its lists may leave out for so long what it stored, else for 5 minutes.
+                "--dir-cache-time=1s".to_owned(),
                 data.display().to_string(),
             ];
             server.launch(arguments.into())

@@ -181,6 +181,8 @@ async fn a_running_host_reports_to_an_admin_alone_and_tells_of_journals_that_nob
         assert_eq!(stored.len(), to - from);
     };
     store(0, 3).await;
+    // A glance is at the users whom the host holds: this one comes while a store is answered, or right after.
+    let _ = api.get("/v1/sessions/s/messages?user_id=ann", None).await.expect(200);
     let report = api.get("/v1/doctor", None).await.expect(200).json();
     let findings = report["findings"].as_array().unwrap();
     assert_ne!(report["verdict"], "bad", "{report}");

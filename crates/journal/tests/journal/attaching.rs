@@ -298,19 +298,24 @@ fn an_erase_that_comes_into_an_upload_refuses_it() {
     });
 }
 
+/// An erase, its first sweep, and `new` as `a` by a writer who did not see it: its record lies above.
+async fn attached_amid_an_erase(world: &World) {
+    let scope = scope();
+    let mut upload = Upload::begin(world.outside(), &scope, ledger(), 0).await.unwrap();
+    upload.push(b"new").await.unwrap();
+    let attachment = upload.finish("a/b").await.unwrap();
+    // The mark is on its way all the time that the writer looks and writes.
+    erased(world).await;
+    world.pass(5);
+    put(world, "s", "a", &attachment).await.unwrap();
+    swept(world).await;
+}
+
 #[test]
 fn a_record_that_lies_above_an_erase_which_its_writer_did_not_see_keeps_its_bytes() {
     block_on(async {
         let world = World::new();
-        let scope = scope();
-        let mut upload = Upload::begin(world.outside(), &scope, ledger(), 0).await.unwrap();
-        upload.push(b"new").await.unwrap();
-        let attachment = upload.finish("a/b").await.unwrap();
-        // The mark is on its way all the time that the writer looks and writes.
-        erased(&world).await;
-        world.pass(5);
-        put(&world, "s", "a", &attachment).await.unwrap();
-        swept(&world).await;
+        attached_amid_an_erase(&world).await;
         assert_eq!(read(&world, "a").await.unwrap(), b"new");
         world.pass(SECOND_SWEEP + MINUTE);
         swept(&world).await;
@@ -325,16 +330,9 @@ fn what_such_a_writer_attached_keeps_its_bytes_once_it_is_sealed_and_while_that_
     block_on(async {
         let world = World::new();
         attach(&world, "s", "a", CANARY.as_bytes()).await.unwrap();
-        let scope = scope();
-        let mut upload = Upload::begin(world.outside(), &scope, ledger(), 0).await.unwrap();
-        upload.push(b"new").await.unwrap();
-        let attachment = upload.finish("a/b").await.unwrap();
-        erased(&world).await;
-        world.pass(5);
-        put(&world, "s", "a", &attachment).await.unwrap();
-        swept(&world).await;
+        attached_amid_an_erase(&world).await;
         let is_final = async || {
-            let erasure = erasure(&world.memory, &ledger(), &scope).await.unwrap().unwrap();
+            let erasure = erasure(&world.memory, &ledger(), &scope()).await.unwrap().unwrap();
             erasure.receipt.unwrap().last
         };
         world.pass(SECOND_SWEEP + MINUTE);
